@@ -1,0 +1,57 @@
+# What developers and CI type. The environment is made on first use: `make test` in a fresh clone is enough.
+# PYTHON  the interpreter to make the environment with (default: the newest that works, see ci/find-python);
+#         for another one after the fact: make clean first
+# VENV    where the environment is
+# TESTS   what `make test` runs, e.g. TESTS=tests/unit
+# WORKERS how many processes run the tests
+# BENCH   which benches `make bench` runs, e.g. BENCH="launch throughput"
+
+PYTHON ?=
+VENV ?= .venv
+TESTS ?= tests
+WORKERS ?= auto
+BENCH ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.up-to-date
+# the C parts are compiled by the set-up: whoever changes one gets it rebuilt
+BUILD_INPUTS := pyproject.toml setup.py ci/set-up \
+	$(filter-out %/_launch.c %/_ring.c,$(wildcard container/*/*.[ch] worker/*/*.[ch] container/*/build_*.py worker/*/build_*.py))
+
+.PHONY: help set-up demo test check bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    tests that disturb each other, under plain pytest and under maelstrom-pytest'
+	@echo 'make test    all tests'
+	@echo 'make check   format, lint, types, import rules'
+	@echo 'make bench   all benchmarks'
+	@echo 'make set-up  the development environment only'
+	@echo 'make clean   remove everything that was made'
+
+set-up: $(STAMP)
+
+$(STAMP): $(BUILD_INPUTS)
+	@ci/set-up '$(VENV)' '$(PYTHON)'
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python -m ci.demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(STAMP)
+	$(BIN)/python -m ci.bench $(BENCH)
+
+clean:
+	rm -rf '$(VENV)' build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f container/*/*.so container/*/_launch.c worker/*/*.so worker/*/_ring.c
+	find ci clients container core examples tests worker -depth \
+		\( -name __pycache__ -o -name .maelstrom-pytest -o -name .ruff_cache \) -exec rm -rf {} +

@@ -1,0 +1,19 @@
+"""All benchmarks by name, in the order in which they are run. Add a row here and a module in `rows`."""
+
+from __future__ import annotations
+
+from ci.bench.measure import Bench
+from ci.bench.rows import launch, one_shot, original, syscalls, throughput
+
+BENCHES: dict[str, Bench] = {
+    bench.name: bench
+    for bench in (
+        launch.BENCH,
+        throughput.BENCH,
+        original.TWO_SLOTS,
+        original.FOUR_SLOTS,
+        one_shot.AGAINST_PYTHON,
+        one_shot.AGAINST_SPAWN,
+        syscalls.BENCH,
+    )
+}

@@ -1,0 +1,1 @@
+"""maelstrom-pytest: every test of a pytest suite in its own container."""

@@ -1,0 +1,60 @@
+"""The command line of maelstrom-pytest.
+
+    maelstrom-pytest [FILE_OR_DIR | NODE_ID]... [OPTION]... [-- PYTEST_ARGUMENT...]
+
+What a run needs is imported when there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import click
+
+from maelstrom_core.config_click import build_command, run_command
+from maelstrom_pytest.config import PROGRAM, PytestConfig, pytest_arguments
+
+SUMMARY = """Run the tests of a pytest project, each in a container of its own.
+
+FILE_OR_DIR and NODE_ID select tests as they do for pytest. Everything after "--" goes to pytest."""
+
+Run = Callable[[PytestConfig, tuple[str, ...], bool], int]
+"""Does what was asked for: the configuration, pytest's arguments, whether tests are listed only."""
+
+
+def run_cli(arguments: Sequence[str], run: Run | None = None) -> int:
+    """Run the program and return its exit code. Raises MaelstromError."""
+    split = list(arguments).index("--") if "--" in arguments else len(arguments)
+    extra = tuple(arguments[split + 1 :])
+
+    def act(
+        config: PytestConfig, selection: tuple[str, ...], keyword: str | None, markers: str | None, listing: bool
+    ) -> int:
+        return (run or _run_here)(config, pytest_arguments(selection, keyword, markers, extra), listing)
+
+    parameters: list[click.Parameter] = [
+        click.Argument(["selection"], nargs=-1, metavar="[FILE_OR_DIR | NODE_ID]... [-- PYTEST_ARGUMENT...]"),
+        click.Option(["-k", "keyword"], metavar="EXPRESSION", help="Run tests whose names match, as pytest's -k."),
+        click.Option(["-m", "markers"], metavar="EXPRESSION", help="Run tests whose markers match, as pytest's -m."),
+        click.Option(["-l", "--list", "listing"], is_flag=True, help="Print the node ids of the tests, run none."),
+    ]
+    command = build_command(PROGRAM, PytestConfig, act, summary=SUMMARY, parameters=parameters)
+    return run_command(command, arguments[:split])
+
+
+def _run_here(config: PytestConfig, arguments: tuple[str, ...], listing: bool) -> int:
+    """Run in the current directory, for the people at the terminal."""
+    import os
+    import sys
+    from pathlib import Path
+
+    from maelstrom_core.log import set_up
+    from maelstrom_pytest.program import Call, run
+
+    set_up(config.log_level)
+    for stream in (sys.stdout, sys.stderr):
+        # what tests print need not be encodable
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    return run(config, Call(Path.cwd(), arguments, os.environ, listing), sys.stdout)

@@ -1,0 +1,38 @@
+"""What can be configured of maelstrom-pytest, and pytest's arguments from the command line.
+
+For `--help`, too, so it must be cheap: imports nothing but the declaration of configurations.
+"""
+
+from __future__ import annotations
+
+from maelstrom_core.config import LocalConfig, Program, Value
+from maelstrom_core.config_kinds import Choice, FilePath, Integer, Seconds, Text
+
+PROGRAM = Program("maelstrom-pytest", "pytest")
+ISOLATION = ("test", "function", "class", "module", "session")
+"""The values of `plan.Isolation`, which is not imported just to name them."""
+
+
+class PytestConfig(LocalConfig):
+    """What can be configured."""
+
+    python = Value(
+        Text(),
+        "Interpreter that runs the tests.",
+        default=None,
+        default_text="the active environment's, the project's .venv, python3",
+    )
+    isolation = Value(Choice(*ISOLATION), "How much shares one process and one container.", default="test")
+    timeout = Value(Seconds(), "Stop a test after this time; 0 means never.", default=None, short="t")
+    stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
+    junit_xml = Value(FilePath(), "Write a JUnit report to this file.", default=None)
+    report = Value(FilePath(), "Write a report as JSON lines, one for each test, to this file.", default=None)
+
+
+def pytest_arguments(
+    selection: tuple[str, ...], keyword: str | None, markers: str | None, extra: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return pytest's command line; what stood behind "--" comes last, where it can swallow nothing of ours."""
+    keywords = ("-k", keyword) if keyword is not None else ()
+    marks = ("-m", markers) if markers is not None else ()
+    return (*selection, *keywords, *marks, *extra)

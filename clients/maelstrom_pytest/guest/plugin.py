@@ -1,0 +1,278 @@
+"""The plugin: collects, or runs exactly the selected items, and sends what pytest says as it says it.
+
+Everything else is as in an ordinary run: same arguments, same root directory, same configuration, same plugins.
+Two hooks cut the work down to the selected items: directories and files that hold none of them are not entered
+(`pytest_ignore_collect`), and what is collected beside them is dropped at the very end
+(`pytest_collection_modifyitems`, outermost wrapper), when every other plugin has had its say.
+
+Runs inside the container; see the package. Imports nothing but pytest and the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from os import _exit, kill  # by name: tests replace functions of `os`
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+# What would start other processes, stop early, choose or sort tests by what earlier runs left, or ask a terminal.
+# Options that no plugin has defined are left undefined.
+DISTRIBUTION: dict[str, object] = {
+    "numprocesses": None,
+    "dist": "no",
+    "tx": [],
+    "distload": False,
+    "looponfail": False,
+    "forked": False,
+}
+SINGLE: dict[str, object] = {
+    "maxfail": 0,
+    "lf": False,
+    "failedfirst": False,
+    "newfirst": False,
+    "stepwise": False,
+    "stepwise_skip": False,
+    "stepwise_reset": False,
+    "usepdb": False,
+    "trace": False,
+}
+
+
+def make_plugin(**parts: Any) -> Collecting | Running:
+    """Return the plugin for a request."""
+    return Running(**parts) if parts["request"]["mode"] == "run" else Collecting(**parts)
+
+
+def neutralise(config: Any, options: dict[str, object]) -> None:
+    """Give options the value they have when nobody asks for anything."""
+    for name, value in options.items():
+        if hasattr(config.option, name):
+            setattr(config.option, name, value)
+    coverage = getattr(config.pluginmanager.getplugin("_cov"), "options", None)
+    if coverage is not None:  # measured, but neither printed nor judged by the coverage of one test
+        coverage.cov_report = {}
+        coverage.cov_fail_under = None
+
+
+class Common:
+    """What collecting and running share."""
+
+    def __init__(
+        self, request: Any, channel: Any, channel_lost_error: Any, reaper: int, describe: Any, render: Any, reason: Any
+    ) -> None:
+        self.request = request
+        self.channel = channel
+        self.channel_lost_error = channel_lost_error
+        self.reaper = reaper
+        self.describe = describe
+        self.render = render
+        self.reason = reason
+        self.markup = False
+        self.width = int(request.get("width", 80))
+        self.warnings = 0
+        self.deselected = 0
+        self.config: Any = None
+
+    def send(self, record: dict[str, Any]) -> None:
+        """Send a record; if that cannot be done any more, say so to the reaper and end."""
+        try:
+            self.channel.send(record)
+        except self.channel_lost_error:
+            kill(self.reaper, signal.SIGRTMAX)
+            _exit(1)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: Any) -> None:
+        self.config = config
+        colour = config.getoption("color", "auto")
+        self.markup = colour == "yes" or (bool(self.request.get("markup")) and colour != "no")
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None and self.markup:  # explanations of assertions are coloured when they are made
+            config.get_terminal_writer().hasmarkup = True
+        record = {
+            "type": "configured",
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "pytest": pytest.__version__,
+            "rootdir": str(config.rootpath),
+            "inipath": str(config.inipath) if config.inipath else None,
+            "maxfail": int(config.getoption("maxfail", 0) or 0),
+            "collect_only": bool(config.getoption("collectonly", False)),
+            "continue_on_errors": bool(config.getoption("continue_on_collection_errors", False)),
+            "distributed": self.distributed,
+        }
+        self.send(record)
+
+    distributed = False
+
+    def pytest_warning_recorded(self) -> None:
+        self.warnings += 1
+
+    def pytest_deselected(self, items: list[Any]) -> None:
+        self.deselected += len(items)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        nodeid = str(report.nodeid)
+        if report.failed:
+            title = "ERROR collecting " + str(getattr(report, "head_line", None) or nodeid or "test session")
+            text = self.render(self.config, report, title, self.markup, self.width)
+            self.send({"type": "collect-error", "nodeid": nodeid, "text": text})
+        elif report.skipped:
+            self.send({"type": "collect-skipped", "nodeid": nodeid, "reason": self.reason(report)})
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        self.send({"type": "internal-error", "text": str(excrepr)})
+
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        self.send({"type": "interrupted", "text": excinfo.exconly()})
+
+    def begin(self, config: Any, options: dict[str, object]) -> None:
+        """Take the reins before any plugin acts on its options."""
+        self.distributed = bool(getattr(config.option, "numprocesses", None)) or bool(
+            getattr(config.option, "tx", None)
+        )
+        neutralise(config, options)
+
+
+class Collecting(Common):
+    """Collects as pytest does, sends the items, runs none."""
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self, config: Any) -> Iterator[None]:
+        self.begin(config, DISTRIBUTION)
+        yield
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
+        yield
+        for item, occurrence in numbered(items):
+            self.send(describe_item(item, occurrence))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        errors = session.testsfailed
+        if errors and not session.config.option.continue_on_collection_errors:
+            raise session.Interrupted(f"{errors} error{'s' if errors != 1 else ''} during collection")
+        return True
+
+
+class Running(Common):
+    """Runs the selected items and nothing else."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        selection = self.request["select"]
+        self.wanted = {(nodeid, occurrence): index for index, (nodeid, occurrence, _file) in enumerate(selection)}
+        self.indices: dict[int, int] = {}
+        self.current = -1
+        files = [file for _nodeid, _occurrence, file in selection]
+        prune = self.request.get("prune", True) and all(files)
+        self.entered = ways_to(files) if prune else None
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self, config: Any) -> Iterator[None]:
+        self.begin(config, dict(DISTRIBUTION, **SINGLE))
+        yield
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection(self, session: Any) -> Iterator[None]:
+        config = session.config
+        if self.entered is None:
+            yield
+            return
+        arguments = config.args
+        config.args = [argument for argument in arguments if self.leads_to_selection(config, argument)] or arguments
+        yield
+        config.args = arguments
+
+    def leads_to_selection(self, config: Any, argument: str) -> bool:
+        """Tell whether an argument names a selected file or a directory above one; unsure counts as yes."""
+        path = os.path.abspath(os.path.join(str(config.invocation_params.dir), argument.split("::", 1)[0]))
+        if self.entered is None or path in self.entered:
+            return True
+        return bool(config.getoption("pyargs", False)) and not os.path.exists(path)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Any) -> bool | None:
+        if self.entered is None or str(collection_path) in self.entered:
+            return None
+        return True
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
+        yield
+        kept = []
+        for item, occurrence in numbered(items):
+            index = self.wanted.get((str(item.nodeid), occurrence))
+            if index is not None:
+                self.indices[id(item)] = index
+                kept.append(item)
+        items[:] = kept
+        found = set(self.indices.values())
+        missing = [index for index in self.wanted.values() if index not in found]
+        if missing:
+            self.send({"type": "missing", "items": missing})
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+        index = self.indices.get(id(item), -1)
+        self.current = index
+        self.send({"type": "start", "item": index})
+        outcome: Any = yield
+        if outcome.excinfo is None:  # else pytest is being stopped in the middle of this item
+            self.send({"type": "finish", "item": index})
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        record = self.describe(self.config, report, self.markup, self.width)
+        record["item"] = self.current
+        self.send(record)
+
+
+def numbered(items: Iterable[Any]) -> Iterator[tuple[Any, int]]:
+    """Yield each item with the number of items before it that have the same node id."""
+    seen: dict[str, int] = {}
+    for item in items:
+        nodeid = str(item.nodeid)
+        occurrence = seen.get(nodeid, 0)
+        seen[nodeid] = occurrence + 1
+        yield item, occurrence
+
+
+def ways_to(files: Iterable[str]) -> set[str]:
+    """Return the files, the directories above them, and those directories' `__init__.py` (older pytests' packages)."""
+    entered: set[str] = set()
+    for file in files:
+        entered.add(file)
+        directory = os.path.dirname(file)
+        while directory not in entered:
+            entered.add(directory)
+            entered.add(os.path.join(directory, "__init__.py"))
+            directory = os.path.dirname(directory)
+    return entered
+
+
+def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
+    """Return the record of a collected item."""
+    file = item.getparent(pytest.File)
+    klass = item.getparent(pytest.Class)
+    path, line, domain = item.location
+    name = getattr(item, "originalname", None) or item.name
+    return {
+        "type": "item",
+        "nodeid": str(item.nodeid),
+        "occurrence": occurrence,
+        "file": str(file.path if file is not None else item.path),
+        "module": str(file.nodeid) if file is not None else str(item.nodeid).split("::", 1)[0],
+        "class": str(klass.nodeid) if klass is not None else None,
+        "function": f"{item.parent.nodeid}::{name}",
+        "location": [str(path), line, str(domain)],
+        "markers": sorted({str(mark.name) for mark in item.iter_markers()}),
+        "keywords": sorted({str(keyword) for keyword in item.keywords if isinstance(keyword, str)}),
+    }

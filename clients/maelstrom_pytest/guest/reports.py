@@ -1,0 +1,115 @@
+"""A report of pytest as a record: its verdict words, and the text pytest would print of it.
+
+Runs inside the container; see the package. Imports nothing but pytest and the standard library.
+"""
+
+from __future__ import annotations
+
+from io import StringIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def describe(config: Any, report: Any, markup: bool, width: int) -> dict[str, Any]:
+    """Return the record of a test's report."""
+    category, word = status(config, report)
+    failed = report.outcome == "failed"
+    when = getattr(report, "when", None) or "call"
+    record: dict[str, Any] = {
+        "type": "report",
+        "nodeid": str(report.nodeid),
+        "when": str(when),
+        "outcome": str(report.outcome),
+        "category": category,
+        "word": word,
+        "subtest": hasattr(report, "context") and "subtest" in type(report).__name__.lower(),
+        "duration": float(getattr(report, "duration", 0.0) or 0.0),
+        "wasxfail": None if not hasattr(report, "wasxfail") else str(report.wasxfail),
+        "reason": reason(report),
+        "user_properties": [[str(name), value] for name, value in getattr(report, "user_properties", ())],
+        "data": serialise(config, report),
+    }
+    if failed:
+        head = headline(report)
+        error = when != "call"
+        record["text"] = render(config, report, f"ERROR at {when} of {head}" if error else head, markup, width)
+        record["message"] = message(report)
+    return record
+
+
+def status(config: Any, report: Any) -> tuple[str, str]:
+    """Return pytest's category and word for a report, as its terminal would count it."""
+    result = config.hook.pytest_report_teststatus(report=report, config=config)
+    if not result:
+        return str(report.outcome), str(report.outcome).upper()
+    category, _letter, word = result
+    return str(category), str(word[0] if isinstance(word, tuple) else word)
+
+
+def reason(report: Any) -> str:
+    """Return why a test was skipped or expected to fail; empty when nobody said."""
+    if hasattr(report, "wasxfail"):
+        text = str(report.wasxfail)
+        return text[len("reason: ") :] if text.startswith("reason: ") else text
+    longrepr = getattr(report, "longrepr", None)
+    if report.outcome == "skipped" and isinstance(longrepr, tuple) and len(longrepr) == 3:
+        text = str(longrepr[2])
+        if text.startswith("Skipped: "):
+            text = text[len("Skipped: ") :]
+        return "" if text == "Skipped" else text
+    return ""
+
+
+def message(report: Any) -> str:
+    """Return one line about a failure: the exception, where there is one."""
+    crash = getattr(getattr(report, "longrepr", None), "reprcrash", None)
+    return str(crash.message) if crash is not None else str(report.longrepr)[:1000]
+
+
+def headline(report: Any) -> str:
+    """Return the name a failure goes by in pytest's rulers."""
+    return str(getattr(report, "head_line", None) or "test session")
+
+
+def serialise(config: Any, report: Any) -> Any:
+    """Return pytest's own portable form of a report, which any plugin can turn into a report again."""
+    try:
+        return config.hook.pytest_report_to_serializable(config=config, report=report)
+    except Exception:  # noqa: BLE001 some plugin's report; the record stands without it
+        return None
+
+
+def render(config: Any, report: Any, title: str, markup: bool, width: int) -> str:
+    """Return what pytest prints of a failed report below FAILURES or ERRORS."""
+    from _pytest._io import TerminalWriter
+
+    style = config.getoption("tbstyle", "auto")
+    if style == "no":
+        return ""
+    stream = StringIO()
+    writer = TerminalWriter(stream)
+    writer.hasmarkup = markup
+    writer.fullwidth = width
+    if config.getoption("code_highlight", "yes") == "no":
+        writer.code_highlight = False
+    if style == "line":
+        crash = getattr(report.longrepr, "reprcrash", None)
+        writer.line(str(crash) if crash is not None else str(report.longrepr)[:50])
+        return stream.getvalue()
+    writer.sep("_", title, red=True, bold=True)
+    report.toterminal(writer)
+    sections(config, report, writer)
+    return stream.getvalue()
+
+
+def sections(config: Any, report: Any, writer: Any) -> None:
+    """Write what a test printed and logged, as far as --show-capture wants it."""
+    shown = config.getoption("showcapture", "all")
+    if shown == "no":
+        return
+    for name, content in report.sections:
+        if shown == "all" or shown in name:
+            writer.sep("-", name)
+            writer.line(content[:-1] if content.endswith("\n") else content)

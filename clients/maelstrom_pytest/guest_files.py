@@ -1,0 +1,80 @@
+"""The guest's files, compiled once for the project's interpreter, in a directory that a container can be shown.
+
+Compiling them takes longer than running them, and the guest starts once per test. The directory's name is made of
+what it holds, so it is never changed and may be shared by concurrent runs; it is published by one rename.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from maelstrom_core.errors import InfrastructureError
+from maelstrom_pytest.interpreter import Interpreter
+
+MODULES = ("boot", "channel", "plugin", "reports", "start")
+SOURCE = Path(__file__).parent / "guest"
+
+# An unchecked hash: the interpreter takes the compiled file without looking at the source.
+COMPILE = """
+import os, py_compile, sys
+for name in sys.argv[3:]:
+    py_compile.compile(os.path.join(sys.argv[1], name + ".py"), dfile=sys.argv[2] + "/" + name + ".py", doraise=True,
+                       invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+"""
+
+
+def stage(cache: Path, interpreter: Interpreter, mount_point: str) -> Path:
+    """Return a directory with the guest's sources and compiled files for an interpreter, making it if need be.
+
+    Raises InfrastructureError if the cache cannot be written or the interpreter cannot compile the guest.
+    """
+    target = cache / "pytest-guest" / _name(interpreter, mount_point)
+    if target.is_dir():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="new-", ignore_cleanup_errors=True) as scratch:
+            fresh = Path(scratch) / "guest"
+            fresh.mkdir()
+            for module in MODULES:
+                shutil.copyfile(SOURCE / f"{module}.py", fresh / f"{module}.py")
+            _compile(fresh, interpreter, mount_point)
+            try:
+                fresh.rename(target)
+            except OSError:
+                if not target.is_dir():  # else another run has published the same just now
+                    raise
+    except OSError as error:
+        raise InfrastructureError(
+            f"failed to write the files of the pytest guest to {target}: {error.strerror}",
+            hint="give --cache-root a writable directory",
+        ) from error
+    return target
+
+
+def _name(interpreter: Interpreter, mount_point: str) -> str:
+    from blake3 import blake3
+
+    digest = blake3()
+    for module in MODULES:
+        digest.update((SOURCE / f"{module}.py").read_bytes())
+    version = ".".join(map(str, interpreter.version))
+    for text in (mount_point, interpreter.cache_tag or "", version):
+        digest.update(os.fsencode(text) + b"\0")
+    return f"{digest.hexdigest(16)}-{interpreter.cache_tag or 'plain'}"
+
+
+def _compile(directory: Path, interpreter: Interpreter, mount_point: str) -> None:
+    result = subprocess.run(
+        [interpreter.executable, "-I", "-c", COMPILE, str(directory), mount_point, *MODULES],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if result.returncode:
+        last = result.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+        raise InfrastructureError(f"failed to compile the pytest guest with {interpreter.executable}: {last[0]}")

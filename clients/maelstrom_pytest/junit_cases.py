@@ -1,0 +1,58 @@
+"""A test's verdict as test cases of a JUnit report, named and split as pytest's own report has them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from maelstrom_pytest.records import Report
+from maelstrom_pytest.verdict import Verdict
+from maelstrom_test_runner.junit import Mark, TestCase
+
+
+def address(nodeid: str) -> tuple[str, str]:
+    """Return class name and name: the path becomes dotted, parameters stay with the name whatever they hold."""
+    path, bracket, parameters = nodeid.partition("[")
+    names = path.split("::")
+    names[0] = names[0].replace("/", ".").removesuffix(".py")
+    return ".".join(names[:-1]), names[-1] + bracket + parameters
+
+
+def cases(nodeid: str, verdict: Verdict) -> list[TestCase]:
+    """Return one test case, or two where both the call and the teardown failed."""
+    classname, name = address(nodeid)
+    reports = verdict.reports
+    time = sum(report.duration for report in reports)
+    properties = tuple(dict.fromkeys((key, str(value)) for report in reports for key, value in report.user_properties))
+    if verdict.detail:
+        mark = Mark("error", verdict.detail.strip().splitlines()[0], verdict.detail)
+        return [TestCase(classname, name, time, (mark,), properties)]
+    teardown = [report for report in reports if report.when == "teardown"]
+    before = [report for report in reports if report.when != "teardown"]
+    if any(report.outcome == "failed" for report in teardown) and any(report.outcome == "failed" for report in before):
+        late = sum(report.duration for report in teardown)
+        return [
+            TestCase(classname, name, time - late, _marks(before), properties),
+            TestCase(classname, name, late, _marks(teardown)),
+        ]
+    return [TestCase(classname, name, time, _marks(reports), properties)]
+
+
+def skipped_module(nodeid: str, reason: str) -> TestCase:
+    """Return the test case of a module that asked to be skipped as a whole."""
+    classname, name = address(nodeid)
+    return TestCase(classname, name, 0.0, (Mark("skipped", "collection skipped", reason),))
+
+
+def _marks(reports: Iterable[Report]) -> tuple[Mark, ...]:
+    return tuple(mark for report in reports if (mark := _mark(report)) is not None)
+
+
+def _mark(report: Report) -> Mark | None:
+    if report.outcome == "failed":
+        if report.when == "call":
+            return Mark("failure", report.message, report.text)
+        return Mark("error", f'failed on {report.when} with "{report.message}"', report.text)
+    if report.outcome == "skipped":
+        kind = "pytest.skip" if report.wasxfail is None else "pytest.xfail"
+        return Mark("skipped", report.reason, type=kind)
+    return None

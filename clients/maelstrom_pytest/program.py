@@ -1,0 +1,185 @@
+"""The course of a run, from its configuration to the exit code.
+
+Processes are forked before there is an event loop: asyncio, and what imports it, is imported only then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+
+from maelstrom_container.python_probe import PythonInfo, probe_python
+from maelstrom_pytest import guest_files, interpreter
+from maelstrom_pytest.config import PytestConfig
+from maelstrom_pytest.junit_cases import skipped_module
+from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Isolation, Plan
+from maelstrom_pytest.report import JsonLines
+from maelstrom_pytest.shown import find_root, shown_layers
+from maelstrom_pytest.ui import SimpleUI
+from maelstrom_test_runner import junit
+from maelstrom_test_runner.summary import EXIT_INTERRUPTED, EXIT_NO_TESTS, EXIT_OK, EXIT_USAGE
+
+if TYPE_CHECKING:
+    from maelstrom_pytest.session import Collection, Runner
+
+PYTEST_NO_TESTS = 5
+OpenRunner = Callable[[PytestConfig, Path], "AbstractAsyncContextManager[Runner]"]
+"""Called with the directory of the run before there is an event loop: what is to be forked is forked here."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """How pytest was called."""
+
+    directory: Path
+    arguments: tuple[str, ...]
+    """pytest's, selection included."""
+    environment: Mapping[str, str]
+    listing: bool = False
+    """Print the node ids of the tests, run none."""
+
+
+def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextManager[Runner]:
+    """Fork the nursery and return a runner of containers on this machine. Raises HostError."""
+    from maelstrom_client import Client, ClientOptions, start_nursery
+
+    nursery = start_nursery()  # before anything of asyncio is imported
+
+    from maelstrom_pytest.session import ClientRunner
+
+    options = ClientOptions(
+        project_directory=directory, slots=config.slots, cache_root=config.cache_root, cache_size=config.cache_size
+    )
+    return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit)
+
+
+def run(
+    config: PytestConfig,
+    call: Call,
+    stream: TextIO,
+    *,
+    open_runner: OpenRunner = open_runner,
+    mount_point: str = GUEST_MOUNT_POINT,
+) -> int:
+    """Do a run and return the exit code; ^C ends it with a summary. Raises MaelstromError."""
+    terminal = stream.isatty()
+    width = shutil.get_terminal_size().columns if terminal else 80
+    colour = terminal and not call.environment.get("NO_COLOR")
+    lines = JsonLines(config.report) if config.report else None
+    ui = SimpleUI(stream, terminal=terminal, width=width, colour=colour, lines=lines)
+    report = _Report(ui, config.junit_xml)
+    try:
+        ui.busy("collecting the tests")
+        plan = make_plan(config, call, markup=colour, width=width, mount_point=mount_point)
+        opened = open_runner(config, call.directory)
+
+        import asyncio
+
+        return asyncio.run(_run(config, call, plan, report, opened))
+    except KeyboardInterrupt:
+        ui.summary(interrupted=True)
+        report.write()
+        return EXIT_INTERRUPTED
+    finally:
+        ui.close()
+
+
+def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mount_point: str) -> Plan:
+    """Find out what the jobs of a run have in common. Raises UserError and InfrastructureError."""
+
+    def prober(executable: str) -> PythonInfo:
+        # where the layer of the interpreter looks, too: it is asked once
+        return probe_python(executable, cache_directory=config.cache_root / "python")
+
+    root = find_root(call.directory)
+    python = interpreter.choose(config.python, call.directory, root, call.environment, prober=prober)
+    return Plan(
+        interpreter=python,
+        directory=str(call.directory),
+        shown=shown_layers(call.directory, call.arguments, call.environment),
+        arguments=call.arguments,
+        guest=str(guest_files.stage(config.cache_root, python, mount_point)),
+        environment=call.environment,
+        timeout=config.timeout or None,
+        markup=markup,
+        width=width,
+        mount_point=mount_point,
+    )
+
+
+class _Report:
+    """The JUnit report, written once, with what there is at that time."""
+
+    def __init__(self, ui: SimpleUI, path: Path | None) -> None:
+        self.ui = ui
+        self._path = path
+        self._begun = time.monotonic()
+        self._timestamp = dt.datetime.now(dt.UTC).isoformat()
+        self.skipped: list[junit.TestCase] = []
+
+    def write(self) -> None:
+        if self._path is None:
+            return
+        contents = junit.document(
+            [*self.skipped, *self.ui.test_cases],
+            suite="pytest",
+            time=time.monotonic() - self._begun,
+            timestamp=self._timestamp,
+            hostname=os.uname().nodename,
+        )
+        junit.write(self._path, contents)
+
+
+async def _run(
+    config: PytestConfig, call: Call, plan: Plan, report: _Report, opened: AbstractAsyncContextManager[Runner]
+) -> int:
+    from maelstrom_pytest import session
+
+    ui = report.ui
+    async with opened as runner:
+        collection = await session.collect(runner, plan)
+        code = _show_collection(collection, ui)
+        if code is not None:
+            return code
+        if call.listing:
+            ui.message("\n".join(item.nodeid for item in collection.items))
+            return EXIT_OK
+        report.skipped = [skipped_module(record.nodeid, record.reason) for record in collection.skipped]
+        ui.collected(len(collection.items), collection.skipped, collection.deselected, len(collection.errors))
+        for error in collection.errors:
+            ui.collection_failed(error)
+        configured = collection.configured
+        await session.run(
+            runner,
+            plan,
+            collection.items,
+            ui,
+            isolation=Isolation(config.isolation),
+            concurrency=config.slots,
+            stop_after=config.stop_after or (configured.maxfail if configured else 0),
+        )
+    summary = ui.summary()
+    report.write()
+    if collection.errors:
+        return summary.exit_code or 1
+    return EXIT_NO_TESTS if not collection.items else summary.exit_code
+
+
+def _show_collection(collection: Collection, ui: SimpleUI) -> int | None:
+    """Print what pytest printed if that was all; return the exit code then, None if tests are to be run."""
+    configured = collection.configured
+    only_words = configured is None or configured.collect_only
+    if not only_words and not collection.broken:
+        return None
+    ui.message(collection.output.decode(errors="replace"))
+    ui.message(collection.error_output.decode(errors="replace"))
+    if collection.status == PYTEST_NO_TESTS:
+        return EXIT_NO_TESTS
+    return EXIT_USAGE if collection.status or collection.broken else EXIT_OK

@@ -1,0 +1,188 @@
+"""What the guest says on the result channel, as typed values, and the parser of the channel.
+
+The channel is written by a process that runs foreign code: any byte may be anything. `parse` never raises; it returns
+the records up to the first that cannot be one, and says what was wrong with that. Pure: no I/O, imports nothing of
+pytest (the guest and this module share only the shape of the records).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+MAX_RECORD = 32 * 1024 * 1024
+MAX_RECORDS = 2_000_000
+
+
+class Configured(msgspec.Struct, frozen=True, tag="configured"):
+    """Facts of the session, once pytest knows its arguments and its configuration."""
+
+    python: str
+    pytest: str
+    rootdir: str
+    inipath: str | None
+    maxfail: int
+    collect_only: bool
+    continue_on_errors: bool
+    distributed: bool
+    """pytest-xdist was asked to start workers, which it was kept from."""
+
+
+class Item(msgspec.Struct, frozen=True, tag="item"):
+    """One collected test. Node ids may repeat: `occurrence` counts the equal ones before it."""
+
+    nodeid: str
+    occurrence: int
+    file: str
+    """Path of the file it was collected from."""
+    module: str
+    """Node id of that file."""
+    class_: str | None = msgspec.field(name="class")
+    function: str
+    """Node id without parameters."""
+    location: tuple[str, int | None, str]
+    markers: tuple[str, ...]
+    keywords: tuple[str, ...]
+
+
+class CollectError(msgspec.Struct, frozen=True, tag="collect-error"):
+    """Something could not be collected, in pytest's own words."""
+
+    nodeid: str
+    text: str
+
+
+class CollectSkipped(msgspec.Struct, frozen=True, tag="collect-skipped"):
+    """A module asked to be skipped as a whole."""
+
+    nodeid: str
+    reason: str
+
+
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    """pytest begins with an item; numbers are places in the request's selection, -1 an item nobody selected."""
+
+    item: int
+
+
+class Finish(msgspec.Struct, frozen=True, tag="finish"):
+    """pytest is through with an item."""
+
+    item: int
+
+
+class Report(msgspec.Struct, frozen=True, tag="report"):
+    """A report of pytest: of the setup, the call or the teardown of a test, or one that a plugin made up."""
+
+    item: int
+    nodeid: str
+    when: str
+    outcome: str
+    category: str
+    """What pytest counts it as in its last line; empty: not counted."""
+    word: str
+    subtest: bool = False
+    duration: float = 0.0
+    wasxfail: str | None = None
+    reason: str = ""
+    text: str = ""
+    """What pytest prints of it below FAILURES or ERRORS."""
+    message: str = ""
+    user_properties: tuple[tuple[str, Any], ...] = ()
+    data: Any = None
+    """pytest's own portable form of the report."""
+
+
+class Missing(msgspec.Struct, frozen=True, tag="missing"):
+    """Selected items that were not collected this time."""
+
+    items: tuple[int, ...]
+
+
+class InternalError(msgspec.Struct, frozen=True, tag="internal-error"):
+    """pytest itself, or a plugin, failed."""
+
+    text: str
+
+
+class Interrupted(msgspec.Struct, frozen=True, tag="interrupted"):
+    """A test stopped the whole session (KeyboardInterrupt, pytest.exit)."""
+
+    text: str
+
+
+class SessionEnd(msgspec.Struct, frozen=True, tag="session"):
+    """pytest has returned; its process may still do things at exit."""
+
+    status: int
+    warnings: int
+    deselected: int
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """How pytest's process ended, from the reaper; the last record."""
+
+    code: int | None
+    signal: int | None
+    channel_lost: bool
+
+
+Record = (
+    Configured
+    | Item
+    | CollectError
+    | CollectSkipped
+    | Start
+    | Finish
+    | Report
+    | Missing
+    | InternalError
+    | Interrupted
+    | SessionEnd
+    | Ended
+)
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """All records in order; `garbage` says what was wrong with what follows them."""
+
+    records: tuple[Record, ...]
+    garbage: str | None = None
+    cut: bool = False
+    """More was sent than is kept of a result channel; what is here may be all well."""
+
+    def all(self, kind: type[Any]) -> list[Any]:
+        """Return the records of one kind."""
+        return [record for record in self.records if isinstance(record, kind)]
+
+    def last(self, kind: type[Any]) -> Any:
+        """Return the last record of one kind, or None."""
+        return next((record for record in reversed(self.records) if isinstance(record, kind)), None)
+
+
+def parse(data: bytes, lost: int = 0) -> Transcript:
+    """Return the records in what came through a result channel; `lost` bytes were cut off its end."""
+    records: list[Record] = []
+    view = memoryview(data)
+    position = 0
+    while position < len(view):
+        if len(records) >= MAX_RECORDS:
+            return Transcript(tuple(records), f"more than {MAX_RECORDS} records")
+        size = int.from_bytes(view[position : position + 4], "big")
+        end = position + 4 + size
+        if size == 0 or size > MAX_RECORD:
+            return Transcript(tuple(records), f"a record of {size} bytes")
+        if end > len(view):
+            problem = f"more than was kept of it ({lost} bytes too many)" if lost else "an unfinished record"
+            return Transcript(tuple(records), problem, cut=bool(lost))
+        try:
+            # the standard library's parser: texts from tests may hold lone surrogates, which others refuse
+            record = msgspec.convert(json.loads(bytes(view[position + 4 : end])), Record)
+        except (ValueError, RecursionError, msgspec.ValidationError) as error:
+            return Transcript(tuple(records), f"something that is no record ({type(error).__name__})")
+        records.append(record)
+        position = end
+    excess = f"more than was kept of it ({lost} bytes too many)" if lost else None
+    return Transcript(tuple(records), excess, cut=bool(lost))

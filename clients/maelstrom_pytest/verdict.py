@@ -1,0 +1,209 @@
+"""What became of each test of a job: pure decisions over records and the job's outcome.
+
+pytest's own reports decide, never its exit status. How the job ended decides only for tests that have no complete
+set of reports. No I/O; imports the job's vocabulary and the status words.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+
+import msgspec
+
+from maelstrom_core.job import Cancelled, ExecutionError, Exited, Outcome, Signaled, SystemFailure, TimedOut
+from maelstrom_pytest.records import (
+    CollectError,
+    Ended,
+    Finish,
+    InternalError,
+    Interrupted,
+    Missing,
+    Report,
+    SessionEnd,
+    Start,
+    Transcript,
+)
+from maelstrom_test_runner.status import Status
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of one test."""
+
+    status: Status
+    reports: tuple[Report, ...] = ()
+    detail: str = ""
+    """Why there are no complete reports: a crash, a timeout, a fault of the machinery."""
+    hint: str | None = None
+    infrastructure: bool = False
+    """The machinery could not do its part; the test is not to blame."""
+    stderr: bytes = b""
+    """What the process said before it died; only with `detail`."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds that pytest measured in setup, call and teardown together."""
+        return sum(report.duration for report in self.reports if not report.subtest)
+
+    @property
+    def reason(self) -> str:
+        """Why it was skipped or expected to fail."""
+        return next((report.reason for report in self.reports if report.reason), "")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What pytest's last line counts for this test, by category."""
+        counts: dict[str, int] = {}
+        for report in self.reports:
+            if report.category:
+                counts[report.category] = counts.get(report.category, 0) + 1
+        return counts
+
+
+class JobVerdicts(msgspec.Struct, frozen=True):
+    """The verdicts of one job by place in its selection; the rest has to be run again."""
+
+    verdicts: dict[int, Verdict]
+    again: tuple[int, ...] = ()
+    unpruned: tuple[int, ...] = ()
+    """Not collected on their own: to be run once more with the whole project collected."""
+
+
+def judge_reports(reports: Sequence[Report]) -> Status:
+    """Return the worst that a complete set of reports says: an error, a failure, else what the call said."""
+    failed = [report for report in reports if report.outcome == "failed"]
+    if any(report.when != "call" for report in failed):
+        return Status.ERROR
+    if failed:
+        return Status.FAILED
+    own = [report for report in reports if not report.subtest and report.outcome in {"passed", "skipped"}]
+    decisive = [report for report in own if report.when == "call"] or [r for r in own if r.outcome == "skipped"]
+    if not decisive:
+        return Status.PASSED if own else Status.ERR
+    report = decisive[-1]
+    if report.outcome == "skipped":
+        return Status.XFAIL if report.wasxfail is not None else Status.SKIPPED
+    return Status.XPASS if report.wasxfail is not None else Status.PASSED
+
+
+def judge_job(count: int, transcript: Transcript, outcome: Outcome, *, pruned: bool = True) -> JobVerdicts:
+    """Return the verdict of each of the `count` items of a job.
+
+    Items that finished are judged by their reports. The item that was running when the job came to grief is told
+    why; items that had not begun are to be run again, unless nothing had begun at all.
+    """
+    if isinstance(outcome, ExecutionError | SystemFailure):
+        return _all(count, Verdict(Status.ERR, detail=outcome.message, hint=outcome.hint, infrastructure=True))
+    if isinstance(outcome, Cancelled):
+        return _all(count, Verdict(Status.ERR, detail="cancelled", infrastructure=True))
+    reports, started, finished, last = _by_item(count, transcript)
+    verdicts = {item: _complete(tuple(reports[item])) for item in finished}
+    missing = {item for record in transcript.all(Missing) for item in record.items if 0 <= item < count} - started
+    unpruned = tuple(sorted(missing)) if pruned else ()
+    verdicts.update(dict.fromkeys(missing.difference(unpruned), _not_collected(transcript)))
+    rest = [item for item in range(count) if item not in verdicts and item not in unpruned]
+    if transcript.cut and finished:  # many tests had much to say: those whose reports were not kept say it again
+        return JobVerdicts(verdicts, again=tuple(rest), unpruned=unpruned)
+    grief = _grief(transcript, outcome)
+    if rest and grief is None:
+        grief = Verdict(Status.ERR, detail="pytest ended without a word about this test", stderr=_stderr(outcome))
+    if grief is None:
+        return JobVerdicts(verdicts, unpruned=unpruned)
+    running = [item for item in rest if item in started]
+    if not rest and last is not None:
+        running = [last]  # all its reports had come, yet its process did not end as it should
+    elif not running and not finished and not unpruned:
+        running = rest
+    for item in running:
+        verdicts[item] = msgspec.structs.replace(grief, reports=tuple(reports[item]))
+    return JobVerdicts(verdicts, again=tuple(item for item in rest if item not in verdicts), unpruned=unpruned)
+
+
+def _all(count: int, verdict: Verdict) -> JobVerdicts:
+    return JobVerdicts(dict.fromkeys(range(count), verdict))
+
+
+def _by_item(count: int, transcript: Transcript) -> tuple[list[list[Report]], set[int], set[int], int | None]:
+    """Sort the records by item; numbers that are no item of this job are dropped. The last begun comes last."""
+    reports: list[list[Report]] = [[] for _ in range(count)]
+    started: set[int] = set()
+    finished: set[int] = set()
+    last: int | None = None
+    for record in transcript.records:
+        if isinstance(record, Start | Finish | Report) and 0 <= record.item < count:
+            if isinstance(record, Report):
+                reports[record.item].append(record)
+            elif isinstance(record, Finish):
+                finished.add(record.item)
+            else:
+                started.add(record.item)
+                last = record.item
+    return reports, started, finished, last
+
+
+def _complete(reports: tuple[Report, ...]) -> Verdict:
+    status = judge_reports(reports)
+    return Verdict(status, reports, "pytest sent no report of this test" if status is Status.ERR else "")
+
+
+def _not_collected(transcript: Transcript) -> Verdict:
+    errors = "\n".join(record.text for record in transcript.all(CollectError))
+    if errors:
+        return Verdict(Status.ERROR, detail=errors)
+    return Verdict(Status.ERR, detail="this test was there at collection, but not when it was to be run")
+
+
+def _grief(transcript: Transcript, outcome: Outcome) -> Verdict | None:
+    """Return what went wrong with a job as a whole, worst first; None if pytest came to its end."""
+    stderr = _stderr(outcome)
+    if isinstance(outcome, TimedOut):
+        return Verdict(Status.TIMEOUT, detail="timed out", stderr=stderr)
+    if transcript.garbage is not None:
+        return Verdict(
+            Status.ERR, detail=f"the test wrote garbage into the result channel: {transcript.garbage}", stderr=stderr
+        )
+    ended: Ended | None = transcript.last(Ended)
+    if ended is not None and ended.channel_lost:
+        return Verdict(Status.ERR, detail="the test closed the result channel", stderr=stderr)
+    internal: InternalError | None = transcript.last(InternalError)
+    if internal is not None:
+        return Verdict(Status.ERR, detail=internal.text, stderr=stderr)
+    interrupted: Interrupted | None = transcript.last(Interrupted)
+    if interrupted is not None:
+        return Verdict(Status.ERR, detail=f"the test stopped the session: {interrupted.text}", stderr=stderr)
+    if _died(transcript, outcome):
+        return Verdict(Status.ERR, detail=how_it_ended(ended, outcome), stderr=stderr)
+    return None
+
+
+def _died(transcript: Transcript, outcome: Outcome) -> bool:
+    """Tell whether pytest's process went without pytest's leave."""
+    ended: Ended | None = transcript.last(Ended)
+    if ended is None:
+        return True
+    return ended.signal is not None or transcript.last(SessionEnd) is None or isinstance(outcome, Signaled)
+
+
+def how_it_ended(ended: Ended | None, outcome: Outcome) -> str:
+    """Say how a test's process ended, for people."""
+    if ended is not None and ended.signal is not None:
+        return f"the test's process was killed by {signal_name(ended.signal)}"
+    if ended is not None and ended.code is not None:
+        return f"the test's process ended with exit code {ended.code} before pytest did"
+    if isinstance(outcome, Signaled):
+        return f"the job was killed by {signal_name(outcome.signal)}"
+    if isinstance(outcome, Exited):
+        return f"the job ended with exit code {outcome.code} without a word from pytest"
+    return "the job ended without a word from pytest"
+
+
+def signal_name(number: int) -> str:
+    """Return the name and number of a signal."""
+    try:
+        return f"{signal.Signals(number).name} (signal {number})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def _stderr(outcome: Outcome) -> bytes:
+    return outcome.effects.stderr.data if isinstance(outcome, Exited | Signaled | TimedOut) else b""

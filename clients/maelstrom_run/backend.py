@@ -1,0 +1,77 @@
+"""What maelstrom-run needs of the layers below: a client, the default container, the doctor.
+
+The layers below are imported when they are used, asyncio with them: `--help` needs none of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from maelstrom_core.config import LocalConfig
+
+if TYPE_CHECKING:
+    import asyncio
+    from contextlib import AbstractAsyncContextManager
+
+    from maelstrom_core.job import Outcome
+    from maelstrom_core.spec import ContainerSpec, JobSpec
+
+
+class Client(Protocol):
+    """Runs jobs."""
+
+    def add_container(self, name: str, spec: ContainerSpec) -> ContainerSpec | None:
+        """Register a container that jobs and other containers may name; return the one it replaces."""
+
+    def submit(self, spec: JobSpec, *, stdin: bytes = b"", inline_limit: int = ...) -> asyncio.Future[Outcome]:
+        """Start a job. Raises SpecError where that is known at once to be impossible."""
+
+
+class Backend(Protocol):
+    """What the program is given, so that tests can give it something else."""
+
+    def open_client(self, config: LocalConfig, project_directory: Path) -> AbstractAsyncContextManager[Client]:
+        """Return a client for an `async with` block; jobs that still run at its end are stopped.
+
+        Called before there is an event loop: what is to be forked is forked here.
+        """
+
+    def default_container(self, working_directory: Path) -> ContainerSpec:
+        """Return the container for commands: this machine, sealed."""
+
+    def doctor(self, config: LocalConfig) -> int:
+        """Check whether this host allows containers, say what is missing, return an exit code."""
+
+
+class LocalBackend:
+    """The real one: containers on this machine."""
+
+    def open_client(self, config: LocalConfig, project_directory: Path) -> AbstractAsyncContextManager[Client]:
+        """Fork the nursery and return a client that will use it."""
+        from maelstrom_client import start_nursery
+
+        nursery = start_nursery()
+
+        from maelstrom_client.client import Client as LocalClient
+        from maelstrom_client.client import ClientOptions
+
+        options = ClientOptions(
+            slots=config.slots,
+            cache_root=config.cache_root,
+            cache_size=config.cache_size,
+            project_directory=project_directory,
+        )
+        return LocalClient(nursery, options)
+
+    def default_container(self, working_directory: Path) -> ContainerSpec:
+        """Return the client library's own."""
+        from maelstrom_client.sealed import sealed_container
+
+        return sealed_container(working_directory)
+
+    def doctor(self, config: LocalConfig) -> int:
+        """Run the doctor that all programs share."""
+        from maelstrom_container.doctor import main
+
+        return main(config.cache_root)

@@ -1,0 +1,130 @@
+"""The command line of maelstrom-run: which of its forms is meant, and what it needs.
+
+    maelstrom-run < JOBS            a stream of jobs
+    maelstrom-run --one < JOB       one job; ends as it ended
+    maelstrom-run -- COMMAND ...    one command on this machine, sealed; ends as it ended
+
+What a form needs is imported when it is chosen.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from maelstrom_core.config import LocalConfig, Program, Value
+from maelstrom_core.config_click import build_command, run_command
+from maelstrom_core.config_kinds import Seconds
+from maelstrom_run.backend import Backend
+
+if TYPE_CHECKING:
+    from maelstrom_core.job import Outcome
+    from maelstrom_run.present import Printer
+
+PROGRAM = Program("maelstrom-run", "run")
+SUMMARY = """Run jobs, each in its own container.
+
+Jobs are JSON objects, one after the other on standard input; or give a COMMAND, which is run in a sealed
+container that shows this machine's programs and the current directory."""
+
+
+class RunConfig(LocalConfig):
+    """What can be configured."""
+
+    timeout = Value(Seconds(), "Kill jobs after this time, whatever they say themselves; 0 means never.", default=None)
+
+
+def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], NoReturn] | None = None) -> int:
+    """Run the program and return its exit code; `die` is how it ends like a job that was killed by a signal."""
+
+    def run(config: RunConfig, command: tuple[str, ...], file: str | None, one: bool, doctor: bool) -> int:
+        if doctor:
+            return backend.doctor(config)
+        if command and file is not None and not one:
+            raise click.UsageError("a command and --file exclude each other, except with --one")
+        from maelstrom_core.log import set_up
+
+        set_up(config.log_level)
+        if one or command:
+            from maelstrom_run.one import die_by_signal
+
+            return _run_one(config, backend, command, file, from_stream=one, die=die or die_by_signal)
+        return _run_stream(config, backend, file)
+
+    parameters: list[click.Parameter] = [
+        click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND [ARGUMENT]...]"),
+        click.Option(["-f", "--file"], metavar="PATH", help="Read jobs from this file instead of standard input."),
+        click.Option(
+            ["-1", "--one"],
+            is_flag=True,
+            help="Run the first job only, and end as it ended. COMMAND, if given, replaces its program and arguments.",
+        ),
+        click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
+    ]
+    command = build_command(PROGRAM, RunConfig, run, summary=SUMMARY, parameters=parameters, options_first=True)
+    return run_command(command, arguments)
+
+
+def _run_one(
+    config: RunConfig,
+    backend: Backend,
+    command: tuple[str, ...],
+    file: str | None,
+    *,
+    from_stream: bool,
+    die: Callable[[int], NoReturn],
+) -> int:
+    from functools import partial
+
+    from maelstrom_core.spec import JobSpec
+    from maelstrom_run.one import OneJob, mimic, read_one, run_one, with_command
+    from maelstrom_run.source import open_source, read
+
+    directory = Path.cwd()
+    if from_stream:
+        with open_source(file) as descriptor:
+            job = read_one(partial(read, descriptor))
+    else:
+        job = OneJob(JobSpec(container=backend.default_container(directory), program=command[0]))
+    job = with_command(job, command, config.timeout)
+
+    opened = backend.open_client(config, directory)  # forks: before asyncio is even imported
+
+    import asyncio
+
+    async def main() -> Outcome:
+        async with opened as client:
+            return await run_one(client, job, config.inline_limit)
+
+    outcome = asyncio.run(main())
+    _printer().show_one(outcome)
+    return mimic(outcome, die)
+
+
+def _run_stream(config: RunConfig, backend: Backend, file: str | None) -> int:
+    from maelstrom_run.source import open_source, read_chunks
+
+    with open_source(file) as descriptor:
+        opened = backend.open_client(config, Path.cwd())  # forks: before asyncio is even imported
+
+        import uvloop
+
+        from maelstrom_run.stream import Stream, StreamOptions
+
+        options = StreamOptions(timeout=config.timeout, inline_limit=config.inline_limit)
+
+        async def main() -> int:
+            async with opened as client:
+                return await Stream(client, _printer(), options).run(read_chunks(descriptor))
+
+        return uvloop.run(main())
+
+
+def _printer() -> Printer:
+    from maelstrom_run.present import Printer
+
+    return Printer(sys.stdout.buffer, sys.stderr.buffer, terminal=sys.stdout.isatty())

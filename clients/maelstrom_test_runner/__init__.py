@@ -1,0 +1,1 @@
+"""What all test runners share."""

@@ -1,0 +1,4 @@
+"""A rootless container: layers -> root file system -> launched process.
+
+Imports `maelstrom_core` only.
+"""

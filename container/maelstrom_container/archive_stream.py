@@ -1,0 +1,135 @@
+"""The bytes of an archive, decompressed on the way, never more of them than was agreed.
+
+Recognises gzip, bzip2 and xz by their first bytes. Bounds the ratio of decompression, the memory of xz, and how far a
+reader may go (`allow`): that is what keeps a header of hostile size out of memory.
+Imports nothing of the project but the errors.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO, Protocol
+
+from maelstrom_core.errors import SpecError
+
+_CHUNK = 1 << 18
+_RATIO = 1000
+_RATIO_GRACE = 1 << 28
+"""Bytes that may come out whatever went in: a small archive of zeros is no attack."""
+_XZ_MEMORY = 1 << 28
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+class _Decompressor(Protocol):
+    """What bz2 and lzma offer."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
+
+
+class ArchiveStream(io.RawIOBase):
+    """A readable stream over an archive; `position` counts the bytes that were read from it."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        """Look at the first bytes. Raises SpecError for a compression that is known but not supported."""
+        self._raw = raw
+        self._head = raw.read(8)
+        self._consumed = len(self._head)
+        self.position = 0
+        self._allowed = 0
+        kind = next((kind for magic, kind in _MAGIC.items() if self._head.startswith(magic)), None)
+        if kind == "zstd":
+            raise SpecError("the archive is compressed with zstd, which is not supported", hint="use gzip or xz")
+        self._kind = kind
+        self._decompressor = self._new()
+        self._pending = b""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def allow(self, count: int) -> None:
+        """Let the reader go `count` bytes further than it is now, and no more."""
+        self._allowed = self.position + count
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes, empty at the end. Raises SpecError beyond what is allowed or plausible."""
+        room = self._allowed - self.position
+        if room <= 0:
+            raise SpecError("the archive has a header of excessive size")
+        size = min(_CHUNK if size < 0 else size, room, _CHUNK)
+        data = self._decompress(size) if self._kind else self._read_raw(size)
+        self.position += len(data)
+        if self.position > _RATIO_GRACE and self.position > _RATIO * self._consumed:
+            raise SpecError(f"the archive decompresses to more than {_RATIO} times its size")
+        return data
+
+    def _read_raw(self, size: int) -> bytes:
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        data = self._raw.read(size)
+        self._consumed += len(data)
+        return data
+
+    def _decompress(self, size: int) -> bytes:
+        while True:
+            if self._decompressor.eof:
+                # archives may be concatenated, and padded with zeros
+                rest = self._decompressor.unused_data or self._pending or self._read_raw(_CHUNK)
+                rest = rest.lstrip(b"\0")
+                self._pending = b""
+                if not rest and not (rest := self._read_raw(_CHUNK).lstrip(b"\0")):
+                    return b""
+                self._decompressor, self._pending = self._new(), rest
+            if self._decompressor.needs_input and not self._pending:
+                self._pending = self._read_raw(_CHUNK)
+                if not self._pending:
+                    raise EOFError("the compressed data end too early")
+            fed, self._pending = self._pending, b""
+            if data := self._decompressor.decompress(fed, size):
+                return data
+
+    def _new(self) -> _Decompressor:
+        if self._kind == "bzip2":
+            import bz2
+
+            return bz2.BZ2Decompressor()
+        if self._kind == "xz":
+            import lzma
+
+            return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        return _Gzip()
+
+
+class _Gzip:
+    """zlib's decompressor in the shape of the other two."""
+
+    def __init__(self) -> None:
+        import zlib
+
+        self._object = zlib.decompressobj(wbits=31)
+        self._full = False
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._object.unconsumed_tail and not self._full
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._object.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        out = self._object.decompress(self._object.unconsumed_tail + data, max_length)
+        # more may be buffered inside though all input is used up
+        self._full = len(out) == max_length
+        return out

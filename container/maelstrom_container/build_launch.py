@@ -1,0 +1,21 @@
+"""Builds `maelstrom_container._launch` from the C files beside it: run by setuptools, never imported by the product."""
+
+import re
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).parent
+FOLDER = "container/maelstrom_container"
+
+builder = FFI()
+# cffi's parser knows C declarations but no comments with apostrophes and no preprocessor: launch.h has neither.
+builder.cdef(re.sub(r"/\*.*?\*/", "", (HERE / "launch.h").read_text(), flags=re.DOTALL))
+builder.set_source(
+    "maelstrom_container._launch",
+    '#include <stdint.h>\n#include "launch.h"\n',
+    sources=[f"{FOLDER}/{name}.c" for name in ("launch", "child", "capture", "syscalls")],
+    include_dirs=[FOLDER],
+    depends=[f"{FOLDER}/launch.h", f"{FOLDER}/internal.h"],
+    extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"],
+)

@@ -1,0 +1,188 @@
+/* The parent's side of a launch: the pipes, the wait for the child's end, and reading what comes meanwhile. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+struct capture {
+    char *data;
+    size_t capacity, kept;
+    uint64_t lost;
+    int fd; /* read end, -1 when at its end */
+};
+
+static struct capture captures[STREAMS];
+static char scratch[64 * 1024];
+
+int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+/* Reads what is there now; returns 0 at the end of the stream. Memory that cannot be had counts as lost. */
+static int read_once(struct capture *capture, uint64_t limit)
+{
+    ssize_t size = read(capture->fd, scratch, sizeof scratch);
+    if (size < 0)
+        return errno == EAGAIN || errno == EINTR ? 1 : 0;
+    if (size == 0)
+        return 0;
+    size_t keep = capture->kept < limit ? (size_t)size : 0;
+    if (keep > limit - capture->kept && keep > 0)
+        keep = limit - capture->kept;
+    if (capture->kept + keep > capture->capacity) {
+        size_t capacity = 2 * (capture->kept + keep);
+        char *data = realloc(capture->data, capacity);
+        if (data == NULL) {
+            keep = 0;
+        } else {
+            capture->data = data;
+            capture->capacity = capacity;
+        }
+    }
+    if (keep > 0)
+        memcpy(capture->data + capture->kept, scratch, keep);
+    capture->kept += keep;
+    capture->lost += (uint64_t)size - keep;
+    return 1;
+}
+
+static void end_capture(struct capture *capture)
+{
+    if (capture->fd >= 0)
+        close(capture->fd);
+    capture->fd = -1;
+}
+
+/* When pid 1 of the namespace is gone every process of the job is, so nobody can write any more. */
+static void drain(struct capture *capture, uint64_t limit)
+{
+    while (capture->fd >= 0) {
+        struct pollfd readable = {.fd = capture->fd, .events = POLLIN};
+        if (poll(&readable, 1, 0) <= 0 || !read_once(capture, limit))
+            end_capture(capture);
+    }
+}
+
+void wait_for(struct child *child)
+{
+    const struct launch *launch = child->launch;
+    struct landing *landing = child->landing;
+    int64_t deadline = launch->timeout > 0 ? now() + launch->timeout : 0;
+
+    for (;;) {
+        /* Looked at before each sleep: the bell may have rung, and been heard, before this job began. */
+        if (launch->cancelled && !landing->was_cancelled &&
+            __atomic_load_n(launch->cancelled, __ATOMIC_ACQUIRE) == launch->sequence) {
+            landing->was_cancelled = 1;
+            syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+        }
+        struct pollfd polled[STREAMS + 2] = {{.fd = child->pidfd, .events = POLLIN},
+                                             {.fd = launch->doorbell, .events = POLLIN}};
+        for (int stream = 0; stream < STREAMS; stream++)
+            polled[stream + 2] = (struct pollfd){.fd = captures[stream].fd, .events = POLLIN};
+        struct timespec left, *wait = NULL;
+        if (deadline > 0 && !landing->timed_out) {
+            int64_t remaining = deadline - now();
+            if (remaining < 0)
+                remaining = 0;
+            left = (struct timespec){remaining / 1000000000, remaining % 1000000000};
+            wait = &left;
+        }
+        int ready = ppoll(polled, STREAMS + 2, wait, NULL);
+        if (ready == 0) {
+            landing->timed_out = 1;
+            syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+            continue;
+        }
+        if (ready < 0)
+            continue; /* EINTR: all signals are blocked but the deadly ones */
+        if (polled[0].revents)
+            return;
+        if (polled[1].revents) {
+            uint64_t rings;
+            ssize_t ignored = read(launch->doorbell, &rings, sizeof rings);
+            (void)ignored;
+        }
+        for (int stream = 0; stream < STREAMS; stream++)
+            if (polled[stream + 2].revents && !read_once(&captures[stream], launch->limits[stream]))
+                end_capture(&captures[stream]);
+    }
+}
+
+static int64_t nanoseconds(struct timeval time)
+{
+    return time.tv_sec * 1000000000LL + time.tv_usec * 1000LL;
+}
+
+/* waitid's fifth argument (rusage) is not in glibc's wrapper. The peak contains our own: at execve the kernel
+ * notes the peak of the address space that is left behind, and that is ours (CLONE_VM). */
+void reap(struct child *child)
+{
+    struct landing *landing = child->landing;
+    siginfo_t info;
+    struct rusage usage, own;
+    memset(&info, 0, sizeof info);
+    memset(&usage, 0, sizeof usage);
+    while (syscall(SYS_waitid, P_PIDFD, child->pidfd, &info, WEXITED, &usage) < 0 && errno == EINTR)
+        ;
+    landing->exited = info.si_code == CLD_EXITED;
+    landing->status = info.si_status;
+    landing->cpu_user = nanoseconds(usage.ru_utime);
+    landing->cpu_system = nanoseconds(usage.ru_stime);
+    landing->peak_memory = usage.ru_maxrss * 1024LL;
+    getrusage(RUSAGE_SELF, &own);
+    landing->own_peak = own.ru_maxrss * 1024LL;
+}
+
+int open_pipes(struct child *child)
+{
+    for (int stream = 0; stream < STREAMS; stream++) {
+        captures[stream].kept = 0;
+        captures[stream].lost = 0;
+        captures[stream].fd = child->ends[stream] = -1;
+    }
+    for (int stream = 0; stream < STREAMS; stream++) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0)
+            return -1;
+        captures[stream].fd = ends[0];
+        child->ends[stream] = ends[1];
+    }
+    return 0;
+}
+
+void close_ends(struct child *child)
+{
+    for (int stream = 0; stream < STREAMS; stream++)
+        if (child->ends[stream] >= 0)
+            close(child->ends[stream]);
+}
+
+void close_pipes(struct child *child)
+{
+    close_ends(child);
+    for (int stream = 0; stream < STREAMS; stream++)
+        end_capture(&captures[stream]);
+}
+
+/* Reads what is left, and says where it is. */
+void collect_streams(struct child *child)
+{
+    for (int stream = 0; stream < STREAMS; stream++) {
+        struct capture *capture = &captures[stream];
+        drain(capture, child->launch->limits[stream]);
+        child->landing->streams[stream] = (struct stream){capture->data, capture->kept, capture->lost};
+    }
+}

@@ -1,0 +1,239 @@
+/* The child of a launch: from clone3 to execve, it walks the plan.
+ *
+ * It shares our memory and runs on a stack of its own while we are suspended (CLONE_VM | CLONE_VFORK): no page table is
+ * copied, and it must call nothing that allocates, locks or runs Python.
+ *
+ * What the job may be handed: descriptors 0, 1, 2 and 3 (the result channel); everything else is closed as the
+ * very last act before execve. (CVE-2024-21626: a leaked directory descriptor is a way out.)
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define CLEAR_SIGNAL_HANDLERS 0x100000000ULL /* CLONE_CLEAR_SIGHAND, 5.5 */
+#define DETACH_MOUNT 2                       /* MNT_DETACH */
+#define BIND_MOUNT 4096                      /* MS_BIND */
+#define MOVE_MOUNT 8192                      /* MS_MOVE */
+#define REMOUNT 32                           /* MS_REMOUNT */
+#define READ_ONLY 1                          /* MS_RDONLY */
+#define HARMLESS (2 | 4 | 8)                 /* MS_NOSUID, MS_NODEV, MS_NOEXEC */
+#define FIRST_CLOSED_FD 4                    /* 0, 1, 2 and the result channel stay open */
+#define LAST_CAPABILITY 63
+
+struct kernel_clone_args { /* struct clone_args of linux/sched.h, first version (64 bytes) */
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+};
+
+static _Alignas(16) char child_stack[64 * 1024];
+
+static int write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    size_t size = strlen(text);
+    ssize_t written = write(fd, text, size);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return written == (ssize_t)size ? 0 : -1;
+}
+
+static int protect(const char *path)
+{
+    if (mount(path, path, NULL, BIND_MOUNT, NULL) < 0)
+        return errno == ENOENT ? 0 : -1;
+    return mount(NULL, path, NULL, BIND_MOUNT | REMOUNT | READ_ONLY | HARMLESS, NULL);
+}
+
+static int run_step(const struct step *step)
+{
+    int fd;
+    switch (step->op) {
+    case STEP_MOUNT:
+        return mount(step->a, step->b, step->c, step->flags, step->d);
+    case STEP_ATTACH:
+        fd = (int)syscall(SYS_open_tree, AT_FDCWD, step->a, step->flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (fd < 0)
+            return -1;
+        return (int)syscall(SYS_move_mount, fd, "", AT_FDCWD, step->b, MOVE_MOUNT_F_EMPTY_PATH);
+    case STEP_MKDIR:
+        return mkdir(step->a, (mode_t)step->number);
+    case STEP_FILE:
+        fd = open(step->a, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)step->number);
+        return fd < 0 ? -1 : close(fd);
+    case STEP_PROTECT:
+        return protect(step->a);
+    case STEP_PIVOT:
+        /* "." twice stacks the old root over the new one: afterwards "/" is the new, "." the old one. */
+        fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || chdir(step->a) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+            return -1;
+        return fchdir(fd);
+    case STEP_DETACH:
+        return umount2(".", DETACH_MOUNT);
+    case STEP_COVER:
+        /* As an initramfs is left. Letting go of a tree makes the kernel wait for all its readers (some 60 us). */
+        fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || chdir(step->a) < 0 || mount(".", "/", NULL, MOVE_MOUNT, NULL) < 0 || chroot(".") < 0)
+            return -1;
+        return fchdir(fd);
+    default:
+        errno = ENOSYS;
+        return -1;
+    }
+}
+
+/* The bounding set bounds what execve gives to root, and to anybody through a nested trick: others get nothing. */
+static int seal(const struct launch *launch)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    for (int capability = 0; capability <= LAST_CAPABILITY; capability++) {
+        if (launch->capabilities >> capability & 1)
+            continue;
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+            return errno == EINVAL ? 0 : -1; /* past the last one that this kernel knows */
+    }
+    return 0;
+}
+
+static void reset_signals(int handlers_too)
+{
+    if (handlers_too) /* without clone3: what CLEAR_SIGNAL_HANDLERS would have done */
+        sys_default_signals();
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* As execvp: go on where a directory has no such program, remember that one was there but not executable. */
+static int execute(const struct child *child)
+{
+    int denied = 0;
+    for (char **program = child->programs; *program; program++) {
+        execve(*program, child->arguments, child->environment);
+        if (errno == EACCES)
+            denied = 1;
+        else if (errno != ENOENT && errno != ENOTDIR)
+            return errno;
+    }
+    return denied ? EACCES : ENOENT;
+}
+
+static int fail(struct child *child, int phase, int error)
+{
+    child->landing->phase = phase;
+    child->landing->error = error;
+    return 127;
+}
+
+static int run_child(struct child *child, int handlers_too)
+{
+    const struct launch *launch = child->launch;
+
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    /* setgroups is denied by inheritance: the outer user namespace did it once. */
+    if (write_file("/proc/self/uid_map", launch->uid_map) < 0 || write_file("/proc/self/gid_map", launch->gid_map) < 0)
+        return fail(child, PHASE_IDENTITY, errno);
+    for (int index = 0; index < launch->step_count; index++)
+        if (run_step(&launch->steps[index]) < 0)
+            return fail(child, index, errno);
+    /* From the new root: the current directory is still the old one, where a relative path must not lead. */
+    if (chdir("/") < 0 || chdir(launch->directory) < 0)
+        return fail(child, PHASE_DIRECTORY, errno);
+    if (seal(launch) < 0)
+        return fail(child, PHASE_SEAL, errno);
+    if (dup2(launch->stdin_fd, 0) < 0)
+        return fail(child, PHASE_SEAL, errno);
+    for (int stream = 0; stream < STREAMS; stream++)
+        if (dup2(child->ends[stream], stream + 1) < 0)
+            return fail(child, PHASE_SEAL, errno);
+    if (syscall(SYS_close_range, FIRST_CLOSED_FD, ~0U, 0) < 0)
+        return fail(child, PHASE_SEAL, errno);
+    reset_signals(handlers_too);
+    return fail(child, PHASE_EXEC, execute(child));
+}
+
+static int child_after_clone3(void *argument)
+{
+    return run_child(argument, 0);
+}
+
+static int child_after_clone(void *argument)
+{
+    return run_child(argument, 1);
+}
+
+/* clone3 has no wrapper in glibc; the child enters `function` on the stack that `args` names, and exits with
+ * its result. Returns the pid or -errno. */
+static long clone3_into(struct kernel_clone_args *args, int (*function)(void *), void *argument)
+{
+    long result;
+#if defined(__x86_64__)
+    register int (*r8)(void *) __asm__("r8") = function;
+    register void *r9 __asm__("r9") = argument;
+    __asm__ volatile("syscall\n\t"
+                     "test %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xor %%ebp, %%ebp\n\t"
+                     "mov %%r9, %%rdi\n\t"
+                     "call *%%r8\n\t"
+                     "mov %%eax, %%edi\n\t"
+                     "mov %[exit], %%eax\n\t"
+                     "syscall\n\t"
+                     "hlt\n"
+                     "1:"
+                     : "=a"(result)
+                     : "0"((long)SYS_clone3), "D"(args), "S"(sizeof *args), "r"(r8), "r"(r9), [exit] "i"(SYS_exit)
+                     : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+    register long x8 __asm__("x8") = SYS_clone3;
+    register long x0 __asm__("x0") = (long)args;
+    register long x1 __asm__("x1") = sizeof *args;
+    register int (*x9)(void *) __asm__("x9") = function;
+    register void *x10 __asm__("x10") = argument;
+    __asm__ volatile("svc #0\n\t"
+                     "cbnz x0, 1f\n\t"
+                     "mov x29, xzr\n\t"
+                     "mov x0, x10\n\t"
+                     "blr x9\n\t"
+                     "mov x8, %[exit]\n\t"
+                     "svc #0\n\t"
+                     "brk #0\n"
+                     "1:"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x9), "r"(x10), [exit] "i"(SYS_exit)
+                     : "memory", "cc");
+    result = x0;
+#else
+#error "maelstrom knows x86-64 and arm64"
+#endif
+    return result;
+}
+
+long start_child(struct child *child)
+{
+    uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | child->launch->namespaces;
+    struct kernel_clone_args args = {
+        .flags = flags | CLEAR_SIGNAL_HANDLERS,
+        .pidfd = (uint64_t)(uintptr_t)&child->pidfd,
+        .exit_signal = SIGCHLD,
+        .stack = (uint64_t)(uintptr_t)child_stack,
+        .stack_size = sizeof child_stack,
+    };
+    long pid = clone3_into(&args, child_after_clone3, child);
+    if (pid != -ENOSYS) /* Docker's seccomp profile answers ENOSYS so that callers fall back */
+        return pid;
+    pid = clone(child_after_clone, child_stack + sizeof child_stack, (int)(flags | SIGCHLD), child, &child->pidfd);
+    return pid < 0 ? -errno : pid;
+}

@@ -1,0 +1,186 @@
+"""Digests of local files, remembered, so that an unchanged file is read once.
+
+A digest is good for a path as long as size, modification time, change time, device and inode stay the same. A file
+that was changed a moment before is not remembered: it could change again without its times moving on.
+Several processes may use one database at once. It is an optimisation only: whatever goes wrong with it, digests are
+computed instead. sqlite3 is imported when a database is opened. Imports nothing of the project but the errors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+from blake3 import blake3
+
+from maelstrom_core.errors import InfrastructureError, SpecError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_SETTLED = 50_000_000
+"""Nanoseconds after which a file's times can be trusted: a kernel tick is at most 10 ms."""
+_FLUSH_AFTER = 2000
+_EXPIRY = 90 * 86400
+_BUSY_TIMEOUT = 10.0
+_CHUNK = 1 << 20
+_ATTEMPTS = 3
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS digests_1 (path BLOB PRIMARY KEY, size, mtime, ctime, device, inode, digest, used)
+WITHOUT ROWID
+"""
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """What changes when a file does; times in nanoseconds."""
+
+    size: int
+    mtime: int
+    ctime: int
+    device: int
+    inode: int
+
+
+def signature(status: os.stat_result) -> Signature:
+    """Return the signature of a file."""
+    return Signature(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
+
+
+class DigestCache:
+    """A database of digests that is open; None as path keeps them in memory."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._mutex = threading.Lock()
+        self._fresh: dict[bytes, tuple[Signature, str]] = {}
+        self._connection = None if path is None else _connect(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is new, drop what was not used for 90 days."""
+        with self._mutex:
+            if self._connection is not None:
+                self._flush(self._connection)
+                self._connection.close()
+                self._connection = None
+
+    def digest_of(self, path: str, status: os.stat_result | None = None) -> tuple[str, os.stat_result]:
+        """Return the digest of a regular file, symlinks followed, and its status at the time of reading.
+
+        A `status` that the caller has just asked for saves asking again.
+
+        Raises SpecError if it is missing, unreadable or no regular file, InfrastructureError if it keeps changing.
+        """
+        name = os.fsencode(path)
+        try:
+            for _attempt in range(_ATTEMPTS):
+                status = status or os.stat(path)
+                if not stat.S_ISREG(status.st_mode):
+                    raise SpecError(f"failed to read {path}: it is not a regular file")
+                found = self.lookup(name, signature(status))
+                if found is not None:
+                    return found, status
+                digest, status, stable = _hash(path)
+                if stable:
+                    if time.time_ns() - max(status.st_ctime_ns, status.st_mtime_ns) > _SETTLED:
+                        self.remember(name, signature(status), digest)
+                    return digest, status
+                status = None
+        except OSError as error:
+            raise SpecError(f"failed to read {path}: {error.strerror}") from None
+        raise InfrastructureError(
+            f"failed to read {path}: it changes while it is read", hint="wait until it is complete"
+        )
+
+    def lookup(self, path: bytes, wanted: Signature) -> str | None:
+        """Return the digest remembered for a file, None if there is none or the file has changed since."""
+        with self._mutex:
+            if path in self._fresh:
+                known, digest = self._fresh[path]
+                return digest if known == wanted else None
+            if self._connection is None:
+                return None
+            with contextlib.suppress(self._connection.Error):
+                row = self._connection.execute(
+                    "SELECT digest FROM digests_1"
+                    " WHERE path = ? AND size = ? AND mtime = ? AND ctime = ? AND device = ? AND inode = ?",
+                    (path, *_columns(wanted)),
+                ).fetchone()
+                return None if row is None else str(row[0])
+            return None
+
+    def remember(self, path: bytes, known: Signature, digest: str) -> None:
+        """Remember the digest of a file."""
+        with self._mutex:
+            self._fresh[path] = (known, digest)
+            if self._connection is not None and len(self._fresh) >= _FLUSH_AFTER:
+                self._flush(self._connection)
+
+    def _flush(self, connection: sqlite3.Connection) -> None:
+        if not self._fresh:
+            return
+        now = int(time.time())
+        rows = [(path, *_columns(known), digest, now) for path, (known, digest) in self._fresh.items()]
+        with contextlib.suppress(connection.Error), connection:
+            connection.executemany("INSERT OR REPLACE INTO digests_1 VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.execute("DELETE FROM digests_1 WHERE used < ?", (now - _EXPIRY,))
+            self._fresh.clear()
+
+
+def _columns(known: Signature) -> tuple[int, int, int, str, str]:
+    # devices and inodes may be unsigned 64-bit numbers, for which sqlite3 has no type
+    return known.size, known.mtime, known.ctime, str(known.device), str(known.inode)
+
+
+def _connect(path: Path) -> sqlite3.Connection | None:
+    import sqlite3
+
+    for attempt in range(2):
+        connection = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = OFF")
+            with connection:
+                connection.execute(_SCHEMA)
+        except sqlite3.OperationalError:  # locked, read-only, disk full: do without
+            if connection is not None:
+                connection.close()
+            return None
+        except (sqlite3.DatabaseError, OSError):  # not a database, or corrupt: begin anew, once
+            if connection is not None:
+                connection.close()
+            if attempt:
+                return None
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        else:
+            return connection
+    return None
+
+
+def _hash(path: str) -> tuple[str, os.stat_result, bool]:
+    """Return digest and status of a file, and whether it stayed the same while it was read."""
+    with open(path, "rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        hasher = blake3()
+        if before.st_size <= _CHUNK:
+            hasher.update(file.read(_CHUNK + 1))
+        while chunk := file.read(_CHUNK):
+            hasher.update(chunk)
+        after = os.fstat(file.fileno())
+    return hasher.hexdigest(), after, signature(before) == signature(after)

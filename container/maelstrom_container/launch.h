@@ -1,0 +1,80 @@
+/* What Python sees of the launcher (read by cffi, included by launch.c). Times are nanoseconds. */
+
+/* One step of a launch plan, executed in the child between clone3 and execve. Unused fields are 0.
+ * STEP_MOUNT   mount(2): a source, b target, c type, d data, flags
+ * STEP_ATTACH  open_tree(2) with `flags` of the mount at a, move_mount(2) to b
+ * STEP_MKDIR   mkdir(2) of a, mode = number
+ * STEP_FILE   an empty file is made at a, mode = number
+ * STEP_PROTECT  what is at a becomes read-only, if it is there
+ * STEP_PIVOT   a becomes the root; the old root stays reachable as the current directory
+ * STEP_DETACH  the old root goes
+ * STEP_COVER  like STEP_PIVOT, but the old root stays, out of reach below the new one
+ */
+enum step_op { STEP_MOUNT, STEP_ATTACH, STEP_MKDIR, STEP_FILE, STEP_PROTECT, STEP_PIVOT, STEP_DETACH, STEP_COVER };
+
+struct step {
+    int op;
+    int number;
+    unsigned long flags;
+    const char *a, *b, *c, *d;
+};
+
+/* Where a launch failed: the index of a step, or one of these. */
+enum launch_phase { PHASE_NONE = -1, PHASE_CLONE = -2, PHASE_IDENTITY = -3, PHASE_DIRECTORY = -4,
+                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7 };
+
+enum { STREAM_STDOUT, STREAM_STDERR, STREAM_RESULT, STREAMS };
+
+struct launch {
+    const struct step *steps;
+    int step_count;
+    unsigned long namespaces;   /* CLONE_NEW... */
+    const char *uid_map, *gid_map;
+    uint64_t capabilities;      /* the bounding set to leave; it counts where the job is root, others have none */
+    /* Packed strings, each closed by NUL: paths to try in order, arguments, environment. */
+    const char *programs, *arguments, *environment;
+    int program_count, argument_count, environment_count;
+    const char *directory;
+    int stdin_fd;
+    int doorbell;               /* an eventfd that wakes the wait, or -1 */
+    const uint64_t *cancelled;  /* becomes `sequence` when this launch is to be killed */
+    uint64_t sequence;
+    int64_t timeout;            /* 0: none */
+    uint64_t limits[3];         /* bytes kept of each stream */
+};
+
+struct stream {
+    const char *data;
+    uint64_t kept, lost;
+};
+
+struct landing {
+    int phase, error;           /* PHASE_NONE: the program was executed */
+    int exited, status;         /* status is the exit code, or the signal where exited is 0 */
+    int timed_out, was_cancelled;
+    int64_t duration, cpu_user, cpu_system;
+    int64_t peak_memory;        /* bytes; contains the launching process's own peak, see launch.c */
+    int64_t own_peak;           /* the launching process's own peak */
+    struct stream streams[3];
+};
+
+/* Runs one program in namespaces of its own and waits for its end. The streams' data stay valid until the
+ * next call. Single-threaded callers only. Returns 0, or -1 where not even the wait was possible (see error). */
+int launch(const struct launch *launch, struct landing *landing);
+
+/* Thin system calls that Python's os module lacks (3.11); each returns the result, or -errno. */
+int sys_unshare(unsigned long flags);
+int sys_setns(int fd, int kind);
+int sys_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+int sys_umount(const char *target, int flags);
+int sys_pivot_root(const char *new_root, const char *put_old);
+int sys_open_tree(int directory, const char *path, unsigned int flags);
+int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned int flags);
+int sys_fsopen(const char *type, unsigned int flags);
+int sys_fsconfig(int fs, unsigned int command, const char *key, const char *value, int aux);
+int sys_fsmount(int fs, unsigned int flags, unsigned int attributes);
+int sys_mount_setattr(int directory, const char *path, unsigned int flags, uint64_t set, uint64_t clear);
+int sys_open_in_root(int root, const char *path, int flags);
+int sys_prctl(int option, unsigned long argument);
+int sys_loopback_up(void);
+void sys_default_signals(void);

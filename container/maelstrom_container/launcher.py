@@ -1,0 +1,243 @@
+"""Running jobs one after another: prepared containers, the C launcher, and what its landings mean.
+
+One `Launcher` per pool member. It keeps the last few prepared containers; whatever goes wrong with a job is its
+outcome, never an exception. Imports no asyncio: members are small.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+
+from maelstrom_container import syscalls
+from maelstrom_container.native import ffi, lib
+from maelstrom_container.networks import Networks
+from maelstrom_container.outer import Outer
+from maelstrom_container.prepare import Prepared, prepare
+from maelstrom_container.steps import describe
+from maelstrom_core.errors import SpecError
+from maelstrom_core.job import (
+    Cancelled,
+    Container,
+    Effects,
+    ExecutionError,
+    Exited,
+    Outcome,
+    Output,
+    Signaled,
+    SystemFailure,
+    TimedOut,
+)
+from maelstrom_core.spec import Network
+
+KEPT_CONTAINERS = 6
+NAMESPACES = (
+    syscalls.CLONE_NEWUSER
+    | syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWPID
+    | syscalls.CLONE_NEWIPC
+    | syscalls.CLONE_NEWUTS
+    | syscalls.CLONE_NEWCGROUP
+)
+SECOND = 1_000_000_000
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """A job as it travels to a member: the container stays packed, because it is almost always known already."""
+
+    sequence: int
+    container: bytes
+    program: str
+    arguments: tuple[str, ...]
+    environment: tuple[str, ...]
+    working_directory: str
+    timeout: float | None
+    stdin: bytes
+    inline_limit: int
+    result_limit: int
+
+
+class Launcher:
+    """Launches jobs from inside an outer sandbox. `memory` bounds each file system in memory, in bytes."""
+
+    def __init__(self, outer: Outer, *, host_network: bool, memory: int) -> None:
+        self._outer = outer
+        self._memory = memory
+        self._networks = None if host_network else Networks()
+        self._prepared: OrderedDict[bytes, Prepared] = OrderedDict()
+        self._entered: Prepared | None = None
+        self._launch = ffi.new("struct launch *")
+        self._landing = ffi.new("struct landing *")
+        self._decode = msgspec.msgpack.Decoder(Container).decode
+
+    def run(self, request: Request, *, doorbell: int = -1, cancelled: Any = None) -> Outcome:
+        """Run one job to its end.
+
+        `cancelled` points to a word in shared memory: the job is killed when it becomes the request's sequence
+        number and the doorbell (an eventfd) rings.
+        """
+        try:
+            prepared = self._enter(request.container)
+        except SpecError as error:
+            return ExecutionError(error.message, error.hint)
+        except OSError as error:
+            return _refused("prepare a container", error)
+        try:
+            stdin = _memory_file(request.stdin) if request.stdin else self._outer.null
+        except OSError as error:
+            return _refused("keep a job's input", error)
+        try:
+            return self._run(prepared, request, stdin, doorbell, cancelled)
+        finally:
+            if stdin != self._outer.null:
+                os.close(stdin)
+            if self._networks is not None:
+                self._networks.leave()
+
+    def _enter(self, packed: bytes) -> Prepared:
+        """Enter the prepared container, making it first if need be."""
+        prepared = self._prepared.get(packed)
+        if prepared is None:
+            container = self._decode(packed)
+            self._entered = None
+            self._enter_network(container.network)
+            prepared = prepare(self._outer, container, memory=self._memory)
+            self._prepared[packed] = prepared
+            self._entered = prepared
+            if len(self._prepared) > KEPT_CONTAINERS:
+                os.close(self._prepared.popitem(last=False)[1].namespace)
+            return prepared
+        self._prepared.move_to_end(packed)
+        self._enter_network(prepared.network)
+        if self._entered is not prepared:
+            syscalls.setns(prepared.namespace, syscalls.CLONE_NEWNS)
+            self._entered = prepared
+        return prepared
+
+    def _enter_network(self, network: Network) -> None:
+        if self._networks is not None:
+            self._networks.enter(network)
+
+    def _run(self, prepared: Prepared, request: Request, stdin: int, doorbell: int, cancelled: Any) -> Outcome:
+        program = request.program
+        try:
+            programs = _pack(_candidates(program, request.environment))
+            arguments = _pack((program, *request.arguments))
+            environment = _pack(request.environment)
+            directory = _pack((request.working_directory,))
+        except ValueError:
+            return ExecutionError(
+                f"failed to execute {program!r}: a NUL character stands in the program, an argument or the environment"
+            )
+        launch = self._launch
+        launch.steps, launch.step_count = prepared.steps.array, len(prepared.steps.steps)
+        launch.namespaces = NAMESPACES
+        uid_map, gid_map = ffi.from_buffer(prepared.uid_map + b"\0"), ffi.from_buffer(prepared.gid_map + b"\0")
+        launch.uid_map, launch.gid_map = uid_map, gid_map
+        launch.capabilities = prepared.capabilities
+        keep = [ffi.from_buffer(packed) for packed, _ in (programs, arguments, environment, directory)]
+        launch.programs, launch.arguments, launch.environment, launch.directory = keep
+        launch.program_count, launch.argument_count = programs[1], arguments[1]
+        launch.environment_count = environment[1]
+        launch.stdin_fd, launch.doorbell = stdin, doorbell
+        launch.cancelled, launch.sequence = cancelled or ffi.NULL, request.sequence
+        launch.timeout = max(1, int(request.timeout * SECOND)) if request.timeout else 0
+        launch.limits = (request.inline_limit, request.inline_limit, request.result_limit)
+        lib.launch(launch, self._landing)
+        return self._outcome(prepared, request)
+
+    def _outcome(self, prepared: Prepared, request: Request) -> Outcome:
+        landing = self._landing
+        phase, error = landing.phase, OSError(landing.error, os.strerror(landing.error))
+        if phase == lib.PHASE_NONE:
+            return self._completed()
+        if phase == lib.PHASE_EXEC:
+            return _not_executed(request, landing.error)
+        if phase == lib.PHASE_DIRECTORY:
+            return ExecutionError(
+                f"failed to enter the working directory {request.working_directory}: {error.strerror}",
+                hint="it must be a directory inside the container",
+            )
+        if phase == lib.PHASE_CLONE:
+            return _refused("start a process in namespaces of its own", error)
+        if phase == lib.PHASE_IDENTITY:
+            return _refused("map the user of a container", error)
+        if phase == lib.PHASE_SEAL:
+            return _refused("close a container", error)
+        if phase == lib.PHASE_PIPES:
+            return _refused("make pipes for a job's output", error)
+        return _refused(describe(prepared.steps.steps[phase]), error)
+
+    def _completed(self) -> Outcome:
+        landing = self._landing
+        if landing.was_cancelled:
+            return Cancelled()
+        stdout, stderr, result = (
+            Output(bytes(ffi.buffer(stream.data, stream.kept)) if stream.kept else b"", stream.lost)
+            for stream in landing.streams
+        )
+        peak = landing.peak_memory
+        effects = Effects(
+            stdout=stdout,
+            stderr=stderr,
+            result=result,
+            duration=landing.duration / SECOND,
+            cpu_user=landing.cpu_user / SECOND,
+            cpu_system=landing.cpu_system / SECOND,
+            peak_memory=peak if peak > landing.own_peak else None,
+        )
+        if landing.timed_out:
+            return TimedOut(effects)
+        return Exited(landing.status, effects) if landing.exited else Signaled(landing.status, effects)
+
+
+def _memory_file(contents: bytes) -> int:
+    """Return a descriptor from which `contents` can be read."""
+    fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(contents)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _pack(strings: tuple[str, ...]) -> tuple[bytes, int]:
+    """Pack strings for C, each closed by NUL; raises ValueError where one holds a NUL itself."""
+    packed = ("\0".join(strings) + "\0").encode("utf-8", "surrogateescape") if strings else b"\0"
+    if packed.count(b"\0") != max(1, len(strings)):
+        raise ValueError("a string holds NUL")
+    return packed, len(strings)
+
+
+def _candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths to try: as a shell would with the job's own PATH, then relative to the working directory."""
+    if "/" in program:
+        return (program,)
+    path = next((entry[5:] for entry in environment if entry.startswith("PATH=")), "")
+    return (*(f"{directory}/{program}" for directory in path.split(":") if directory), program)
+
+
+def _not_executed(request: Request, code: int) -> ExecutionError:
+    message = f"failed to execute {request.program}: {os.strerror(code)}"
+    if code == errno.ENOENT:
+        known = any(entry.startswith("PATH=") for entry in request.environment)
+        if "/" in request.program:
+            return ExecutionError(message, "neither the program nor, if it is a script, its interpreter may be missing")
+        where = "the directories of PATH" if known else "the working directory (the job's environment has no PATH)"
+        return ExecutionError(message, f"it was looked for in {where}, inside the container")
+    if code == errno.E2BIG:
+        return ExecutionError(message, "arguments and environment together are larger than the kernel allows")
+    return ExecutionError(message)
+
+
+def _refused(what: str, error: OSError) -> SystemFailure:
+    """Say what this host refused, with the doctor's line about it."""
+    return SystemFailure(f"failed to {what}: {error.strerror}", "`maelstrom-run --doctor` says what this host allows")

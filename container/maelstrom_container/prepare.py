@@ -1,0 +1,179 @@
+"""Prepared containers: everything of a container that does not depend on the job, mounted once.
+
+A prepared container is a mount namespace. A pool member enters it and launches; the kernel copies its few mounts for
+each job. `places` decides what can be prepared, `sources` opens what is needed in the host view, `compose` mounts it in
+the new namespace; this module leads them through it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from maelstrom_container import syscalls
+from maelstrom_container.compose import Composition
+from maelstrom_container.outer import Outer
+from maelstrom_container.places import (
+    FRESH,
+    covered,
+    last_to_cover,
+    mount_point_of,
+    on_a_fresh_tmpfs,
+    place_steps,
+    under,
+)
+from maelstrom_container.sources import Sources
+from maelstrom_container.steps import CompiledSteps, Fresh, Layout, Mount, Protect, Unit, compile_steps, job_steps
+from maelstrom_core.errors import SpecError
+from maelstrom_core.job import Container
+from maelstrom_core.spec import (
+    BindMount,
+    DevicesMount,
+    DevptsMount,
+    MqueueMount,
+    Network,
+    ProcMount,
+    SysMount,
+    TmpMount,
+)
+from maelstrom_core.spec import Mount as MountSpec
+
+KERNEL_SWITCHES = ("sys", "sysrq-trigger", "irq", "bus", "fs")
+"""What root of the host may write to below /proc by its user id alone, whatever user namespace it is in: with
+kernel.core_pattern that is a way out. Read-only for jobs of a real root, who then must not be able to undo it: they do
+without CAP_SYS_ADMIN, and in a nested user namespace these mounts are locked."""
+
+ALL_CAPABILITIES = (1 << 64) - 1
+CAP_SYS_ADMIN = 1 << 21
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A container ready for jobs; close `namespace` to be rid of it."""
+
+    namespace: int
+    steps: CompiledSteps
+    uid_map: bytes
+    gid_map: bytes
+    capabilities: int
+    network: Network
+
+
+def prepare(outer: Outer, container: Container, *, memory: int) -> Prepared:
+    """Compose a container in a mount namespace of its own, in which the caller is afterwards.
+
+    Raises SpecError for what the specification has wrong, OSError for what the host refuses.
+    """
+    _check(container)
+    syscalls.setns(outer.host_view, syscalls.CLONE_NEWNS)
+    sources = Sources()
+    try:
+        sources.open(container)
+        syscalls.setns(outer.bare_view, syscalls.CLONE_NEWNS)
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        capabilities = _capabilities(container, outer)
+        powerless = not capabilities & CAP_SYS_ADMIN
+        layout = _compose(container, sources, protect=outer.uid == 0, powerless=powerless)
+    finally:
+        sources.close()
+    return Prepared(
+        namespace=syscalls.open_namespace("mnt"),
+        steps=compile_steps(job_steps(layout, memory=memory)),
+        uid_map=f"{container.user} {outer.uid} 1".encode(),
+        gid_map=f"{container.group} {outer.gid} 1".encode(),
+        capabilities=capabilities,
+        network=container.network,
+    )
+
+
+def _check(container: Container) -> None:
+    for mount in container.mounts:
+        if not mount_point_of(mount).startswith("/") or mount_point_of(mount) == "/":
+            raise SpecError(f"failed to mount at {mount_point_of(mount)!r}: a mount point is absolute and not /")
+        if isinstance(mount, SysMount) and container.network is Network.LOCAL:
+            raise SpecError(
+                "failed to mount sys: the kernel does not allow it together with the network `local`",
+                hint="leave out the sys mount, or use the network `loopback` or `disabled`",
+            )
+
+
+def _capabilities(container: Container, outer: Outer) -> int:
+    """Return the bounding set: none, or for root in the container all that is harmless in a user namespace."""
+    if container.user != 0:
+        return 0
+    return ALL_CAPABILITIES & ~CAP_SYS_ADMIN if outer.uid == 0 else ALL_CAPABILITIES
+
+
+def _compose(container: Container, sources: Sources, *, protect: bool, powerless: bool) -> Layout:
+    composition = Composition()
+    composition.make_root([sources.take(fd) for fd in sources.layers])
+    fresh: list[Fresh] = []
+    waiting: list[Unit] = []
+    for tree in sorted(sources.trees, key=lambda tree: tree.target):
+        sources.take(tree.fd)
+        apart = covered(tree.target, container)
+        unit = composition.add_tree(tree, overlay=container.writable, covered=apart)
+        if apart:
+            waiting.append(unit)
+    for directory in container.directories:
+        if not covered(directory, container):
+            # /tmp and its like are everybody's, as they are on the host
+            composition.mount_point(directory, mode=0o1777 if directory.endswith("tmp") else 0o755)
+    _add_devices(composition, container, sources)
+    for mount in container.mounts:
+        _add_mount(composition, container, mount, sources, fresh)
+        if protect and isinstance(mount, ProcMount):
+            fresh += [Protect(f"{mount_point_of(mount)}/{name}") for name in KERNEL_SWITCHES]
+        for unit in waiting:
+            if last_to_cover(unit.target, container) is mount:
+                fresh += place_steps(unit.target, fresh)
+                fresh.append(unit)
+    for directory in container.directories:
+        if on_a_fresh_tmpfs(directory, container):
+            fresh += place_steps(directory, fresh)
+    composition.seal(keep_scaffold=container.writable or any(isinstance(step, Unit) for step in fresh))
+    return Layout(writable=container.writable, powerless=powerless, units=tuple(composition.units), fresh=tuple(fresh))
+
+
+def _add_devices(composition: Composition, container: Container, sources: Sources) -> None:
+    if not sources.devices:
+        return
+    points = [mount_point_of(mount) for mount in container.mounts if not isinstance(mount, DevicesMount)]
+    inside = [posixpath.relpath(point, "/dev") for point in points if under(point, "/dev") and point != "/dev"]
+    terminals = any(isinstance(mount, DevptsMount) for mount in container.mounts)
+    composition.add_devices(
+        [(name, sources.take(fd)) for name, fd in sources.devices], points=inside, terminals=terminals
+    )
+
+
+def _add_mount(
+    composition: Composition,
+    container: Container,
+    mount: MountSpec,
+    sources: Sources,
+    fresh: list[Fresh],
+) -> None:
+    point = mount_point_of(mount)
+    earlier = Container(layers=(), mounts=container.mounts[: container.mounts.index(mount)])
+    apart = covered(point, earlier)
+    match mount:
+        case BindMount():
+            fd, directory = sources.binds[mount]
+            sources.take(fd)
+            if apart:
+                place = composition.hold_mount(fd, directory=directory)
+                fresh += place_steps(point, fresh, directory=directory)
+                fresh.append(Unit(place, point))
+            else:
+                composition.add_mount(fd, point, directory=directory)
+        case SysMount():
+            composition.add_mount(sources.take(sources.sysfs[mount]), point)
+        case DevicesMount():
+            pass
+        case TmpMount() | ProcMount() | MqueueMount() | DevptsMount():
+            kind, data, flags = FRESH[type(mount)]
+            if apart:
+                fresh += place_steps(point, fresh)
+            else:
+                composition.mount_point(point)
+            fresh.append(Mount(kind, point, data, flags))

@@ -1,0 +1,218 @@
+"""Layers on this machine: what users wrote becomes directories that an overlay can be made of.
+
+A layer with copies becomes a directory of the cache, made once for each contents and shared by processes. Layers that
+show this machine's directories become HostTrees and cost nothing. Every method may be called from any thread.
+
+    CACHE_ROOT/layers/              a maelstrom_core.cache with the kinds `layer` and `blob`
+    CACHE_ROOT/digests.sqlite3      digests of local files
+    CACHE_ROOT/python/              what interpreters said about themselves
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from blake3 import blake3
+
+from maelstrom_container.blobs import KIND as BLOB
+from maelstrom_container.blobs import BlobStore, SourceChangedError, opened
+from maelstrom_container.build import CopiedLayer, build
+from maelstrom_container.digest_cache import DigestCache
+from maelstrom_container.manifest import Directory, File, HardLink, Manifest, Symlink, Whiteout
+from maelstrom_container.manifest_builder import BuiltLayer, Source, TarArtifact
+from maelstrom_container.tree_writer import TreeWriter
+from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Success
+from maelstrom_core.errors import InfrastructureError, SpecError
+from maelstrom_core.job import LayerDirectory, RealisedLayer
+from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer
+
+LAYER = "layer"
+_TAR_FORMAT = b"maelstrom tar layer 1 "
+"""Part of the key of unpacked archives: to be changed with what `extract` makes of them."""
+_DIRECTORY_SIZE = 4096
+_BUILD_ATTEMPTS = 3
+
+
+class LayerStore:
+    """The layers of one run. What was realised stays until `close`; the same layer is realised once only."""
+
+    def __init__(self, cache_root: Path, *, target_size: int = DEFAULT_TARGET_SIZE) -> None:
+        """Open the store; `target_size` in bytes. Raises UserError if the directory cannot be used."""
+        self._root = cache_root
+        self._cache: Cache[Future[bool], None] = Cache(
+            cache_root / "layers", kinds=(LAYER,), linked_kinds=(BLOB,), target_size=target_size
+        )
+        self._digests = DigestCache(cache_root / "digests.sqlite3")
+        self._blobs = BlobStore(self._cache)
+        self._mutex = threading.Lock()
+        self._held: list[Key] = []
+        self._realised: dict[tuple[Layer, Path], Future[tuple[RealisedLayer, ...]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up all layers: the directories may disappear from now on."""
+        self._digests.close()
+        with self._mutex:
+            held, self._held = self._held, []
+        for key in held:
+            self._cache.release(key)
+        self._cache.close()
+
+    def realise(self, layer: Layer, *, project_directory: Path) -> tuple[RealisedLayer, ...]:
+        """Return what to stack for a layer, from the bottom up; blocks while it is made, by this thread or another.
+
+        Raises SpecError for what is wrong with the layer, InfrastructureError if this machine could not do it; errors
+        are not remembered: the next call tries again.
+        """
+        name = (layer, project_directory)
+        with self._mutex:
+            known = self._realised.get(name)
+            if known is None:
+                future: Future[tuple[RealisedLayer, ...]] = Future()
+                self._realised[name] = future
+        if known is not None:
+            return known.result()
+        try:
+            realised = self._realise(layer, project_directory)
+        except BaseException as error:
+            with self._mutex:
+                del self._realised[name]
+            future.set_exception(error)
+            raise
+        future.set_result(realised)
+        return realised
+
+    def _realise(self, layer: Layer, project_directory: Path) -> tuple[RealisedLayer, ...]:
+        match layer:
+            case HostLayer():
+                from maelstrom_container.host import realise_host
+
+                return realise_host(layer, self._copies(project_directory))
+            case ProjectLayer():
+                from maelstrom_container.project import realise_project
+
+                return (realise_project(layer, project_directory),)
+            case PythonEnvironmentLayer():
+                from maelstrom_container.python_environment import realise_python_environment
+
+                return realise_python_environment(
+                    layer, self._copies(project_directory), project_directory, self._root / "python"
+                )
+            case _:
+                return (self._realise_copied(layer, project_directory),)
+
+    def _copies(self, project_directory: Path) -> Callable[[CopiedLayer], LayerDirectory]:
+        return lambda layer: self._realise_copied(layer, project_directory)
+
+    def _realise_copied(self, layer: CopiedLayer, project_directory: Path) -> LayerDirectory:
+        for attempt in range(_BUILD_ATTEMPTS):
+            built = build(layer, str(project_directory), self._digests)
+            try:
+                return LayerDirectory(str(self._obtain(built)))
+            except SourceChangedError:
+                if attempt == _BUILD_ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _obtain(self, built: BuiltLayer) -> Path:
+        """Return the directory of a layer, made if missing; it stays until the store is closed."""
+        key = _key(built)
+        while True:
+            waiting: Future[bool] = Future()
+            answer = self._cache.get(key, waiting, None)
+            if isinstance(answer, Get):
+                self._make(key, built)
+            # if the one who makes it fails it is for reasons of its own: then we try ourselves
+            if isinstance(answer, Success) or waiting.result():
+                with self._mutex:
+                    self._held.append(key)
+                return self._cache.path(key)
+
+    def _make(self, key: Key, built: BuiltLayer) -> None:
+        """Make what everybody waits for, and tell them."""
+        try:
+            stored = self._cache.got_directory(key, *self._write(built))
+        except BaseException as error:
+            for waiting in self._cache.failed(key):
+                waiting.set_result(False)
+            if isinstance(error, OSError):
+                raise InfrastructureError(
+                    f"failed to write a layer below {self._root}: {error.strerror or error}",
+                    hint="look whether the disk is full, or choose another directory with --cache-root",
+                ) from None
+            raise
+        for waiting in stored.waiting:
+            waiting.set_result(stored.error is None)
+        if stored.error is not None:
+            raise stored.error
+
+    def _write(self, built: BuiltLayer) -> tuple[Path, int]:
+        """Return a new temporary directory with the layer, and its size in bytes."""
+        temporary = self._cache.temporary_directory()
+        try:
+            root = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if isinstance(built, TarArtifact):
+                    return temporary, _unpack(built, root)
+                with TreeWriter(root) as writer:
+                    return temporary, write_manifest(built.manifest, built.sources, writer, self._blobs)
+            finally:
+                os.close(root)
+        except BaseException:
+            self._cache.discard(temporary)
+            raise
+
+
+def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: TreeWriter, blobs: BlobStore) -> int:
+    """Write a layer's tree; returns its size in bytes, of which blobs may share a part with other layers."""
+    size = 0
+    links: list[tuple[bytes, bytes]] = []
+    for entry in manifest.entries:
+        match entry.node:
+            case Directory(mode, opaque):
+                writer.directory(entry.path, mode, opaque=opaque)
+                size += _DIRECTORY_SIZE
+            case File(mode, mtime, 0):
+                writer.file(entry.path, mode, mtime, ())
+            case File() as node:
+                blobs.put(writer, entry.path, node, sources[entry.path])
+                size += node.size
+            case Symlink(target):
+                writer.symlink(entry.path, target)
+            case HardLink(target):
+                links.append((entry.path, target))
+            case Whiteout():
+                writer.whiteout(entry.path)
+    for path, target in links:
+        writer.hard_link(path, target)
+    writer.finish()
+    return size
+
+
+def _unpack(artifact: TarArtifact, root: int) -> int:
+    from maelstrom_container.extract import extract_tar  # with it come tarfile and three compressors
+
+    try:
+        with opened(artifact.source) as descriptor, open(descriptor, "rb", closefd=False) as file:
+            return extract_tar(file, root)
+    except SpecError as error:
+        raise SpecError(f"failed to unpack {artifact.source.path}: {error.message}", hint=error.hint) from None
+
+
+def _key(built: BuiltLayer) -> Key:
+    if isinstance(built, TarArtifact):
+        return Key(LAYER, blake3(_TAR_FORMAT + built.digest.encode()).hexdigest())
+    return Key(LAYER, built.manifest.digest())

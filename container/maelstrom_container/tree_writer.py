@@ -1,0 +1,208 @@
+"""Writing a layer's tree below one directory, by paths that somebody else chose.
+
+The kernel is never given such a path as a whole: every component is opened by itself, relative to its parent's
+descriptor, and symlinks are not followed. So nothing outside the directory can be touched, whatever the paths say.
+Directories are made with mode 0700 and get their own modes and times at the end. Imports nothing of the project but
+errors and the manifest's path rules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from maelstrom_container.manifest import DIRECTORY_MODE, check_target, clean_path, show
+from maelstrom_core.errors import HostError, SpecError
+
+OPAQUE_ATTRIBUTE = "user.overlay.opaque"
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LATEST = 2**34 * 10**9 - 1
+"""What ext4 and xfs can store, in nanoseconds: the year 2446 or so."""
+
+
+class TreeWriter:
+    """Writes below a directory that is open as `root`; use as a context manager, and call `finish` when complete.
+
+    Paths are cleaned, and those with `..` refused. Methods raise SpecError if paths contradict each other, HostError
+    if the file system lacks what overlays need, and let other OSErrors through.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._stack: list[tuple[bytes, int]] = [(b"", os.dup(root))]
+        self._directories: dict[bytes, tuple[int, int]] = {b"": (DIRECTORY_MODE, 0)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._stack:
+            os.close(self._stack.pop()[1])
+
+    def directory(self, path: bytes, mode: int, mtime: int = 0, *, opaque: bool = False) -> None:
+        """Make a directory, or give one that is there other attributes."""
+        path = clean_path(path)
+        descriptor = self._enter(path)
+        self._directories[path] = (mode, mtime)
+        if opaque:
+            self._make_opaque(descriptor, path)
+
+    def opaque(self, path: bytes) -> None:
+        """Have a directory hide what is at its path in lower layers."""
+        path = clean_path(path)
+        self._make_opaque(self._enter(path), path)
+
+    def file(self, path: bytes, mode: int, mtime: int, chunks: Iterable[bytes]) -> None:
+        """Write a regular file."""
+        self.fill_file(path, mode, mtime, lambda descriptor: _write_all(descriptor, chunks))
+
+    def fill_file(
+        self, path: bytes, mode: int, mtime: int, fill: Callable[[int], None], *, share: str | None = None
+    ) -> None:
+        """Make a file that `fill` writes to; when complete give it the name `share` too, unless that is taken."""
+        parent, name = self._parent(path)
+        try:
+            descriptor = os.open(name, _OPEN_FILE, 0o600, dir_fd=parent)
+        except FileExistsError:
+            raise _duplicate(path) from None
+        try:
+            fill(descriptor)
+            os.fchmod(descriptor, mode & 0o777)
+            os.utime(descriptor, ns=_times(mtime))
+        finally:
+            os.close(descriptor)
+        if share is not None:
+            with contextlib.suppress(FileExistsError):
+                os.link(name, share, src_dir_fd=parent, follow_symlinks=False)
+
+    def adopt(self, path: bytes, source: str) -> None:
+        """Make a hard link to a file of the store. Lets FileNotFoundError and OSError (EMLINK) through."""
+        parent, name = self._parent(path)
+        try:
+            os.link(source, name, dst_dir_fd=parent, follow_symlinks=False)
+        except FileExistsError:
+            raise _duplicate(path) from None
+
+    def symlink(self, path: bytes, target: bytes, mtime: int = 0) -> None:
+        """Make a symbolic link."""
+        check_target(path, target)
+        parent, name = self._parent(path)
+        try:
+            os.symlink(target, name, dir_fd=parent)
+        except FileExistsError:
+            raise _duplicate(path) from None
+        os.utime(name, ns=_times(mtime), dir_fd=parent, follow_symlinks=False)
+
+    def hard_link(self, path: bytes, target: bytes) -> None:
+        """Make another name for a file or symlink that was written before."""
+        message = f"/{show(path)} is a hard link to /{show(target)}, which is not a file of the layer"
+        target = clean_path(target)
+        directory, _, target_name = target.rpartition(b"/")
+        if directory not in self._directories or not target_name:
+            raise SpecError(message)
+        # a descriptor of its own: entering the link's directory may close this one
+        target_parent = os.dup(self._enter(directory))
+        try:
+            try:
+                kind = os.stat(target_name, dir_fd=target_parent, follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                raise SpecError(message) from None
+            if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
+                raise SpecError(message)
+            parent, name = self._parent(path)
+            try:
+                os.link(target_name, name, src_dir_fd=target_parent, dst_dir_fd=parent, follow_symlinks=False)
+            except FileExistsError:
+                raise _duplicate(path) from None
+        finally:
+            os.close(target_parent)
+
+    def whiteout(self, path: bytes) -> None:
+        """Hide what is at a path in lower layers."""
+        parent, name = self._parent(path)
+        try:
+            os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
+        except FileExistsError:
+            raise _duplicate(path) from None
+        except PermissionError:
+            raise HostError(
+                f"failed to make a whiteout at /{show(path)}: operation not permitted",
+                hint="this takes Linux 5.8, and a cache on a local file system such as ext4, btrfs, xfs or tmpfs",
+            ) from None
+
+    def finish(self) -> None:
+        """Give all directories their modes and times; the root stays writable by its owner."""
+        # children first: the last one done is no longer writable, perhaps
+        for path in sorted(self._directories, reverse=True):
+            mode, mtime = self._directories[path]
+            descriptor = self._enter(path)
+            os.fchmod(descriptor, mode & 0o1777 | (0o500 if path else 0o700))
+            os.utime(descriptor, ns=_times(mtime))
+
+    def _parent(self, path: bytes) -> tuple[int, bytes]:
+        path = clean_path(path)
+        directory, _, name = path.rpartition(b"/")
+        if not name:
+            raise SpecError("the root of a layer must be a directory")
+        return self._enter(directory), name
+
+    def _enter(self, path: bytes) -> int:
+        """Return the descriptor of a directory, made if missing; good until the next call."""
+        components = path.split(b"/") if path else []
+        common = 0
+        while common < min(len(components), len(self._stack) - 1) and self._stack[common + 1][0] == components[common]:
+            common += 1
+        while len(self._stack) > common + 1:
+            os.close(self._stack.pop()[1])
+        for depth in range(common, len(components)):
+            name = components[depth]
+            parent = self._stack[-1][1]
+            try:
+                try:
+                    descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+                except FileNotFoundError:
+                    os.mkdir(name, 0o700, dir_fd=parent)
+                    descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+                    self._directories[b"/".join(components[: depth + 1])] = (DIRECTORY_MODE, 0)
+            except OSError as error:
+                if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+                    raise
+                here = show(b"/".join(components[: depth + 1]))
+                raise SpecError(f"/{here} is used as a directory, but is something else") from None
+            self._stack.append((name, descriptor))
+        return self._stack[-1][1]
+
+    @staticmethod
+    def _make_opaque(descriptor: int, path: bytes) -> None:
+        try:
+            os.setxattr(descriptor, OPAQUE_ATTRIBUTE, b"y")
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.EPERM}:
+                raise
+            raise HostError(
+                f"failed to make the directory /{show(path)} opaque: {error.strerror}",
+                hint="keep the cache on a file system with user extended attributes (tmpfs: since Linux 6.6)",
+            ) from None
+
+
+def _write_all(descriptor: int, chunks: Iterable[bytes]) -> None:
+    for chunk in chunks:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+
+def _times(mtime: int) -> tuple[int, int]:
+    bounded = min(max(mtime, -(2**31) * 10**9), _LATEST)
+    return bounded, bounded
+
+
+def _duplicate(path: bytes) -> SpecError:
+    return SpecError(f"/{show(path)} appears more than once in the layer")

@@ -1,0 +1,86 @@
+"""The outermost function of every program: exceptions become messages and exit codes here and nowhere else.
+
+    if __name__ == "__main__":
+        sys.exit(run_program("maelstrom-run", main))
+
+May import `errors` only; what is rarely needed is imported when it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from maelstrom_core.errors import MaelstromError
+
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+"""What a shell shows for a program that SIGPIPE killed."""
+EXIT_BUG = 70
+
+
+def run_program(program: str, main: Callable[[], int]) -> int:
+    """Call `main` and return the exit code of the program: that of `main`, or that of its exception.
+
+    An error of the tree in `errors` is shown as message and hint. That nobody reads the output any longer ends the
+    program quietly. Anything else is a bug, shown with its traceback.
+    """
+    try:
+        code = main()
+        sys.stdout.flush()
+    except MaelstromError as error:
+        return _end(f"{program}: {error.render()}", error.exit_code)
+    except KeyboardInterrupt:
+        newline = "\n" if sys.stderr.isatty() else ""  # the terminal has just shown ^C
+        return _end(f"{newline}{program}: interrupted", EXIT_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the edge
+        inner = _only(error)
+        if isinstance(inner, MaelstromError):
+            return _end(f"{program}: {inner.render()}", inner.exit_code)
+        if isinstance(error, BrokenPipeError) and _output_is_broken():
+            return _end("", EXIT_BROKEN_PIPE)
+        import traceback
+
+        return _end(f"{traceback.format_exc()}\n{program}: this is a bug in maelstrom; please report it", EXIT_BUG)
+    return code
+
+
+def _only(error: BaseException) -> BaseException:
+    """Return what a group of one exception (of an asyncio.TaskGroup) holds."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _end(text: str, code: int) -> int:
+    """Show `text` and make sure that the interpreter's own last flush does not fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard(sys.stdout.fileno())
+    try:
+        if text:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is where errors are printed
+    except OSError:
+        _discard(sys.stderr.fileno())
+    return code
+
+
+def _discard(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
+def _output_is_broken() -> bool:
+    """Return whether standard output or standard error has no reader; other pipes that break are bugs."""
+    import select
+
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            poll.register(stream.fileno(), 0)
+        except OSError:  # replaced by something that is no file
+            continue
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

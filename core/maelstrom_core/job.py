@@ -1,0 +1,131 @@
+"""A job ready to run, and what becomes of it.
+
+`Job` is what a supervisor takes: parents are collapsed, the environment is evaluated, layers are realised
+on this machine. `Outcome` is what it gives back: exactly one for each job. The user's own form of a job, with
+layers still to build, is `maelstrom_core.spec.JobSpec`.
+
+Sizes are bytes, times are seconds. Imports nothing of the project but the vocabulary of `spec`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from maelstrom_core.spec import Mount, Network
+
+DEFAULT_INLINE_LIMIT = 1_000_000
+DEFAULT_RESULT_LIMIT = 64 * 1024 * 1024
+
+
+class LayerDirectory(msgspec.Struct, frozen=True, tag="directory"):
+    """A directory of the layer store; its contents appear from `/` on. Never changed once published."""
+
+    path: str
+
+
+class HostTree(msgspec.Struct, frozen=True, tag="tree"):
+    """A directory of this machine, shown read-only (or under a throw-away upper layer) at `target`.
+
+    `hidden` are paths relative to `source` that the job does not see (version control data, secrets).
+    """
+
+    source: str
+    target: str
+    hidden: tuple[str, ...] = ()
+
+
+RealisedLayer = LayerDirectory | HostTree
+
+
+class Container(msgspec.Struct, frozen=True):
+    """What the job sees; equal containers share one prepared root. Layers from the bottom up."""
+
+    layers: tuple[RealisedLayer, ...]
+    mounts: tuple[Mount, ...] = ()
+    network: Network = Network.DISABLED
+    writable: bool = False
+    user: int = 0
+    group: int = 0
+    directories: tuple[str, ...] = ()
+    """Directories that exist whatever the layers hold (HOME, /var/tmp); writable where the root is."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One program in one container. `estimated_duration` None means unknown, which counts as longest."""
+
+    container: Container
+    program: str
+    arguments: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    """`NAME=value`, complete: nothing is inherited."""
+    working_directory: str = "/"
+    timeout: float | None = None
+    priority: int = 0
+    estimated_duration: float | None = None
+    stdin: bytes = b""
+    inline_limit: int = DEFAULT_INLINE_LIMIT
+    """Bytes kept of stdout, and of stderr; what exceeds it is counted and dropped."""
+    result_limit: int = DEFAULT_RESULT_LIMIT
+    """The same for the result channel, descriptor 3 of the job."""
+
+
+class Output(msgspec.Struct, frozen=True):
+    """What came out of one descriptor: the first bytes, and how many more were lost to the limit."""
+
+    data: bytes = b""
+    lost: int = 0
+
+
+class Effects(msgspec.Struct, frozen=True):
+    """What a job that ran left behind."""
+
+    stdout: Output = Output()
+    stderr: Output = Output()
+    result: Output = Output()
+    duration: float = 0.0
+    """Wall clock, from just before the process is made until it is gone."""
+    cpu_user: float = 0.0
+    cpu_system: float = 0.0
+    peak_memory: int | None = None
+    """Largest resident set of one process of the job; None where it was too small to be told from ours."""
+
+
+class Exited(msgspec.Struct, frozen=True, tag="exited"):
+    """The job's first process ended by itself."""
+
+    code: int
+    effects: Effects
+
+
+class Signaled(msgspec.Struct, frozen=True, tag="signaled"):
+    """The job's first process was killed by a signal."""
+
+    signal: int
+    effects: Effects
+
+
+class TimedOut(msgspec.Struct, frozen=True, tag="timed-out"):
+    """The job ran into its timeout and was killed; what it had printed until then is kept."""
+
+    effects: Effects
+
+
+class ExecutionError(msgspec.Struct, frozen=True, tag="execution-error"):
+    """The job never ran, by a fault of its specification: the user's to mend."""
+
+    message: str
+    hint: str | None = None
+
+
+class SystemFailure(msgspec.Struct, frozen=True, tag="system-error"):
+    """The job could not be run, or was lost, by no fault of its own."""
+
+    message: str
+    hint: str | None = None
+
+
+class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
+    """Somebody asked for the job to be stopped, and it was."""
+
+
+Outcome = Exited | Signaled | TimedOut | ExecutionError | SystemFailure | Cancelled

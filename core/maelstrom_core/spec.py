@@ -1,0 +1,233 @@
+"""What users write: containers, jobs, layers and mounts, as typed values.
+
+These are the shapes only: `spec_parse` reads them from JSON and TOML and enforces the rules between fields,
+`collapse` resolves parents, `environment` evaluates variables. Field names are those of the files.
+A field that was not given is `msgspec.UNSET`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class Network(enum.Enum):
+    """What a job can reach: nothing, itself, or whatever the machine can."""
+
+    DISABLED = "disabled"
+    LOOPBACK = "loopback"
+    LOCAL = "local"
+
+
+class Device(enum.Enum):
+    """A device node of the host that a job may be given, at `/dev/<name>`."""
+
+    FULL = "full"
+    FUSE = "fuse"
+    NULL = "null"
+    RANDOM = "random"
+    TTY = "tty"
+    URANDOM = "urandom"
+    ZERO = "zero"
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of everything read from a file: an unknown field is an error."""
+
+
+# mounts
+
+
+class BindMount(Strict, frozen=True, tag_field="type", tag="bind"):
+    """A directory or file of this machine; relative `local_path` starts at the project directory."""
+
+    mount_point: str
+    local_path: str
+    read_only: bool = False
+
+
+class DevicesMount(Strict, frozen=True, tag_field="type", tag="devices"):
+    """Device nodes, on a `/dev` of the job's own."""
+
+    devices: tuple[Device, ...]
+
+
+class DevptsMount(Strict, frozen=True, tag_field="type", tag="devpts"):
+    """A private instance of pseudo-terminals."""
+
+    mount_point: str
+
+
+class MqueueMount(Strict, frozen=True, tag_field="type", tag="mqueue"):
+    """POSIX message queues of the job's own ipc namespace."""
+
+    mount_point: str
+
+
+class ProcMount(Strict, frozen=True, tag_field="type", tag="proc"):
+    """/proc of the job's own pid namespace."""
+
+    mount_point: str
+
+
+class SysMount(Strict, frozen=True, tag_field="type", tag="sys"):
+    """/sys, read-only; not together with the network `local` (the kernel forbids it)."""
+
+    mount_point: str
+
+
+class TmpMount(Strict, frozen=True, tag_field="type", tag="tmp"):
+    """A fresh, empty file system in memory."""
+
+    mount_point: str
+
+
+Mount = BindMount | DevicesMount | DevptsMount | MqueueMount | ProcMount | SysMount | TmpMount
+
+
+# layers: each kind is recognised by the key that names it
+
+
+class PrefixOptions(Strict, frozen=True, kw_only=True):
+    """How paths on this machine become paths in the container; applied in the order of the fields."""
+
+    follow_symlinks: bool = False
+    canonicalize: bool = False
+    strip_prefix: str | None = None
+    prepend_prefix: str | None = None
+
+
+class TarLayer(Strict, frozen=True):
+    """The contents of a tar archive."""
+
+    tar: str
+
+
+class GlobLayer(PrefixOptions, frozen=True):
+    """Files below the project directory that match a pattern."""
+
+    glob: str
+
+
+class PathsLayer(PrefixOptions, frozen=True):
+    """Files, symlinks and (empty) directories, by name."""
+
+    paths: tuple[str, ...]
+
+
+class StubsLayer(Strict, frozen=True):
+    """Empty files, or directories where the name ends in `/`; braces expand."""
+
+    stubs: tuple[str, ...]
+
+
+class Symlink(Strict, frozen=True):
+    """One symbolic link: `link` is its name, `target` its text."""
+
+    link: str
+    target: str
+
+
+class SymlinksLayer(Strict, frozen=True):
+    """Symbolic links."""
+
+    symlinks: tuple[Symlink, ...]
+
+
+class SharedLibraryDependenciesLayer(PrefixOptions, frozen=True):
+    """The shared libraries, and the loader, that the named binaries need."""
+
+    shared_library_dependencies: tuple[str, ...]
+
+
+class HostLayer(Strict, frozen=True):
+    """Directories of this machine, at their own paths, read-only."""
+
+    host: tuple[str, ...]
+
+
+class PythonEnvironmentLayer(Strict, frozen=True):
+    """Everything that an interpreter of this machine needs, at its own paths; the value is its executable."""
+
+    python_environment: str
+
+
+class ProjectLayer(Strict, frozen=True):
+    """The files of a project at their own path, without version control data, environments and tool caches."""
+
+    project: str
+
+
+Layer = (
+    TarLayer
+    | GlobLayer
+    | PathsLayer
+    | StubsLayer
+    | SymlinksLayer
+    | SharedLibraryDependenciesLayer
+    | HostLayer
+    | PythonEnvironmentLayer
+    | ProjectLayer
+)
+
+
+# containers and jobs
+
+
+class Use(enum.Enum):
+    """What a container takes from its image or parent."""
+
+    LAYERS = "layers"
+    ENVIRONMENT = "environment"
+    WORKING_DIRECTORY = "working_directory"
+    ENABLE_WRITABLE_FILE_SYSTEM = "enable_writable_file_system"
+    MOUNTS = "mounts"
+    NETWORK = "network"
+    USER = "user"
+    GROUP = "group"
+
+
+class Reference(Strict, frozen=True):
+    """An image or a named container, and what is used of it."""
+
+    name: str
+    use: frozenset[Use]
+
+
+class EnvironmentElement(Strict, frozen=True):
+    """One step of building the environment: merged into what is there, or (`extend` false) replacing it."""
+
+    vars: dict[str, str]
+    extend: bool = True
+
+
+class ContainerSpec(Strict, frozen=True, kw_only=True):
+    """A container as written. `image` and `parent` exclude each other."""
+
+    image: Reference | UnsetType = UNSET
+    parent: Reference | UnsetType = UNSET
+    layers: tuple[Layer, ...] | UnsetType = UNSET
+    added_layers: tuple[Layer, ...] | UnsetType = UNSET
+    environment: tuple[EnvironmentElement, ...] | UnsetType = UNSET
+    added_environment: tuple[EnvironmentElement, ...] | UnsetType = UNSET
+    working_directory: str | UnsetType = UNSET
+    enable_writable_file_system: bool | UnsetType = UNSET
+    mounts: tuple[Mount, ...] | UnsetType = UNSET
+    added_mounts: tuple[Mount, ...] | UnsetType = UNSET
+    network: Network | UnsetType = UNSET
+    user: int | UnsetType = UNSET
+    group: int | UnsetType = UNSET
+
+
+class JobSpec(Strict, frozen=True, kw_only=True):
+    """A job as written; in files the fields of `container` stand beside the others."""
+
+    container: ContainerSpec
+    program: str
+    arguments: tuple[str, ...] = ()
+    timeout: float | None = None
+    """Seconds; None and 0 mean none."""
+    priority: int = 0
+    estimated_duration: float | None = None

@@ -1,0 +1,114 @@
+"""Projects on disk, run natively and through the guest, to be compared."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+from xml.etree import ElementTree as ET
+
+import msgspec
+
+from maelstrom_core.job import Outcome
+from maelstrom_pytest import guest_files, program
+from maelstrom_pytest.config import PytestConfig
+from tests.integration.pytest_guest.subprocess_runner import SubprocessRunner
+
+Cases = Counter[tuple[str | None, str | None, tuple[str, ...]]]
+# of a pytest that may be running these tests
+FOREIGN = ("PYTEST_", "COV_", "COVERAGE_", "PYTHON", "MAELSTROM_", "NO_COLOR", "COLUMNS", "FORCE_COLOR")
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What a run through the guest printed and left."""
+
+    code: int
+    output: str
+    cases: Cases
+    outcomes: tuple[Outcome, ...]
+    jobs: int
+
+
+def make(root: Path, files: Mapping[str, str] | None = None, /, **more: str) -> Path:
+    """Write a project; in keywords `__` stands for a slash and the last `_` for the dot of the suffix."""
+    named = {".".join(key.replace("__", "/").rsplit("_", 1)): text for key, text in more.items()}
+    for name, text in (*(files or {}).items(), *named.items()):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+    return root
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    # plugins of the environment that runs these tests cost each process more than pytest itself
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | more
+
+
+def load(path: Path) -> Cases:
+    """Return name and kind of each test case of a report."""
+    if not path.exists():
+        return Counter()
+    return Counter(
+        (
+            case.get("classname"),
+            case.get("name"),
+            tuple(sorted(f"{e.tag}:{e.get('type')}" for e in case if e.tag in {"failure", "error", "skipped"})),
+        )
+        for case in ET.parse(path).getroot().iter("testcase")
+    )
+
+
+def native(project: Path, *arguments: str, python: str = sys.executable, env: dict[str, str] | None = None) -> Cases:
+    """Run plain pytest."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "native.xml"
+        subprocess.run(
+            [python, "-m", "pytest", f"--junitxml={report}", *arguments],
+            cwd=project,
+            env=env or environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        return load(report)
+
+
+def ours(
+    project: Path,
+    *arguments: str,
+    python: str = sys.executable,
+    env: dict[str, str] | None = None,
+    runner: SubprocessRunner | None = None,
+    listing: bool = False,
+    **values: object,
+) -> Run:
+    """Run through the guest, without containers, in this process; `values` are of the configuration."""
+    chosen_runner = runner or SubprocessRunner()
+    stream = io.StringIO()
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "ours.xml"
+        defaults = {"python": python, "junit_xml": report, "cache_root": Path(scratch), "slots": 2}
+        code = program.run(
+            PytestConfig(**(defaults | values)),
+            program.Call(project, arguments, env or environment(), listing),
+            stream,
+            open_runner=lambda _config, _directory: chosen_runner,  # it is its own context
+            mount_point=str(guest_files.SOURCE),
+        )
+        return Run(code, stream.getvalue(), load(report), tuple(chosen_runner.outcomes), len(chosen_runner.specs))
+
+
+def assert_same(project: Path, *arguments: str, python: str = sys.executable, **settings: object) -> Run:
+    """Run both ways and compare test by test; there must be something to compare."""
+    expected = native(project, *arguments, python=python)
+    run = ours(project, *arguments, python=python, **settings)
+    assert run.cases == expected, run.output
+    assert expected
+    return run

@@ -1,0 +1,96 @@
+"""A client that runs nothing: outcomes depend on the program's name, or are decided by the test."""
+
+# ruff: noqa: ARG002 - the signatures are those of the real thing
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from maelstrom_core.config import LocalConfig
+from maelstrom_core.errors import InfrastructureError, SpecError
+from maelstrom_core.job import (
+    Cancelled,
+    Effects,
+    ExecutionError,
+    Exited,
+    Outcome,
+    Output,
+    Signaled,
+    SystemFailure,
+    TimedOut,
+)
+from maelstrom_core.spec import ContainerSpec, HostLayer, JobSpec
+
+
+def outcome_of(spec: JobSpec) -> Outcome:
+    """`true`, `exit N`, `signal N`, `print OUT ERR [LOST]`, `timeout`, `missing`, `lost`, `cancelled`."""
+    arguments = spec.arguments
+    match spec.program:
+        case "true":
+            return Exited(0, Effects())
+        case "exit":
+            return Exited(int(arguments[0]), Effects())
+        case "signal":
+            return Signaled(int(arguments[0]), Effects(stdout=Output(b"before\n")))
+        case "print":
+            lost = int(arguments[2]) if len(arguments) > 2 else 0
+            return Exited(
+                0, Effects(stdout=Output(arguments[0].encode(), lost), stderr=Output(arguments[1].encode(), lost))
+            )
+        case "timeout":
+            return TimedOut(Effects(stdout=Output(b"so far\n"), duration=spec.timeout or 0.0))
+        case "missing":
+            return ExecutionError("program `missing` does not exist", hint="look at the layers")
+        case "lost":
+            return SystemFailure("the worker died")
+        case "cancelled":
+            return Cancelled()
+    raise AssertionError(spec.program)
+
+
+class FakeClient:
+    """`spec-error` is refused; `hold` waits for the test; `broken` fails in the machinery; others end at once."""
+
+    def __init__(self) -> None:
+        self.specs: list[JobSpec] = []
+        self.containers: dict[str, ContainerSpec] = {}
+        self.limits: list[int] = []
+        self.held: list[asyncio.Future[Outcome]] = []
+        self.config: LocalConfig | None = None
+
+    def add_container(self, name: str, spec: ContainerSpec) -> ContainerSpec | None:
+        old = self.containers.get(name)
+        self.containers[name] = spec
+        return old
+
+    def submit(self, spec: JobSpec, *, stdin: bytes = b"", inline_limit: int = 0) -> asyncio.Future[Outcome]:
+        if spec.program == "spec-error":
+            raise SpecError("there is no container `x` to be a parent", hint="did you mean `y`?")
+        self.specs.append(spec)
+        self.limits.append(inline_limit)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if spec.program == "hold":
+            self.held.append(future)
+        elif spec.program == "broken":
+            future.set_exception(InfrastructureError("the pool is gone"))
+        else:
+            future.set_result(outcome_of(spec))
+        return future
+
+
+class FakeBackend:
+    def __init__(self) -> None:
+        self.client = FakeClient()
+
+    @asynccontextmanager
+    async def open_client(self, config: LocalConfig, project_directory: Path):
+        self.client.config = config
+        yield self.client
+
+    def default_container(self, working_directory: Path) -> ContainerSpec:
+        return ContainerSpec(layers=(HostLayer(("/usr",)),), working_directory=str(working_directory))
+
+    def doctor(self, config: LocalConfig) -> int:
+        return 42

@@ -1,0 +1,232 @@
+"""The stream of jobs: section 8 of the catalogue, behaviours MI5 and MI17."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from maelstrom_core.job import Effects, Exited, Output
+from maelstrom_core.spec import ContainerSpec
+from maelstrom_run.present import ExitCode, Printer
+from maelstrom_run.stream import Stream, StreamOptions
+from tests.unit.run.fake import FakeClient
+
+
+async def turns(count: int) -> None:
+    """Let the loop go round: enough for everything that waits for nothing."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class Run:
+    """One run of a stream, with all that can be seen of it."""
+
+    def __init__(self, **options: Any) -> None:
+        self.client = FakeClient()
+        self.stdout, self.stderr = io.BytesIO(), io.BytesIO()
+        printer = Printer(self.stdout, self.stderr)
+        self.stream = Stream(self.client, printer, StreamOptions(**options))
+
+    def of(self, *documents: object) -> int:
+        """Run documents (texts as they are), one chunk each; jobs that are held end last."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for document in documents:
+                yield (document if isinstance(document, str) else json.dumps(document)).encode()
+
+        async def main() -> int:
+            task = asyncio.ensure_future(self.stream.run(chunks()))
+            await turns(100)
+            for future in reversed(self.client.held):
+                future.set_result(Exited(len(self.client.held), Effects(stdout=Output(b"held\n"))))
+            return await task
+
+        return asyncio.run(main())
+
+    @property
+    def errors(self) -> str:
+        return self.stderr.getvalue().decode()
+
+
+def job(program: str, *arguments: object, **fields: object) -> dict[str, object]:
+    return {"program": program, "arguments": [str(argument) for argument in arguments], **fields}
+
+
+def test_success_is_silent():
+    run = Run()
+    assert run.of(job("true"), job("true")) == 0
+    assert run.stdout.getvalue() == run.stderr.getvalue() == b""
+
+
+def test_no_jobs_are_success():
+    assert Run().of() == 0
+
+
+def test_output_is_printed_as_it_is():
+    run = Run()
+    assert run.of(job("print", "out\n", "err\n"), job("print", "more", "")) == 0
+    assert run.stdout.getvalue() == b"out\nmore"
+    assert run.stderr.getvalue() == b"err\n"
+
+
+def test_mi5_first_failure_stays():
+    code = ExitCode()
+    assert code.code == 0
+    for other in (0, 3, 0, 4):
+        code.add(other)
+    assert code.code == 3
+
+
+def test_mi5_mi17_exit_code_is_the_first_failure_in_order_of_completion():
+    run = Run()
+    assert run.of(job("hold"), job("exit", 7), job("exit", 9)) == 7
+    assert run.errors == "job 2: exited with code 7\njob 3: exited with code 9\njob 1: exited with code 1\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (job("signal", 9), "job 1: killed by signal 9 (SIGKILL)\n"),
+        (job("signal", 63), "job 1: killed by signal 63\n"),
+        (job("timeout", timeout=2), "job 1: timed out after 2.0 s\n"),
+        (job("missing"), "job 1: execution error: program `missing` does not exist\n  hint: look at the layers\n"),
+        (job("lost"), "job 1: system error: the worker died\n"),
+        (job("cancelled"), "job 1: cancelled\n"),
+        (job("broken"), "job 1: the pool is gone\n"),
+        (job("spec-error"), "job 1: there is no container `x` to be a parent\n  hint: did you mean `y`?\n"),
+    ],
+)
+def test_every_failure_is_a_line_with_the_number_of_the_job(written, text):
+    run = Run()
+    assert run.of(written, job("true")) == 1
+    assert run.errors == text
+
+
+def test_lost_output_is_mentioned():
+    run = Run()
+    assert run.of(job("print", "abc", "de", 5)) == 0
+    assert run.errors == (
+        "de\n"
+        "job 1: standard output was cut off after 3 bytes, 5 more were lost (see --inline-limit)\n"
+        "job 1: standard error was cut off after 2 bytes, 5 more were lost (see --inline-limit)\n"
+    )
+
+
+def test_message_does_not_continue_a_line_of_the_jobs_output_on_a_terminal():
+    stderr = io.BytesIO()
+    printer = Printer(io.BytesIO(), stderr, terminal=True)
+    printer.show(Exited(1, Effects(stdout=Output(b"no newline"))), 1)
+    assert stderr.getvalue() == b"\njob 1: exited with code 1\n"
+
+
+def test_sp26_containers_are_registered_for_later_jobs():
+    run = Run()
+    assert run.of({"containers": {"a": {"user": 1}}}, job("true", parent="a")) == 0
+    assert run.client.containers == {"a": ContainerSpec(user=1)}
+
+
+def test_wrong_object_ends_the_reading_but_not_the_jobs_before_it():
+    run = Run()
+    assert run.of(job("hold"), '\n{"progam": "x"}', job("true")) == 2
+    assert run.errors == (
+        "maelstrom-run: object at line 2: unknown field `progam`\n"
+        "  hint: did you mean `program`?\n"
+        "job 1: exited with code 1\n"
+    )
+    assert run.stdout.getvalue() == b"held\n"
+    assert len(run.client.specs) == 1
+
+
+def test_end_of_input_within_an_object_is_an_error():
+    run = Run()
+    assert run.of('{"program": "true"') == 2
+    assert "this object has no end" in run.errors
+
+
+def test_timeout_option_replaces_that_of_the_jobs():
+    run = Run(timeout=5.0)
+    run.of(job("true", timeout=1), job("true"))
+    assert [spec.timeout for spec in run.client.specs] == [5.0, 5.0]
+
+
+def test_timeout_option_of_zero_means_none():
+    run = Run(timeout=0.0)
+    run.of(job("true", timeout=1))
+    assert run.client.specs[0].timeout is None
+
+
+def test_inline_limit_is_passed_on():
+    run = Run(inline_limit=17)
+    run.of(job("true"))
+    assert run.client.limits == [17]
+
+
+def test_reading_pauses_while_too_many_jobs_are_unfinished():
+    run = Run(backlog=2)
+    seen: list[int] = []
+
+    async def main() -> int:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield json.dumps(job("hold")).encode() * 3
+
+        task = asyncio.ensure_future(run.stream.run(chunks()))
+        await turns(20)
+        seen.append(len(run.client.specs))
+        run.client.held[0].set_result(Exited(0, Effects()))
+        await turns(20)
+        seen.append(len(run.client.specs))
+        for future in run.client.held[1:]:
+            future.set_result(Exited(0, Effects()))
+        return await task
+
+    assert asyncio.run(main()) == 0
+    assert seen == [2, 3]
+
+
+def test_cancelled_stream_is_silent_about_its_jobs():
+    run = Run()
+
+    async def main() -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield json.dumps(job("hold")).encode()
+
+        task = asyncio.ensure_future(run.stream.run(chunks()))
+        await turns(20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        run.client.held[0].cancel()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert run.errors == ""
+
+
+class Broken(io.BytesIO):
+    def write(self, _data: Any) -> int:
+        raise BrokenPipeError
+
+
+def test_broken_output_ends_the_stream_even_while_it_waits_for_input():
+    client = FakeClient()
+
+    async def main() -> int:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield json.dumps(job("print", "a", "")).encode()
+            await asyncio.get_running_loop().create_future()
+
+        return await Stream(client, Printer(Broken(), io.BytesIO()), StreamOptions()).run(chunks())
+
+    with pytest.raises(BrokenPipeError):
+        asyncio.run(main())
+
+
+def test_memory_of_the_number_of_jobs_is_all_that_grows():
+    run = Run()
+    assert run.of(json.dumps(job("true")) * 1000) == 0
+    assert len(run.client.specs) == 1000

@@ -1,0 +1,4 @@
+"""Slots: pre-forked members, shared-memory rings, the supervisor.
+
+Imports `maelstrom_core` and `maelstrom_container`.
+"""

@@ -1,0 +1,132 @@
+"""Which job runs next, on which slot: pure decisions. Events in (method calls), effects out.
+
+No clock, no sockets, no processes: `maelstrom_worker.supervisor` carries the effects out. A job is in exactly one
+state: queued, running, or stopping (running, and to be killed). Order: higher priority first, then the longest
+estimate (unknown counts as longest), then first come.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from typing import Literal, NewType
+
+JobId = NewType("JobId", int)
+Slot = NewType("Slot", int)
+State = Literal["queued", "running", "stopping"]
+
+UNKNOWN = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Run the job on the slot."""
+
+    job: JobId
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Kill what runs on the slot; the slot is free when `finished` says so."""
+
+    job: JobId
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The job was cancelled before it started: it will not run."""
+
+    job: JobId
+
+
+Effect = Start | Kill | Forget
+
+
+@dataclass(slots=True)
+class _Entry:
+    state: State
+    slot: Slot | None = None
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """The state; `slots` is how many jobs run at once."""
+
+    slots: int
+    _free: list[Slot] = field(init=False)
+    _queue: list[tuple[int, float, int, JobId]] = field(default_factory=list)
+    _jobs: dict[JobId, _Entry] = field(default_factory=dict)
+    _arrival: itertools.count[int] = field(default_factory=itertools.count)
+    _stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self._free = [Slot(number) for number in range(self.slots)]
+
+    def submit(self, job: JobId, *, priority: int = 0, estimate: float | None = None) -> list[Effect]:
+        """Take a job; raises ValueError for an id that is known. After `stop` it is forgotten at once."""
+        if job in self._jobs:
+            raise ValueError(f"job {job} is known already")
+        if self._stopped:
+            return [Forget(job)]
+        self._jobs[job] = _Entry("queued")
+        rank = -(UNKNOWN if estimate is None else estimate)
+        heapq.heappush(self._queue, (-priority, rank, next(self._arrival), job))
+        return self._fill()
+
+    def cancel(self, job: JobId) -> list[Effect]:
+        """Stop a job; unknown ones and those being stopped already are left alone."""
+        entry = self._jobs.get(job)
+        if entry is None or entry.state == "stopping":
+            return []
+        if entry.state == "queued":
+            del self._jobs[job]  # its place in the queue is skipped when it comes up
+            return [Forget(job)]
+        assert entry.slot is not None  # noqa: S101 - a running job has one
+        entry.state = "stopping"
+        return [Kill(job, entry.slot)]
+
+    def finished(self, job: JobId) -> list[Effect]:
+        """Say that a started job is over, whatever the reason; raises KeyError for one that was not running."""
+        entry = self._jobs.pop(job)
+        if entry.slot is None:
+            self._jobs[job] = entry
+            raise KeyError(job)
+        heapq.heappush(self._free, entry.slot)
+        return self._fill()
+
+    def stop(self) -> list[Effect]:
+        """Forget what is queued, kill what runs, take no more."""
+        self._stopped = True
+        return [effect for job in list(self._jobs) for effect in self.cancel(job)]
+
+    def counts(self) -> dict[State, int]:
+        """Return how many jobs are in each state."""
+        counts: dict[State, int] = {"queued": 0, "running": 0, "stopping": 0}
+        for entry in self._jobs.values():
+            counts[entry.state] += 1
+        return counts
+
+    def validate(self) -> None:
+        """Raise AssertionError where an invariant is broken; for tests."""
+        busy = [entry.slot for entry in self._jobs.values() if entry.slot is not None]
+        assert len(set(busy)) == len(busy), "two jobs on one slot"  # noqa: S101
+        assert sorted([*busy, *self._free]) == list(range(self.slots)), "a slot is lost"  # noqa: S101
+        queued = {job for job, entry in self._jobs.items() if entry.state == "queued"}
+        assert queued <= {item[-1] for item in self._queue}, "a queued job is not in the queue"  # noqa: S101
+        assert not (queued and self._free), "a slot is free while a job waits"  # noqa: S101
+        for entry in self._jobs.values():
+            assert (entry.slot is None) == (entry.state == "queued"), "only queued jobs have no slot"  # noqa: S101
+
+    def _fill(self) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._free and self._queue:
+            job = heapq.heappop(self._queue)[-1]
+            entry = self._jobs.get(job)
+            if entry is None or entry.state != "queued":
+                continue
+            entry.state, entry.slot = "running", heapq.heappop(self._free)
+            effects.append(Start(job, entry.slot))
+        return effects

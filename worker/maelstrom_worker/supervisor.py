@@ -1,0 +1,273 @@
+"""The supervisor: jobs in, outcomes out, over a pool of members on this machine.
+
+The one class behind both `maelstrom-worker` and every client without a broker. It carries out what `scheduler`
+decides: requests go down a member's ring, outcomes come up, a member's death is seen through its pidfd.
+Runs in one asyncio loop; nothing here blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from maelstrom_container.launcher import Request
+from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
+from maelstrom_core.spec import Network
+from maelstrom_worker.member import Answer, MemberFds, MemberSettings
+from maelstrom_worker.nursery import Nursery, Stillborn
+from maelstrom_worker.ring import Line, ProtocolError, create_memory
+from maelstrom_worker.scheduler import Effect, Forget, JobId, Kill, Scheduler, Slot, Start
+
+MEMORY_SHARE = 4
+"""Each file system in memory may take this part of a slot's share of the machine's memory."""
+SMALLEST_MEMORY = 64 << 20
+
+
+def memory_for(slots: int) -> int:
+    """Return the bound in bytes for each file system in memory of a job."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(SMALLEST_MEMORY, total // (MEMORY_SHARE * slots))
+
+
+@dataclass(slots=True)
+class _Task:
+    job: Job
+    future: asyncio.Future[Outcome]
+    started: bool = False
+
+
+@dataclass(slots=True)
+class _Member:
+    """One pool member as the supervisor sees it."""
+
+    number: int
+    place: tuple[Slot, bool]
+    line: Line
+    bell: int
+    pidfd: int = -1
+    task: JobId | None = None
+    unsent: bool = field(default=False)
+
+
+class Supervisor:
+    """Runs jobs on `slots` slots; an async context manager. The nursery must be alive, and is closed at the end."""
+
+    def __init__(self, nursery: Nursery, *, slots: int) -> None:
+        self.slots = slots
+        self._nursery = nursery
+        self._scheduler = Scheduler(slots)
+        self._memory = memory_for(slots)
+        self._tasks: dict[JobId, _Task] = {}
+        self._ids: dict[asyncio.Future[Outcome], JobId] = {}
+        self._members: dict[tuple[Slot, bool], _Member] = {}
+        self._by_number: dict[int, _Member] = {}
+        self._last_job = self._last_member = 0
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._packed: dict[Container, bytes] = {}
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Answer).decode
+        self._loop: asyncio.AbstractEventLoop
+
+    async def __aenter__(self) -> Self:
+        """Start. Raises HostError where this host does not allow what a container needs."""
+        self._nursery.wait_until_ready()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._bell, self._on_bell)
+        self._loop.add_reader(self._nursery.fileno(), self._on_nursery)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Kill what runs, answer everybody, and wait until every process is gone."""
+        self._apply(self._scheduler.stop())
+        self._loop.remove_reader(self._nursery.fileno())
+        self._loop.remove_reader(self._bell)
+        for member in list(self._by_number.values()):
+            self._drop(member)
+        self._nursery.close()
+        os.close(self._bell)
+        for job in list(self._tasks):
+            self._answer(job, Cancelled())
+
+    def submit(self, job: Job) -> asyncio.Future[Outcome]:
+        """Run a job; the future has its outcome, and only an outcome: it never fails. Cancel through `cancel`."""
+        self._last_job += 1
+        identity = JobId(self._last_job)
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._tasks[identity] = _Task(job, future)
+        self._ids[future] = identity
+        self._apply(self._scheduler.submit(identity, priority=job.priority, estimate=job.estimated_duration))
+        return future
+
+    def cancel(self, future: asyncio.Future[Outcome]) -> None:
+        """Stop a job: its outcome will be `Cancelled`, unless it has one already."""
+        if (identity := self._ids.get(future)) is not None:
+            self._apply(self._scheduler.cancel(identity))
+
+    def is_running(self, future: asyncio.Future[Outcome]) -> bool:
+        """Tell whether the job was handed to a member and has no outcome yet."""
+        identity = self._ids.get(future)
+        return identity is not None and self._tasks[identity].started
+
+    def member_pids(self) -> list[int]:
+        """Return the process ids of the live members."""
+        return [pid for member in self._by_number.values() if (pid := _pid_of(member.pidfd)) > 0]
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Start(job=job, slot=slot):
+                    self._start(job, slot)
+                case Kill(job=job, slot=slot):
+                    self._kill(job, slot)
+                case Forget(job=job):
+                    self._answer(job, Cancelled())
+
+    def _start(self, identity: JobId, slot: Slot) -> None:
+        task = self._tasks[identity]
+        task.started = True
+        try:
+            member = self._member(slot, host_network=task.job.container.network is Network.LOCAL)
+        except OSError as error:
+            self._finish(identity, SystemFailure(f"failed to make a pool member: {error}"))
+            return
+        member.task = identity
+        member.unsent = not member.line.send(self._encode(self._request(identity, task.job)))
+        os.eventfd_write(member.bell, 1)
+
+    def _request(self, identity: JobId, job: Job) -> Request:
+        container = self._packed.get(job.container)
+        if container is None:
+            container = self._packed[job.container] = self._encode(job.container)
+        return Request(
+            sequence=identity,
+            container=container,
+            program=job.program,
+            arguments=job.arguments,
+            environment=job.environment,
+            working_directory=job.working_directory,
+            timeout=job.timeout,
+            stdin=job.stdin,
+            inline_limit=job.inline_limit,
+            result_limit=job.result_limit,
+        )
+
+    def _kill(self, identity: JobId, slot: Slot) -> None:
+        network = self._tasks[identity].job.container.network
+        member = self._members.get((slot, network is Network.LOCAL))
+        if member is not None:
+            member.line.set_word(identity)
+            os.eventfd_write(member.bell, 1)
+
+    def _member(self, slot: Slot, *, host_network: bool) -> _Member:
+        """Return the member of a slot for a kind of network, asking the nursery for one if need be.
+
+        The request can be written before the member lives: the ring waits for it.
+        """
+        place = (slot, host_network)
+        member = self._members.get(place)
+        if member is not None:
+            return member
+        memory, bell = create_memory(), os.eventfd(0, os.EFD_CLOEXEC)
+        try:
+            self._last_member += 1
+            member = _Member(self._last_member, place, Line(memory, supervisor=True), bell)
+            settings = MemberSettings(host_network=host_network, memory=self._memory)
+            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell))
+        except OSError:
+            os.close(bell)
+            raise
+        finally:
+            os.close(memory)
+        self._members[place] = self._by_number[member.number] = member
+        return member
+
+    def _on_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
+        for member in list(self._by_number.values()):
+            if member.task is not None:
+                self._hear(member)
+
+    def _hear(self, member: _Member) -> None:
+        try:
+            messages = member.line.receive()
+        except ProtocolError as error:
+            self._lose(member, f"it wrote nonsense: {error}")
+            return
+        if member.unsent or member.line.partial:
+            member.unsent = not member.line.flush()
+            os.eventfd_write(member.bell, 1)
+        for message in messages:
+            answer = self._decode(message)
+            if answer.sequence == member.task:
+                member.task = None
+                self._finish(JobId(answer.sequence), answer.outcome)
+
+    def _finish(self, identity: JobId, outcome: Outcome) -> None:
+        self._answer(identity, outcome)
+        self._apply(self._scheduler.finished(identity))
+
+    def _answer(self, identity: JobId, outcome: Outcome) -> None:
+        task = self._tasks.pop(identity)
+        del self._ids[task.future]
+        if not task.future.done():
+            task.future.set_result(outcome)
+
+    def _on_nursery(self) -> None:
+        try:
+            answers = self._nursery.answers()
+        except (EOFError, ConnectionError):
+            self._loop.remove_reader(self._nursery.fileno())
+            for orphan in list(self._by_number.values()):
+                self._lose(orphan, "the process that forks pool members died")
+            return
+        for answer in answers:
+            member = self._by_number.get(answer.member)
+            if isinstance(answer, Stillborn):
+                if member is not None:
+                    self._lose(member, answer.reason)
+            elif member is None:
+                os.close(answer.pidfd)
+            else:
+                member.pidfd = answer.pidfd
+                self._loop.add_reader(answer.pidfd, self._on_death, member)
+
+    def _on_death(self, member: _Member) -> None:
+        self._hear(member)  # it may have answered before it died
+        self._lose(member, "it was killed, or crashed")
+
+    def _lose(self, member: _Member, reason: str) -> None:
+        """Give up a member; its job gets a failure of ours, the next job of its slot a new member."""
+        task = member.task
+        self._drop(member)
+        if task is not None:
+            hint = "the machine may be short of memory: see the kernel's log"
+            self._finish(task, SystemFailure(f"the pool member that ran this job was lost: {reason}", hint))
+
+    def _drop(self, member: _Member) -> None:
+        self._by_number.pop(member.number, None)
+        if self._members.get(member.place) is member:
+            del self._members[member.place]
+        if member.pidfd >= 0:
+            self._loop.remove_reader(member.pidfd)
+            os.close(member.pidfd)
+            member.pidfd = -1
+        os.close(member.bell)
+        member.line.close()
+
+
+def _pid_of(pidfd: int) -> int:
+    """Return the process id behind a pidfd in our own pid namespace; -1 where it is gone."""
+    if pidfd < 0:
+        return -1
+    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "Pid":
+            return int(value)
+    return -1
