@@ -72,8 +72,11 @@ def prepare(outer: Outer, container: Container, *, memory: int) -> Prepared:
         syscalls.setns(outer.bare_view, syscalls.CLONE_NEWNS)
         syscalls.unshare(syscalls.CLONE_NEWNS)
         capabilities = _capabilities(container, outer)
-        powerless = not capabilities & CAP_SYS_ADMIN
-        layout = _compose(container, sources, protect=outer.uid == 0, powerless=powerless)
+        real_root = outer.uid == 0
+        # A covered old root is out of reach, but a nested user namespace counts the proc in it as one that it sees,
+        # and may then mount one without our protections: only root of the host could do harm with that.
+        cover = not capabilities & CAP_SYS_ADMIN and not real_root
+        layout = _compose(container, sources, protect=real_root, cover=cover)
     finally:
         sources.close()
     return Prepared(
@@ -104,7 +107,7 @@ def _capabilities(container: Container, outer: Outer) -> int:
     return ALL_CAPABILITIES & ~CAP_SYS_ADMIN if outer.uid == 0 else ALL_CAPABILITIES
 
 
-def _compose(container: Container, sources: Sources, *, protect: bool, powerless: bool) -> Layout:
+def _compose(container: Container, sources: Sources, *, protect: bool, cover: bool) -> Layout:
     composition = Composition()
     composition.make_root([sources.take(fd) for fd in sources.layers])
     fresh: list[Fresh] = []
@@ -132,7 +135,7 @@ def _compose(container: Container, sources: Sources, *, protect: bool, powerless
         if on_a_fresh_tmpfs(directory, container):
             fresh += place_steps(directory, fresh)
     composition.seal(keep_scaffold=container.writable or any(isinstance(step, Unit) for step in fresh))
-    return Layout(writable=container.writable, powerless=powerless, units=tuple(composition.units), fresh=tuple(fresh))
+    return Layout(writable=container.writable, cover=cover, units=tuple(composition.units), fresh=tuple(fresh))
 
 
 def _add_devices(composition: Composition, container: Container, sources: Sources) -> None:

@@ -112,8 +112,9 @@ class Layout:
     """What a prepared container offers to its jobs."""
 
     writable: bool
-    powerless: bool
-    """Whether the job can unmount nothing: what it got from its specification then need not be let go, only covered."""
+    cover: bool
+    """Whether the old root need only be covered, not let go: for a job that can unmount nothing, and to whom it is no
+    danger that the proc mounted there still counts as visible."""
     units: tuple[Unit, ...]
     """Mounts of the prepared root, parents first; a read-only container gets them all with the root."""
     fresh: tuple[Fresh, ...]
@@ -138,7 +139,7 @@ def job_steps(layout: Layout, *, memory: int) -> list[Step]:
         overlays = 1
     else:
         steps.append(Attach("/root", "/job"))
-    steps.append(Cover("/job") if layout.powerless else Pivot("/job"))
+    steps.append(Cover("/job") if layout.cover else Pivot("/job"))
     for item in (*(layout.units if layout.writable else ()), *layout.fresh):
         match item:
             case Unit(source=source, target=target, overlay=True):
@@ -150,7 +151,7 @@ def job_steps(layout: Layout, *, memory: int) -> list[Step]:
                 steps.append(Mount("tmpfs", target, f"size={memory},{data}".rstrip(",")))
             case Mount() | MakeDirectory() | MakeFile() | Protect():
                 steps.append(item)
-    if not layout.powerless:
+    if not layout.cover:
         steps.append(Detach())
     return steps
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from maelstrom_core.job import Exited, HostTree, Outcome
-from maelstrom_core.spec import Device, DevicesMount, Network, ProcMount, SysMount, TmpMount
+from maelstrom_core.spec import Device, DevicesMount, Mount, Network, ProcMount, SysMount, TmpMount
 from tests.support.pool import Pool, container, python, shell
 
 MOUNTS = (ProcMount("/proc"), SysMount("/sys"), TmpMount("/tmp"), DevicesMount((Device.NULL, Device.ZERO)))
@@ -42,6 +42,53 @@ true
     outcome = run(pool, script, user=user, writable=writable)
     assert outcome.effects.stdout.data == b""
     assert pattern.read_text() == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the host lets only its own root write there, in whatever namespace")
+@pytest.mark.parametrize("mounts", [MOUNTS, (TmpMount("/tmp"),)], ids=["with proc", "without proc"])
+@pytest.mark.parametrize("user", [0, 1000])
+@pytest.mark.parametrize("writable", [False, True])
+def test_no_unprotected_proc_or_sysfs_can_be_mounted(
+    pool: Pool, user: int, writable: bool, mounts: tuple[Mount, ...]
+) -> None:
+    """In a nested user namespace the job may mount; the kernel must see no whole proc that would allow another.
+
+    By system calls: where the job has no proc of its own, unshare(1) gives up while mapping ids.
+    """
+    script = """
+import ctypes, os, sys
+NEWNS, NEWUSER, NEWPID, NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+ids = os.getuid(), os.getgid()
+assert libc.unshare(NEWUSER | NEWNS | NEWPID | NEWNET) == 0
+if os.path.exists("/proc/self"):
+    for name, text in ("setgroups", "deny"), ("uid_map", f"{ids[0]} {ids[0]} 1"), ("gid_map", f"{ids[1]} {ids[1]} 1"):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+print("nested", flush=True)
+if (child := os.fork()) == 0:
+    for kind in (b"proc", b"sysfs"):
+        for flags in (0, 1):
+            if libc.mount(b"none", b"/tmp", kind, flags, None) == 0:
+                libc.mount(b"none", b"/tmp", None, 32 | 4096, None)  # writable again
+                print("mounted", kind, "read-only" if os.statvfs("/tmp").f_flag & os.ST_RDONLY else "writable")
+                for switch in ("sys/kernel/core_pattern", "sysrq-trigger", "kernel/uevent_helper"):
+                    try:
+                        os.close(os.open(f"/tmp/{switch}", os.O_WRONLY))
+                        print("opened", switch)
+                    except OSError:
+                        pass
+                libc.umount2(b"/tmp", 2)
+    sys.stdout.flush()
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+    within = container(mounts=mounts, user=user, writable=writable)
+    outcome = pool.run(python(script, within=within))
+    assert isinstance(outcome, Exited), outcome
+    said = outcome.effects.stdout.data.decode().splitlines()
+    assert said[0] == "nested"
+    assert not [line for line in said if "opened" in line or "writable" in line or "proc" in line]
 
 
 @pytest.mark.parametrize("writable", [False, True])

@@ -27,7 +27,7 @@ PROC = Mount("proc", "/proc")
 
 
 def test_a_read_only_job_gets_a_copy_of_the_prepared_root_and_its_fresh_mounts() -> None:
-    layout = Layout(writable=False, powerless=False, units=(Unit("root/usr", "/usr"),), fresh=(PROC, TMP))
+    layout = Layout(writable=False, cover=False, units=(Unit("root/usr", "/usr"),), fresh=(PROC, TMP))
     assert job_steps(layout, memory=4096) == [
         Attach("/root", "/job"),
         Pivot("/job"),
@@ -39,7 +39,7 @@ def test_a_read_only_job_gets_a_copy_of_the_prepared_root_and_its_fresh_mounts()
 
 def test_a_writable_job_composes_its_own_root_over_the_prepared_one() -> None:
     units = (Unit("root/usr", "/usr"), Unit("scaffold/3", "/home/me", overlay=True))
-    steps = job_steps(Layout(writable=True, powerless=False, units=units, fresh=(PROC,)), memory=4096)
+    steps = job_steps(Layout(writable=True, cover=False, units=units, fresh=(PROC,)), memory=4096)
     assert steps == [
         Mount("tmpfs", "/upper", "size=4096,mode=755"),
         MakeDirectory("/upper/0"),
@@ -57,21 +57,21 @@ def test_a_writable_job_composes_its_own_root_over_the_prepared_one() -> None:
 
 def test_what_lies_on_a_fresh_mount_comes_after_it() -> None:
     fresh = (TMP, MakeDirectory("/tmp/a"), Unit("scaffold/1", "/tmp/a", overlay=False))
-    steps = job_steps(Layout(writable=False, powerless=False, units=(), fresh=fresh), memory=1)
+    steps = job_steps(Layout(writable=False, cover=False, units=(), fresh=fresh), memory=1)
     assert steps[2:-1] == [Mount("tmpfs", "/tmp", "size=1,mode=1777"), fresh[1], Attach("scaffold/1", "/tmp/a")]
 
 
 def test_sources_after_the_pivot_are_relative_to_the_old_root() -> None:
     """An absolute source would be looked up in the container: a symbolic link of an image could redirect it."""
     units = (Unit("root/usr", "/usr"), Unit("scaffold/3", "/home", overlay=True))
-    steps = job_steps(Layout(writable=True, powerless=False, units=units, fresh=()), memory=1)
+    steps = job_steps(Layout(writable=True, cover=False, units=units, fresh=()), memory=1)
     after = steps[steps.index(Pivot("/job")) :]
     assert not any(isinstance(step, Attach) and step.source.startswith("/") for step in after)
     assert not any(isinstance(step, Mount) and "=/" in step.data for step in after)
 
 
 def test_every_file_system_in_memory_is_bounded() -> None:
-    layout = Layout(writable=True, powerless=False, units=(), fresh=(TMP, Mount("tmpfs", "/run", "")))
+    layout = Layout(writable=True, cover=False, units=(), fresh=(TMP, Mount("tmpfs", "/run", "")))
     mounts = [step for step in job_steps(layout, memory=77) if isinstance(step, Mount) and step.kind == "tmpfs"]
     assert len(mounts) == 3
     assert all(mount.data.split(",")[0] == "size=77" for mount in mounts)
@@ -110,7 +110,7 @@ def test_compiled_steps_hold_what_c_reads() -> None:
 
 @pytest.mark.parametrize("writable", [False, True])
 def test_a_job_that_can_unmount_nothing_gets_its_root_on_top_of_the_old_one(writable: bool) -> None:
-    layout = Layout(writable=writable, powerless=True, units=(), fresh=(PROC,))
+    layout = Layout(writable=writable, cover=True, units=(), fresh=(PROC,))
     steps = job_steps(layout, memory=1)
     assert Cover("/job") in steps
     assert not any(isinstance(step, Pivot | Detach) for step in steps)
