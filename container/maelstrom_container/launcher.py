@@ -41,8 +41,8 @@ NAMESPACES = (
     | syscalls.CLONE_NEWPID
     | syscalls.CLONE_NEWIPC
     | syscalls.CLONE_NEWUTS
-    | syscalls.CLONE_NEWCGROUP
 )
+"""No cgroup namespace: see `outer`."""
 SECOND = 1_000_000_000
 
 

@@ -7,17 +7,22 @@ children. `build_outer` then (in such a child) sets up two mount namespaces and 
     bare view   a tmpfs with /proc and nothing else: cloning a mount namespace copies its tree, so that of a job
                 must be tiny, and nothing of the host must be in it
 
+All jobs share one cgroup namespace, and nobody may make another: whoever owns one may mount the cgroup hierarchies, and
+in them freeze or kill, by its host user id alone, what runs beside Maelstrom in the same cgroup.
+
 The kernel mounts proc for a job only while a fully visible proc is mounted in its namespace: the bare view's, which
 shows the pid namespace of the outer sandbox only.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from maelstrom_container import syscalls
-from maelstrom_container.syscalls import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER
+from maelstrom_container.syscalls import CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER
 
 STAGE = "/tmp"  # noqa: S108 - any directory will do: it is covered by our tmpfs, in a namespace of our own
 
@@ -59,10 +64,24 @@ def build_outer() -> Outer:
         os.mkdir(f"{STAGE}/{name}", 0o755)
     # Must be done while the host's proc is still there.
     syscalls.mount("none", f"{STAGE}/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
+    _close_cgroups(f"{STAGE}/proc")
     syscalls.pivot_into(STAGE)
     syscalls.set_attributes("/", add=syscalls.MOUNT_ATTR_RDONLY)
     bare_view = syscalls.open_namespace("mnt")
     return Outer(host_view=host_view, bare_view=bare_view, null=null, uid=os.geteuid(), gid=os.getegid())
+
+
+def _close_cgroups(proc: str) -> None:
+    """Enter a cgroup namespace, the last one that is made in this user namespace and those below it."""
+    try:
+        syscalls.unshare(CLONE_NEWCGROUP)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # we run in a job ourselves: what we are about to do was done above us
+            raise
+    try:
+        Path(proc, "sys/user/max_cgroup_namespaces").write_text("0")
+    except OSError as error:
+        raise OSError(error.errno, f"limit cgroup namespaces: {error.strerror}") from error
 
 
 def _open_null() -> int:

@@ -91,6 +91,20 @@ os.waitpid(child, 0)
     assert not [line for line in said if "opened" in line or "writable" in line or "proc" in line]
 
 
+@pytest.mark.parametrize("user", [0, 1000])
+def test_no_cgroup_hierarchy_can_be_mounted(pool: Pool, user: int) -> None:
+    """Maelstrom's own cgroup would be in it: whoever writes to cgroup.kill there signals processes of the host."""
+    script = """
+for enter in "" "unshare -Urm" "unshare -UrmC" "unshare -C" "unshare -Ur unshare -mC"; do
+    for kind in "-t cgroup2" "-t cgroup -o none,name=systemd" "-t cgroup -o memory"; do
+        $enter mount $kind none /tmp && echo mounted $kind
+    done
+done
+true
+"""
+    assert run(pool, script, user=user).effects.stdout.data == b""
+
+
 @pytest.mark.parametrize("writable", [False, True])
 def test_sys_cannot_be_made_writable(pool: Pool, writable: bool) -> None:
     script = "mount -o remount,rw,bind /sys || mount -o remount,rw /sys || unshare -n mount -t sysfs none /tmp"
