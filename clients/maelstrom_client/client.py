@@ -58,9 +58,10 @@ class Client:
     """Runs jobs; an async context manager, for one event loop. At its end everything it started is gone."""
 
     def __init__(self, nursery: Nursery, options: ClientOptions) -> None:
-        self._options = options
+        # Pool members live in another current directory.
+        self._project = options.project_directory.absolute()
         self._supervisor = Supervisor(nursery, slots=options.slots)
-        self._store = LayerStore(options.cache_root, target_size=options.cache_size)
+        self._store = LayerStore(options.cache_root.absolute(), target_size=options.cache_size)
         self._containers: dict[str, ContainerSpec] = {}
         self._ready: dict[bytes, _Ready] = {}
         self._making: dict[bytes, asyncio.Task[_Ready]] = {}
@@ -143,12 +144,11 @@ class Client:
         return _Ready(container, environment, flat.working_directory)
 
     async def _realise(self, layer: Layer) -> tuple[RealisedLayer, ...]:
-        project = self._options.project_directory
-        return await asyncio.to_thread(self._store.realise, layer, project_directory=project)
+        return await asyncio.to_thread(self._store.realise, layer, project_directory=self._project)
 
     def _absolute(self, mount: Mount) -> Mount:
         if isinstance(mount, BindMount):
-            return msgspec.structs.replace(mount, local_path=str(self._options.project_directory / mount.local_path))
+            return msgspec.structs.replace(mount, local_path=str(self._project / mount.local_path))
         return mount
 
     def _made(

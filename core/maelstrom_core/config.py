@@ -138,7 +138,7 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
     base = Path(environ.get("XDG_CACHE_HOME", ""))
     if not base.is_absolute():
         base = Path(environ.get("HOME") or Path.home()) / ".cache"
-    return base / "maelstrom"
+    return (base / "maelstrom").absolute()
 
 
 def processors(_environ: Mapping[str, str] = os.environ) -> int:

@@ -47,6 +47,11 @@ class Kind(ABC, Generic[T_co]):
     def from_toml(self, value: object) -> T_co:
         """Return what a value in a configuration file means."""
 
+    def from_file(self, value: object, directory: Path) -> T_co:
+        """Return what a value means in a configuration file that lies in `directory`."""
+        del directory
+        return self.from_toml(value)
+
     def from_option(self, value: object) -> T_co:
         """Return what the command line gave: a text, for flags a bool, for lists a tuple of texts."""
         return self.from_text(str(value))
@@ -69,11 +74,32 @@ class Text(Kind[str]):
 
 
 class FilePath(Kind[Path]):
-    """A path; `~` at its start is the home directory, a relative one starts where the program does."""
+    """A path; `~` at its start is the home directory.
+
+    A relative one starts where the program does, or at the directory of the configuration file that it stands in. It is
+    made absolute here: processes that live elsewhere use it, too.
+    """
 
     metavar = "PATH"
 
     def from_text(self, text: str) -> Path:
+        path = self._expand(text)
+        try:
+            return path.absolute()
+        except OSError as error:
+            raise ValueError(f"`{text}` is relative, and the current directory is gone: {error.strerror}") from error
+
+    def from_toml(self, value: object) -> Path:
+        if isinstance(value, str):
+            return self.from_text(value)
+        raise _mismatch("a string", value)
+
+    def from_file(self, value: object, directory: Path) -> Path:
+        if isinstance(value, str):
+            return directory / self._expand(value)
+        raise _mismatch("a string", value)
+
+    def _expand(self, text: str) -> Path:
         if not text:
             raise ValueError("an empty text is no path")
         if "\0" in text:
@@ -82,11 +108,6 @@ class FilePath(Kind[Path]):
             return Path(text).expanduser()
         except RuntimeError as error:  # a home directory that cannot be found out
             raise ValueError(f"`{text}` cannot be expanded: {error}") from error
-
-    def from_toml(self, value: object) -> Path:
-        if isinstance(value, str):
-            return self.from_text(value)
-        raise _mismatch("a string", value)
 
 
 class Integer(Kind[int]):

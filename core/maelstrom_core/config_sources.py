@@ -18,7 +18,7 @@ C = TypeVar("C", bound=Config)
 
 
 class ConfigFile(NamedTuple):
-    """The content of a configuration file."""
+    """The content of a configuration file; relative paths in it start at its directory."""
 
     path: Path
     values: Mapping[str, object]
@@ -61,7 +61,7 @@ def read_files(program: Program, environ: Mapping[str, str], chosen: str | None)
     from maelstrom_core.toml_file import load_toml
 
     if chosen is not None:
-        path = Path(chosen)
+        path = Path(chosen).absolute()
         try:
             return [ConfigFile(path, load_toml(path))]
         except FileNotFoundError:
@@ -112,7 +112,7 @@ def _look_up(
         for file in files:
             if value.key in file.values:
                 source = f"file {file.path}"
-                return value.kind.from_toml(file.values[value.key]), source
+                return value.kind.from_file(file.values[value.key], file.path.parent), source
     except ValueError as error:
         key = f", key `{value.key}`" if source.startswith("file") else ""
         raise ConfigError(f"{source}{key}: {error}") from None

@@ -28,6 +28,17 @@ def test_what_a_command_writes_is_gone_with_it(programs: Programs, project: Path
     assert not Path("/usr/file").exists()
 
 
+@pytest.mark.parametrize("way", ["option", "variable", "file"])
+def test_a_cache_may_be_named_by_a_relative_path(programs: Programs, project: Path, way: str):
+    """Those who use the cache live in other directories than the program."""
+    (project / "config.toml").write_text('cache-root = "cache"\n')
+    options = {"option": ("--cache-root", "cache"), "variable": (), "file": ("--config-file", "config.toml")}[way]
+    env = {"MAELSTROM_CACHE_ROOT": "cache"} if way == "variable" else {}
+    done = programs.run(RUN, *options, "--", "echo", "there", cwd=project, env=env).check(0)
+    assert done.out == "there\n"
+    assert next((project / "cache").rglob("CACHEDIR.TAG"), None)
+
+
 def test_options_after_the_command_are_its_own(programs: Programs, project: Path):
     assert programs.run(RUN, "echo", "--one", "-f", cwd=project).check(0).out == "--one -f\n"
 

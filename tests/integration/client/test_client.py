@@ -39,9 +39,14 @@ asyncio.run(main())
 """
 
 
-def run(body: str, directory: Path, *, after: str = "") -> str:
+def run(body: str, directory: Path, *, before: str = "", after: str = "") -> str:
     """Run the body of `main`, and what comes after the client, in a fresh process; returns what it printed."""
-    script = PROLOGUE + textwrap.indent(textwrap.dedent(body), " " * 8) + EPILOGUE + after
+    script = (
+        PROLOGUE.replace("async def main", f"{before}async def main")
+        + textwrap.indent(textwrap.dedent(body), " " * 8)
+        + EPILOGUE
+        + after
+    )
     folders = [str(ROOT / name) for name in ("core", "container", "worker", "clients")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     done = subprocess.run(
@@ -144,3 +149,12 @@ def test_the_sealed_container_is_the_callers_own_view(tmp_path: Path) -> None:
     """
     assert run(body, tmp_path) == "True\n"
     assert not (tmp_path / "y").exists()
+
+
+def test_the_library_takes_relative_paths(tmp_path: Path) -> None:
+    body = """
+    print(text(await client.submit(job("cat /file", layers=(HOST, GlobLayer("file"))))), end="")
+    """
+    (tmp_path / "file").write_text("shown\n")
+    prologue = 'options = ClientOptions(project_directory=Path(), slots=1, cache_root=Path("cache"))\n'
+    assert run(body, tmp_path, before=prologue) == "shown\n"

@@ -43,6 +43,32 @@ def test_mi6_files_are_merged_key_by_key():
     assert (config.slots, config.mood) == (5, "bad")
 
 
+def test_a_relative_path_starts_where_it_was_written(monkeypatch, tmp_path):
+    """At the current directory for what was typed or exported, at its own directory for a file."""
+    monkeypatch.chdir(tmp_path)
+    assert of({"place": "a/b"}).place == tmp_path / "a/b"
+    assert of({}, {"MAELSTROM_PLACE": "a/b"}).place == tmp_path / "a/b"
+    assert of({}, {}, {"place": "a/b"}).place == Path("/a/b")
+    assert of({}, {}, {"place": "/a/b"}).place == Path("/a/b")
+
+
+def test_a_file_that_is_named_by_a_relative_path_has_its_own_directory(monkeypatch, tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "file.toml").write_text('broker = "b"\nplace = "cache"\n')
+    monkeypatch.chdir(tmp_path)
+    files = read_files(PROGRAM, {}, "config/file.toml")
+    config = resolve(PROGRAM, TryConfig, options={}, environ={}, files=files).config
+    assert config.place == tmp_path / "config" / "cache"
+
+
+def test_a_relative_path_without_a_current_directory_is_an_error(monkeypatch, tmp_path):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigError, match=r"option --place: `a` is relative, and the current directory is gone"):
+        of({"place": "a"})
+
+
 def test_mi6_missing_value_names_option_variables_and_key():
     with pytest.raises(ConfigError) as caught:
         resolve(PROGRAM, TryConfig, options={}, environ={}, files=[])

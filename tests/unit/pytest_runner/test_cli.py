@@ -52,7 +52,7 @@ def test_options_may_stand_between_and_after_selected_files():
 def test_options_become_the_configuration():
     config = parse("--isolation", "module", "-t", "2.5", "--junit-xml", "r.xml", "--stop-after", "2").config
     assert (config.isolation, config.timeout, config.stop_after) == ("module", 2.5, 2)
-    assert (config.junit_xml, config.report, config.python) == (Path("r.xml"), None, None)
+    assert (config.junit_xml, config.report, config.python) == (Path.cwd() / "r.xml", None, None)
 
 
 def test_the_environment_and_a_file_configure_as_well(monkeypatch, tmp_path):
