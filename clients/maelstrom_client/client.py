@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import posixpath
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -35,18 +34,16 @@ from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import Supervisor
 
 
-@dataclass(frozen=True, slots=True)
-class ClientOptions:
+class ClientOptions(msgspec.Struct, frozen=True):
     """What a client is made with. Relative paths of specifications start at `project_directory`."""
 
     project_directory: Path
-    slots: int = field(default_factory=processors)
-    cache_root: Path = field(default_factory=lambda: cache_directory(os.environ))
+    slots: int = msgspec.field(default_factory=processors)
+    cache_root: Path = msgspec.field(default_factory=lambda: cache_directory(os.environ))
     cache_size: int = DEFAULT_CACHE_SIZE
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(msgspec.Struct, frozen=True):
     """What all jobs of one container specification share."""
 
     container: Container

@@ -16,8 +16,9 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from maelstrom_container import syscalls
 from maelstrom_container.steps import Unit
@@ -29,16 +30,14 @@ SCAFFOLD = "/scaffold"
 HARMLESS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(msgspec.Struct, frozen=True):
     """A mount point to be made, relative to its tree."""
 
     path: str
     directory: bool
 
 
-@dataclass(slots=True)
-class Tree:
+class Tree(msgspec.Struct):
     """A host tree whose source is open: `fd` is a detached mount."""
 
     fd: int
@@ -52,11 +51,10 @@ class Tree:
     """Whether the caller may write to its top directory."""
 
 
-@dataclass(slots=True)
-class Composition:
+class Composition(msgspec.Struct):
     """The root being composed, and the mounts on it so far."""
 
-    units: list[Unit] = field(default_factory=list)
+    units: list[Unit] = msgspec.field(default_factory=list)
     _counter: int = 0
 
     def make_root(self, layers: list[int]) -> None:

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from maelstrom_container import syscalls
 from maelstrom_container.syscalls import CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER
@@ -30,8 +31,7 @@ DIRECTORIES = ("proc", "scaffold", "root", "job", "upper")
 """What the bare view holds: mount points for `prepare` and for the launch plan."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outer:
+class Outer(msgspec.Struct, frozen=True):
     """The outer sandbox of this process: its two mount namespaces and its identity."""
 
     host_view: int

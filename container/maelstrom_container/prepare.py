@@ -8,7 +8,8 @@ the new namespace; this module leads them through it.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+
+import msgspec
 
 from maelstrom_container import syscalls
 from maelstrom_container.compose import Composition
@@ -47,8 +48,7 @@ ALL_CAPABILITIES = (1 << 64) - 1
 CAP_SYS_ADMIN = 1 << 21
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A container ready for jobs; close `namespace` to be rid of it."""
 
     namespace: int

@@ -7,15 +7,15 @@ image leads a mount astray.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from maelstrom_container import syscalls
 from maelstrom_container.native import ffi, lib
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(msgspec.Struct, frozen=True):
     """mount(2) of a new file system."""
 
     kind: str
@@ -24,50 +24,43 @@ class Mount:
     flags: int = syscalls.MS_NOSUID | syscalls.MS_NODEV
 
 
-@dataclass(frozen=True, slots=True)
-class Attach:
+class Attach(msgspec.Struct, frozen=True):
     """A mount that is somewhere in the prepared tree is shown at `target` too."""
 
     source: str
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class MakeDirectory:
+class MakeDirectory(msgspec.Struct, frozen=True):
     """mkdir(2)."""
 
     path: str
     mode: int = 0o755
 
 
-@dataclass(frozen=True, slots=True)
-class MakeFile:
+class MakeFile(msgspec.Struct, frozen=True):
     """An empty file, to mount something on."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Protect:
+class Protect(msgspec.Struct, frozen=True):
     """What is at `path` becomes read-only; nothing where there is nothing."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pivot:
+class Pivot(msgspec.Struct, frozen=True):
     """The mount at `path` becomes the root."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Detach:
+class Detach(msgspec.Struct, frozen=True):
     """The old root goes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(msgspec.Struct, frozen=True):
     """The mount at `path` becomes the root, on top of the old one; for jobs that can unmount nothing."""
 
     path: str
@@ -95,8 +88,7 @@ def describe(step: Step) -> str:
             return "let go of the old root"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True):
     """One mount of the container, below the root: shown as it is, or (`overlay`) under an upper layer of the job's."""
 
     source: str
@@ -107,8 +99,7 @@ class Unit:
 Fresh = Mount | Unit | MakeDirectory | MakeFile | Protect
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """What a prepared container offers to its jobs."""
 
     writable: bool
@@ -156,8 +147,7 @@ def job_steps(layout: Layout, *, memory: int) -> list[Step]:
     return steps
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledSteps:
+class CompiledSteps(msgspec.Struct, frozen=True):
     """Steps packed for C; `keep` holds the memory that they point into."""
 
     steps: tuple[Step, ...]

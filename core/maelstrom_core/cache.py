@@ -20,10 +20,11 @@ import stat
 import threading
 import time
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
+
+import msgspec
 
 from maelstrom_core import cache_files as files
 from maelstrom_core.cache_index import Answer, CacheIndex, Get, Key, Success, Wait
@@ -42,8 +43,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 __all__ = ["DEFAULT_TARGET_SIZE", "Answer", "Cache", "Get", "Key", "Stored", "Success", "Wait"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[Job]):
+class Stored(msgspec.Struct, Generic[Job], frozen=True):
     """What became of an offered file or directory, and whose wait is over; with `error` they all failed."""
 
     accepted: bool

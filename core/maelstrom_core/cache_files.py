@@ -22,8 +22,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from maelstrom_core.cache_index import Key
 
@@ -39,8 +40,7 @@ _SIZE = struct.Struct(">Q")
 _SUFFIX = ".size"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An entry that survived the last process; `last_used` in nanoseconds since the epoch."""
 
     key: Key

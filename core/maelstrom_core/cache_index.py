@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import msgspec
@@ -46,20 +45,17 @@ class Get(msgspec.Struct, frozen=True):
 Answer = Success | Wait | Get
 
 
-@dataclass(slots=True)
-class _Getting(Generic[Job, Getter]):
+class _Getting(msgspec.Struct, Generic[Job, Getter]):
     getter: Getter
     waiting: dict[Getter, list[Job]]
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(msgspec.Struct):
     size: int
     references: int
 
 
-@dataclass(frozen=True, slots=True)
-class Got(Generic[Job]):
+class Got(msgspec.Struct, Generic[Job], frozen=True):
     """What to do with something that was got: keep it or discard it; whose wait is over; what makes room."""
 
     accepted: bool
@@ -67,14 +63,13 @@ class Got(Generic[Job]):
     evicted: tuple[Key, ...] = ()
 
 
-@dataclass(slots=True)
-class CacheIndex(Generic[Job, Getter]):
+class CacheIndex(msgspec.Struct, Generic[Job, Getter]):
     """The state of all entries. Keys that a method calls evicted are forgotten: the caller removes them."""
 
     target_size: int
     bytes_used: int = 0
-    _entries: dict[Key, _Getting[Job, Getter] | _Held] = field(default_factory=dict)
-    _idle: OrderedDict[Key, None] = field(default_factory=OrderedDict)
+    _entries: dict[Key, _Getting[Job, Getter] | _Held] = msgspec.field(default_factory=dict)
+    _idle: OrderedDict[Key, None] = msgspec.field(default_factory=OrderedDict)
 
     def get(self, key: Key, job: Job, getter: Getter) -> Answer:
         """Ask for an entry on behalf of a job."""

@@ -7,7 +7,6 @@ members but the host. Imports no asyncio.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 import msgspec
 
@@ -24,16 +23,14 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class MemberSettings:
+class MemberSettings(msgspec.Struct, frozen=True):
     """What a member is made with; travels from the supervisor to the nursery as JSON."""
 
     host_network: bool
     memory: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemberFds:
+class MemberFds(msgspec.Struct, frozen=True):
     """The descriptors a member is given: shared memory, its own bell, the supervisor's bell (both eventfds)."""
 
     memory: MemoryFd

@@ -16,9 +16,10 @@ import os
 import select
 import signal
 import socket
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+import msgspec
 
 from maelstrom_container import outer, syscalls
 from maelstrom_core.errors import HostError
@@ -31,16 +32,14 @@ LAST_PASSED_FD = 3
 """The result channel: descriptors up to this one are replaced in a job."""
 
 
-@dataclass(frozen=True, slots=True)
-class Born:
+class Born(msgspec.Struct, frozen=True):
     """The nursery's answer: a member lives, and `pidfd` tells when it does no more."""
 
     member: int
     pidfd: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stillborn:
+class Stillborn(msgspec.Struct, frozen=True):
     """The nursery's answer where a member could not be forked."""
 
     member: int
@@ -83,7 +82,7 @@ class Nursery:
 
     def request(self, member: int, settings: MemberSettings, fds: MemberFds) -> None:
         """Ask for a member; the answer comes through `answers`."""
-        message = json.dumps({"member": member, **asdict(settings)}).encode()
+        message = json.dumps({"member": member, **msgspec.structs.asdict(settings)}).encode()
         passed = [fds.memory, fds.own_bell, fds.supervisor_bell]
         socket.send_fds(self._socket, [message], passed)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from dataclasses import dataclass, field
 from typing import Literal, NewType
+
+import msgspec
 
 JobId = NewType("JobId", int)
 Slot = NewType("Slot", int)
@@ -19,24 +20,21 @@ State = Literal["queued", "running", "stopping"]
 UNKNOWN = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Run the job on the slot."""
 
     job: JobId
     slot: Slot
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(msgspec.Struct, frozen=True):
     """Kill what runs on the slot; the slot is free when `finished` says so."""
 
     job: JobId
     slot: Slot
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(msgspec.Struct, frozen=True):
     """The job was cancelled before it started: it will not run."""
 
     job: JobId
@@ -45,25 +43,21 @@ class Forget:
 Effect = Start | Kill | Forget
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(msgspec.Struct):
     state: State
     slot: Slot | None = None
 
 
-@dataclass(slots=True)
 class Scheduler:
     """The state; `slots` is how many jobs run at once."""
 
-    slots: int
-    _free: list[Slot] = field(init=False)
-    _queue: list[tuple[int, float, int, JobId]] = field(default_factory=list)
-    _jobs: dict[JobId, _Entry] = field(default_factory=dict)
-    _arrival: itertools.count[int] = field(default_factory=itertools.count)
-    _stopped: bool = False
-
-    def __post_init__(self) -> None:
-        self._free = [Slot(number) for number in range(self.slots)]
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self._free = [Slot(number) for number in range(slots)]
+        self._queue: list[tuple[int, float, int, JobId]] = []
+        self._jobs: dict[JobId, _Entry] = {}
+        self._arrival = itertools.count()
+        self._stopped = False
 
     def submit(self, job: JobId, *, priority: int = 0, estimate: float | None = None) -> list[Effect]:
         """Take a job; raises ValueError for an id that is known. After `stop` it is forgotten at once."""

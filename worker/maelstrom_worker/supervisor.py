@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -35,15 +34,13 @@ def memory_for(slots: int) -> int:
     return max(SMALLEST_MEMORY, total // (MEMORY_SHARE * slots))
 
 
-@dataclass(slots=True)
-class _Task:
+class _Task(msgspec.Struct):
     job: Job
     future: asyncio.Future[Outcome]
     started: bool = False
 
 
-@dataclass(slots=True)
-class _Member:
+class _Member(msgspec.Struct):
     """One pool member as the supervisor sees it."""
 
     number: int
@@ -52,7 +49,7 @@ class _Member:
     bell: int
     pidfd: int = -1
     task: JobId | None = None
-    unsent: bool = field(default=False)
+    unsent: bool = msgspec.field(default=False)
 
 
 class Supervisor:
