@@ -31,8 +31,10 @@ def run(command: list[str], stdin: bytes = b"") -> bytes:
 
     Raises BenchError if it cannot be started or fails.
     """
+    # A start without bytecode would be one of the compiler: whoever installs a package has its bytecode.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=environment)
     except OSError as error:
         raise BenchError(f"cannot start {command[0]}: {error.strerror}") from error
     if done.returncode != 0:

@@ -14,8 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maelstrom_client.client import Client, ClientOptions
+    from maelstrom_client.client import Client
+    from maelstrom_client.ready import ClientOptions
     from maelstrom_client.sealed import carried_environment, sealed_container
+    from maelstrom_client.single import SingleJob
     from maelstrom_core.spec import ContainerSpec, JobSpec
     from maelstrom_worker.nursery import Nursery
 
@@ -24,6 +26,7 @@ __all__ = [
     "ClientOptions",
     "ContainerSpec",
     "JobSpec",
+    "SingleJob",
     "carried_environment",
     "sealed_container",
     "start_nursery",
@@ -31,9 +34,10 @@ __all__ = [
 
 _HOMES = {
     "Client": "maelstrom_client.client",
-    "ClientOptions": "maelstrom_client.client",
+    "ClientOptions": "maelstrom_client.ready",
     "ContainerSpec": "maelstrom_core.spec",
     "JobSpec": "maelstrom_core.spec",
+    "SingleJob": "maelstrom_client.single",
     "carried_environment": "maelstrom_client.sealed",
     "sealed_container": "maelstrom_client.sealed",
 }

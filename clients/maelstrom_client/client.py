@@ -8,47 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import posixpath
-from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from maelstrom_client.ready import ClientOptions, Ready, failure, job_of, make_ready
 from maelstrom_container.store import LayerStore
 from maelstrom_core.collapse import FlatContainer, collapse
-from maelstrom_core.config import DEFAULT_CACHE_SIZE, cache_directory, processors
 from maelstrom_core.environment import client_lookup, evaluate
-from maelstrom_core.errors import MaelstromError, UserError
-from maelstrom_core.job import (
-    DEFAULT_INLINE_LIMIT,
-    Cancelled,
-    Container,
-    ExecutionError,
-    Job,
-    Outcome,
-    RealisedLayer,
-    SystemFailure,
-)
-from maelstrom_core.spec import BindMount, ContainerSpec, JobSpec, Layer, Mount
+from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, Outcome, RealisedLayer
+from maelstrom_core.spec import ContainerSpec, JobSpec, Layer
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import Supervisor
 
-
-class ClientOptions(msgspec.Struct, frozen=True):
-    """What a client is made with. Relative paths of specifications start at `project_directory`."""
-
-    project_directory: Path
-    slots: int = msgspec.field(default_factory=processors)
-    cache_root: Path = msgspec.field(default_factory=lambda: cache_directory(os.environ))
-    cache_size: int = DEFAULT_CACHE_SIZE
-
-
-class _Ready(msgspec.Struct, frozen=True):
-    """What all jobs of one container specification share."""
-
-    container: Container
-    environment: tuple[str, ...]
-    working_directory: str
+__all__ = ["Client", "ClientOptions"]
 
 
 class Client:
@@ -60,8 +33,8 @@ class Client:
         self._supervisor = Supervisor(nursery, slots=options.slots)
         self._store = LayerStore(options.cache_root.absolute(), target_size=options.cache_size)
         self._containers: dict[str, ContainerSpec] = {}
-        self._ready: dict[bytes, _Ready] = {}
-        self._making: dict[bytes, asyncio.Task[_Ready]] = {}
+        self._ready: dict[bytes, Ready] = {}
+        self._making: dict[bytes, asyncio.Task[Ready]] = {}
         self._waiting: dict[asyncio.Future[Outcome], asyncio.Future[Outcome] | None] = {}
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -100,7 +73,7 @@ class Client:
         key = self._encode(spec.container)
         ready = self._ready.get(key)
         if ready is not None:
-            return self._supervisor.submit(_job(spec, ready, stdin, inline_limit))
+            return self._supervisor.submit(job_of(spec, ready, stdin, inline_limit))
         flat = collapse(spec.container, self._containers)
         environment = evaluate(flat.environment, client_lookup(os.environ))
         making = self._making.get(key)
@@ -125,33 +98,19 @@ class Client:
         inner = self._waiting.get(future, future)
         return inner is not None and self._supervisor.is_running(inner)
 
-    async def _make(self, flat: FlatContainer, environment: tuple[str, ...]) -> _Ready:
+    async def _make(self, flat: FlatContainer, environment: tuple[str, ...]) -> Ready:
         layers: list[RealisedLayer] = []
         for realised in await asyncio.gather(*(self._realise(layer) for layer in flat.layers)):
             layers += realised
-        container = Container(
-            layers=tuple(layers),
-            mounts=tuple(self._absolute(mount) for mount in flat.mounts),
-            network=flat.network,
-            writable=flat.writable,
-            user=flat.user,
-            group=flat.group,
-            directories=_directories(environment) if flat.writable else (),
-        )
-        return _Ready(container, environment, flat.working_directory)
+        return make_ready(flat, layers, environment, self._project)
 
     async def _realise(self, layer: Layer) -> tuple[RealisedLayer, ...]:
         return await asyncio.to_thread(self._store.realise, layer, project_directory=self._project)
 
-    def _absolute(self, mount: Mount) -> Mount:
-        if isinstance(mount, BindMount):
-            return msgspec.structs.replace(mount, local_path=str(self._project / mount.local_path))
-        return mount
-
     def _made(
         self,
         key: bytes,
-        task: asyncio.Task[_Ready],
+        task: asyncio.Task[Ready],
         future: asyncio.Future[Outcome],
         job: tuple[JobSpec, bytes, int],
     ) -> None:
@@ -161,10 +120,10 @@ class Client:
         if task.cancelled():
             self._settle(future, Cancelled())
         elif (error := task.exception()) is not None:
-            self._settle(future, _failure(error))
+            self._settle(future, failure(error))
         else:
             self._ready[key] = task.result()
-            inner = self._supervisor.submit(_job(job[0], task.result(), job[1], job[2]))
+            inner = self._supervisor.submit(job_of(job[0], task.result(), job[1], job[2]))
             self._waiting[future] = inner
             inner.add_done_callback(lambda done: self._settle(future, done.result()))
 
@@ -172,35 +131,3 @@ class Client:
         self._waiting.pop(future, None)
         if not future.done():
             future.set_result(outcome)
-
-
-def _job(spec: JobSpec, ready: _Ready, stdin: bytes, inline_limit: int) -> Job:
-    return Job(
-        container=ready.container,
-        program=spec.program,
-        arguments=spec.arguments,
-        environment=ready.environment,
-        working_directory=ready.working_directory,
-        timeout=spec.timeout or None,
-        priority=spec.priority,
-        estimated_duration=spec.estimated_duration,
-        stdin=stdin,
-        inline_limit=inline_limit,
-    )
-
-
-def _directories(environment: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what a writable container always has: somewhere to put files, and a home if the job is told of one."""
-    home = next((entry[5:] for entry in environment if entry.startswith("HOME=/")), "")
-    return ("/var/tmp", *([posixpath.normpath(home)] if home.strip("/") else []))  # noqa: S108
-
-
-def _failure(error: BaseException) -> Outcome:
-    """Say why a layer could not be built: by the user's fault, or ours."""
-    if isinstance(error, UserError):
-        return ExecutionError(error.message, error.hint)
-    if isinstance(error, MaelstromError):
-        return SystemFailure(error.message, error.hint)
-    if isinstance(error, OSError):
-        return SystemFailure(f"failed to build a layer: {error}")
-    raise error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
-from maelstrom_core.edge import run_program
+from maelstrom_core.edge import leave, run_program
 
 
 def main() -> int:
@@ -18,5 +19,10 @@ def main() -> int:
     return run_program("maelstrom-pytest", inner)
 
 
+def program() -> NoReturn:
+    """Be the program: run it, and end the process."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -1,6 +1,6 @@
-"""What maelstrom-run needs of the layers below: a client, the default container, the doctor.
+"""What maelstrom-run needs of the layers below: a client, a way to run one job, the default container, the doctor.
 
-The layers below are imported when they are used, asyncio with them: `--help` needs none of it.
+The layers below are imported when they are used: `--help` needs none of them, and one job needs no asyncio.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from maelstrom_core.config import LocalConfig
 
 if TYPE_CHECKING:
     import asyncio
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+    from maelstrom_client.ready import ClientOptions
     from maelstrom_core.job import Outcome
     from maelstrom_core.spec import ContainerSpec, JobSpec
 
@@ -28,6 +30,13 @@ class Client(Protocol):
         """Start a job. Raises SpecError where that is known at once to be impossible."""
 
 
+class Single(Protocol):
+    """Runs one job."""
+
+    def run(self, spec: JobSpec, containers: Mapping[str, ContainerSpec], *, inline_limit: int = ...) -> Outcome:
+        """Run a job, which may name these containers, to its end. Raises SpecError. To be called once."""
+
+
 class Backend(Protocol):
     """What the program is given, so that tests can give it something else."""
 
@@ -36,6 +45,9 @@ class Backend(Protocol):
 
         Called before there is an event loop: what is to be forked is forked here.
         """
+
+    def open_single(self, config: LocalConfig, project_directory: Path) -> AbstractContextManager[Single]:
+        """Return what runs one job, for a `with` block; what is to be forked is forked here."""
 
     def default_container(self, working_directory: Path) -> ContainerSpec:
         """Return the container for commands: this machine, sealed."""
@@ -54,15 +66,18 @@ class LocalBackend:
         nursery = start_nursery()
 
         from maelstrom_client.client import Client as LocalClient
-        from maelstrom_client.client import ClientOptions
 
-        options = ClientOptions(
-            slots=config.slots,
-            cache_root=config.cache_root,
-            cache_size=config.cache_size,
-            project_directory=project_directory,
-        )
-        return LocalClient(nursery, options)
+        return LocalClient(nursery, _options(config, project_directory))
+
+    def open_single(self, config: LocalConfig, project_directory: Path) -> AbstractContextManager[Single]:
+        """Fork the nursery and return what will use it."""
+        from maelstrom_client import start_nursery
+
+        nursery = start_nursery()
+
+        from maelstrom_client.single import SingleJob
+
+        return SingleJob(nursery, _options(config, project_directory))
 
     def default_container(self, working_directory: Path) -> ContainerSpec:
         """Return the client library's own."""
@@ -75,3 +90,14 @@ class LocalBackend:
         from maelstrom_container.doctor import main
 
         return main(config.cache_root)
+
+
+def _options(config: LocalConfig, project_directory: Path) -> ClientOptions:
+    from maelstrom_client.ready import ClientOptions
+
+    return ClientOptions(
+        slots=config.slots,
+        cache_root=config.cache_root,
+        cache_size=config.cache_size,
+        project_directory=project_directory,
+    )

@@ -22,7 +22,6 @@ from maelstrom_core.config_kinds import Seconds
 from maelstrom_run.backend import Backend
 
 if TYPE_CHECKING:
-    from maelstrom_core.job import Outcome
     from maelstrom_run.present import Printer
 
 PROGRAM = Program("maelstrom-run", "run")
@@ -46,9 +45,6 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             return backend.doctor(config)
         if command and file is not None and not one:
             raise click.UsageError("a command and --file exclude each other, except with --one")
-        from maelstrom_core.log import set_up
-
-        set_up(config.log_level)
         if one or command:
             from maelstrom_run.one import die_by_signal
 
@@ -78,29 +74,22 @@ def _run_one(
     from_stream: bool,
     die: Callable[[int], NoReturn],
 ) -> int:
-    from functools import partial
-
-    from maelstrom_core.spec import JobSpec
-    from maelstrom_run.one import OneJob, mimic, read_one, run_one, with_command
-    from maelstrom_run.source import open_source, read
-
     directory = Path.cwd()
-    if from_stream:
-        with open_source(file) as descriptor:
-            job = read_one(partial(read, descriptor))
-    else:
-        job = OneJob(JobSpec(container=backend.default_container(directory), program=command[0]))
-    job = with_command(job, command, config.timeout)
+    # Forks, before there is more to copy; the nursery sets itself up while we go on.
+    with backend.open_single(config, directory) as single:
+        from functools import partial
 
-    opened = backend.open_client(config, directory)  # forks: before asyncio is even imported
+        from maelstrom_core.spec import JobSpec
+        from maelstrom_run.one import OneJob, mimic, read_one, with_command
+        from maelstrom_run.source import open_source, read
 
-    import asyncio
-
-    async def main() -> Outcome:
-        async with opened as client:
-            return await run_one(client, job, config.inline_limit)
-
-    outcome = asyncio.run(main())
+        if from_stream:
+            with open_source(file) as descriptor:
+                job = read_one(partial(read, descriptor))
+        else:
+            job = OneJob(JobSpec(container=backend.default_container(directory), program=command[0]))
+        job = with_command(job, command, config.timeout)
+        outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
     _printer().show_one(outcome)
     return mimic(outcome, die)
 
@@ -113,8 +102,10 @@ def _run_stream(config: RunConfig, backend: Backend, file: str | None) -> int:
 
         import uvloop
 
+        from maelstrom_core.log import set_up
         from maelstrom_run.stream import Stream, StreamOptions
 
+        set_up(config.log_level)
         options = StreamOptions(timeout=config.timeout, inline_limit=config.inline_limit)
 
         async def main() -> int:

@@ -10,11 +10,10 @@ from typing import NoReturn
 import msgspec
 
 from maelstrom_core.errors import UserError
-from maelstrom_core.job import Cancelled, Exited, Outcome, Signaled
+from maelstrom_core.job import Exited, Outcome, Signaled
 from maelstrom_core.json_stream import read_documents
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_core.spec_parse import parse_run_input
-from maelstrom_run.backend import Client
 from maelstrom_run.present import FAILURE
 
 
@@ -44,17 +43,6 @@ def with_command(job: OneJob, command: tuple[str, ...], timeout: float | None) -
     if timeout is not None:
         spec = msgspec.structs.replace(spec, timeout=timeout or None)
     return OneJob(spec, job.containers)
-
-
-async def run_one(client: Client, job: OneJob, inline_limit: int) -> Outcome:
-    """Run the job to its end. Raises SpecError."""
-    for name, container in job.containers.items():
-        client.add_container(name, container)
-    future = client.submit(job.spec, inline_limit=inline_limit)
-    import asyncio
-
-    await asyncio.wait([future])  # tells a job that was cancelled from a cancellation of this function
-    return Cancelled() if future.cancelled() else future.result()
 
 
 def mimic(outcome: Outcome, die: Callable[[int], NoReturn]) -> int:

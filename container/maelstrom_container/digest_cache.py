@@ -3,7 +3,8 @@
 A digest is good for a path as long as size, modification time, change time, device and inode stay the same. A file
 that was changed a moment before is not remembered: it could change again without its times moving on.
 Several processes may use one database at once. It is an optimisation only: whatever goes wrong with it, digests are
-computed instead. sqlite3 is imported when a database is opened. Imports nothing of the project but the errors.
+computed instead. The database is opened, and sqlite3 imported, when it is first needed: most layers need no digest.
+Imports nothing of the project but the errors.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class DigestCache:
     def __init__(self, path: Path | None) -> None:
         self._mutex = threading.Lock()
         self._fresh: dict[bytes, tuple[Signature, str]] = {}
-        self._connection = None if path is None else _connect(path)
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -72,10 +74,11 @@ class DigestCache:
     def close(self) -> None:
         """Write what is new, drop what was not used for 90 days."""
         with self._mutex:
+            if self._fresh and (connection := self._database()) is not None:
+                self._flush(connection)
             if self._connection is not None:
-                self._flush(self._connection)
                 self._connection.close()
-                self._connection = None
+            self._connection = self._path = None
 
     def digest_of(self, path: str, status: os.stat_result | None = None) -> tuple[str, os.stat_result]:
         """Return the digest of a regular file, symlinks followed, and its status at the time of reading.
@@ -111,10 +114,11 @@ class DigestCache:
             if path in self._fresh:
                 known, digest = self._fresh[path]
                 return digest if known == wanted else None
-            if self._connection is None:
+            connection = self._database()
+            if connection is None:
                 return None
-            with contextlib.suppress(self._connection.Error):
-                row = self._connection.execute(
+            with contextlib.suppress(connection.Error):
+                row = connection.execute(
                     "SELECT digest FROM digests_1"
                     " WHERE path = ? AND size = ? AND mtime = ? AND ctime = ? AND device = ? AND inode = ?",
                     (path, *_columns(wanted)),
@@ -126,8 +130,16 @@ class DigestCache:
         """Remember the digest of a file."""
         with self._mutex:
             self._fresh[path] = (known, digest)
-            if self._connection is not None and len(self._fresh) >= _FLUSH_AFTER:
-                self._flush(self._connection)
+            if len(self._fresh) >= _FLUSH_AFTER and (connection := self._database()) is not None:
+                self._flush(connection)
+
+    def _database(self) -> sqlite3.Connection | None:
+        """Return the database, opened if need be; None where there is none. With the mutex held."""
+        if self._connection is None and self._path is not None:
+            self._connection = _connect(self._path)
+            if self._connection is None:
+                self._path = None  # do without
+        return self._connection
 
     def _flush(self, connection: sqlite3.Connection) -> None:
         if not self._fresh:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +25,7 @@ from maelstrom_container.build import CopiedLayer, build
 from maelstrom_container.digest_cache import DigestCache
 from maelstrom_container.manifest import Directory, File, HardLink, Manifest, Symlink, Whiteout
 from maelstrom_container.manifest_builder import BuiltLayer, Source, TarArtifact
+from maelstrom_container.promise import Promise
 from maelstrom_container.tree_writer import TreeWriter
 from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Success
 from maelstrom_core.errors import InfrastructureError, SpecError
@@ -45,14 +45,14 @@ class LayerStore:
     def __init__(self, cache_root: Path, *, target_size: int = DEFAULT_TARGET_SIZE) -> None:
         """Open the store; `target_size` in bytes. Raises UserError if the directory cannot be used."""
         self._root = cache_root
-        self._cache: Cache[Future[bool], None] = Cache(
+        self._cache: Cache[Promise[bool], None] = Cache(
             cache_root / "layers", kinds=(LAYER,), linked_kinds=(BLOB,), target_size=target_size
         )
         self._digests = DigestCache(cache_root / "digests.sqlite3")
         self._blobs = BlobStore(self._cache)
         self._mutex = threading.Lock()
         self._held: list[Key] = []
-        self._realised: dict[tuple[Layer, Path], Future[tuple[RealisedLayer, ...]]] = {}
+        self._realised: dict[tuple[Layer, Path], Promise[tuple[RealisedLayer, ...]]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -81,18 +81,18 @@ class LayerStore:
         with self._mutex:
             known = self._realised.get(name)
             if known is None:
-                future: Future[tuple[RealisedLayer, ...]] = Future()
-                self._realised[name] = future
+                promise: Promise[tuple[RealisedLayer, ...]] = Promise()
+                self._realised[name] = promise
         if known is not None:
-            return known.result()
+            return known.wait()
         try:
             realised = self._realise(layer, project_directory)
         except BaseException as error:
             with self._mutex:
                 del self._realised[name]
-            future.set_exception(error)
+            promise.break_(error)
             raise
-        future.set_result(realised)
+        promise.keep(realised)
         return realised
 
     def _realise(self, layer: Layer, project_directory: Path) -> tuple[RealisedLayer, ...]:
@@ -131,12 +131,12 @@ class LayerStore:
         """Return the directory of a layer, made if missing; it stays until the store is closed."""
         key = _key(built)
         while True:
-            waiting: Future[bool] = Future()
+            waiting: Promise[bool] = Promise()
             answer = self._cache.get(key, waiting, None)
             if isinstance(answer, Get):
                 self._make(key, built)
             # if the one who makes it fails it is for reasons of its own: then we try ourselves
-            if isinstance(answer, Success) or waiting.result():
+            if isinstance(answer, Success) or waiting.wait():
                 with self._mutex:
                     self._held.append(key)
                 return self._cache.path(key)
@@ -147,7 +147,7 @@ class LayerStore:
             stored = self._cache.got_directory(key, *self._write(built))
         except BaseException as error:
             for waiting in self._cache.failed(key):
-                waiting.set_result(False)
+                waiting.keep(False)
             if isinstance(error, OSError):
                 raise InfrastructureError(
                     f"failed to write a layer below {self._root}: {error.strerror or error}",
@@ -155,7 +155,7 @@ class LayerStore:
                 ) from None
             raise
         for waiting in stored.waiting:
-            waiting.set_result(stored.error is None)
+            waiting.keep(stored.error is None)
         if stored.error is not None:
             raise stored.error
 

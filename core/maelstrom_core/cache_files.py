@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import stat
 import struct
 import threading
@@ -172,6 +171,8 @@ def delete_tree(path: Path) -> None:
     with contextlib.suppress(OSError):
         if _is_directory(path):
             path.chmod(0o700)
+            import shutil  # with it come three compressors
+
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()

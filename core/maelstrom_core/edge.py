@@ -1,7 +1,7 @@
 """The outermost function of every program: exceptions become messages and exit codes here and nowhere else.
 
-    if __name__ == "__main__":
-        sys.exit(run_program("maelstrom-run", main))
+    def program() -> NoReturn:
+        leave(run_program("maelstrom-run", main))
 
 May import `errors` only; what is rarely needed is imported when it is.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from maelstrom_core.errors import MaelstromError
 
@@ -44,6 +45,20 @@ def run_program(program: str, main: Callable[[], int]) -> int:
 
         return _end(f"{traceback.format_exc()}\n{program}: this is a bug in maelstrom; please report it", EXIT_BUG)
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with what `run_program` returned, at once.
+
+    Python would first take itself down, module by module, which takes longer than many a job. Nothing waits for that:
+    what outlives a process was given back at the end of its `with` block, and both streams are flushed.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            code = code or EXIT_BROKEN_PIPE
+    os._exit(code)
 
 
 def _only(error: BaseException) -> BaseException:

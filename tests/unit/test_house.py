@@ -23,7 +23,20 @@ BEHAVIOURS = {"EX": (1, 70), "CA": (1, 24), "LB": (1, 24), "SU": (1, 15), "CO": 
 SINGLE_BEHAVIOURS = {"DI3", "DI4", "FS22"}
 
 # costly to import: whoever needs one imports it where it is used
-HEAVY = {"aiohttp", "asyncio", "elftools", "multiprocessing", "psutil", "rich", "sqlite3", "uvloop", "wcmatch"}
+HEAVY = {
+    *(
+        "aiohttp",
+        "asyncio",
+        "concurrent.futures",
+        "dataclasses",
+        "elftools",
+        "logging",
+        "multiprocessing",
+        "psutil",
+        "rich",
+    ),
+    *("sqlite3", "ssl", "subprocess", "tempfile", "tomllib", "uvloop", "wcmatch"),
+}
 
 
 def modules(*folders):

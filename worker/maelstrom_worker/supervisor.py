@@ -2,16 +2,17 @@
 
 The one class behind both `maelstrom-worker` and every client without a broker. It carries out what `scheduler`
 decides: requests go down a member's ring, outcomes come up, a member's death is seen through its pidfd.
-Runs in one asyncio loop; nothing here blocks.
+Runs in one loop, asyncio's or `blocking`'s; nothing here blocks.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
@@ -23,9 +24,24 @@ from maelstrom_worker.nursery import Nursery, Stillborn
 from maelstrom_worker.ring import Line, ProtocolError, create_memory
 from maelstrom_worker.scheduler import Effect, Forget, JobId, Kill, Scheduler, Slot, Start
 
+if TYPE_CHECKING:
+    import asyncio
+
+Report = Callable[[Outcome], object]
+
 MEMORY_SHARE = 4
 """Each file system in memory may take this part of a slot's share of the machine's memory."""
 SMALLEST_MEMORY = 64 << 20
+
+
+class Loop(Protocol):
+    """What is needed of an event loop."""
+
+    def add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
+        """Have `callback` called whenever something can be read."""
+
+    def remove_reader(self, fd: int) -> bool:
+        """Do so no more."""
 
 
 def memory_for(slots: int) -> int:
@@ -36,7 +52,7 @@ def memory_for(slots: int) -> int:
 
 class _Task(msgspec.Struct):
     job: Job
-    future: asyncio.Future[Outcome]
+    report: Report
     started: bool = False
 
 
@@ -53,7 +69,11 @@ class _Member(msgspec.Struct):
 
 
 class Supervisor:
-    """Runs jobs on `slots` slots; an async context manager. The nursery must be alive, and is closed at the end."""
+    """Runs jobs on `slots` slots. The nursery must be alive, and is closed at the end.
+
+    In asyncio it is an async context manager with `submit`, `cancel`, `is_running`; elsewhere there are `open`, `start`
+    and `close`.
+    """
 
     def __init__(self, nursery: Nursery, *, slots: int) -> None:
         self.slots = slots
@@ -69,17 +89,25 @@ class Supervisor:
         self._packed: dict[Container, bytes] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Answer).decode
-        self._loop: asyncio.AbstractEventLoop
+        self._loop: Loop
 
     async def __aenter__(self) -> Self:
-        """Start. Raises HostError where this host does not allow what a container needs."""
-        self._nursery.wait_until_ready()
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._bell, self._on_bell)
-        self._loop.add_reader(self._nursery.fileno(), self._on_nursery)
+        import asyncio
+
+        self.open(asyncio.get_running_loop())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, loop: Loop) -> None:
+        """Begin. Raises HostError where this host does not allow what a container needs."""
+        self._nursery.wait_until_ready()
+        self._loop = loop
+        self._loop.add_reader(self._bell, self._on_bell)
+        self._loop.add_reader(self._nursery.fileno(), self._on_nursery)
+
+    def close(self) -> None:
         """Kill what runs, answer everybody, and wait until every process is gone."""
         self._apply(self._scheduler.stop())
         self._loop.remove_reader(self._nursery.fileno())
@@ -91,14 +119,22 @@ class Supervisor:
         for job in list(self._tasks):
             self._answer(job, Cancelled())
 
-    def submit(self, job: Job) -> asyncio.Future[Outcome]:
-        """Run a job; the future has its outcome, and only an outcome: it never fails. Cancel through `cancel`."""
+    def start(self, job: Job, report: Report) -> JobId:
+        """Run a job; `report` is called once, with its outcome."""
         self._last_job += 1
         identity = JobId(self._last_job)
-        future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._tasks[identity] = _Task(job, future)
-        self._ids[future] = identity
+        self._tasks[identity] = _Task(job, report)
         self._apply(self._scheduler.submit(identity, priority=job.priority, estimate=job.estimated_duration))
+        return identity
+
+    def submit(self, job: Job) -> asyncio.Future[Outcome]:
+        """Run a job; the future has its outcome, and only an outcome: it never fails. Cancel through `cancel`."""
+        import asyncio
+
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        identity = self.start(job, partial(self._settle, future))
+        if not future.done():
+            self._ids[future] = identity
         return future
 
     def cancel(self, future: asyncio.Future[Outcome]) -> None:
@@ -211,10 +247,12 @@ class Supervisor:
         self._apply(self._scheduler.finished(identity))
 
     def _answer(self, identity: JobId, outcome: Outcome) -> None:
-        task = self._tasks.pop(identity)
-        del self._ids[task.future]
-        if not task.future.done():
-            task.future.set_result(outcome)
+        self._tasks.pop(identity).report(outcome)
+
+    def _settle(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+        self._ids.pop(future, None)
+        if not future.done():
+            future.set_result(outcome)
 
     def _on_nursery(self) -> None:
         try:

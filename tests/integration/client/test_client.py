@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.support.pool import ROOT
 
+HEAVY = {"asyncio", "click", "concurrent.futures", "dataclasses", "logging", "shutil", "sqlite3", "ssl", "subprocess"}
+
 PROLOGUE = """
 import asyncio, sys
 from pathlib import Path
@@ -47,6 +49,11 @@ def run(body: str, directory: Path, *, before: str = "", after: str = "") -> str
         + EPILOGUE
         + after
     )
+    return run_script(script, directory)
+
+
+def run_script(script: str, directory: Path) -> str:
+    """Run a program that uses the library; returns what it printed."""
     folders = [str(ROOT / name) for name in ("core", "container", "worker", "clients")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     done = subprocess.run(
@@ -158,3 +165,38 @@ def test_the_library_takes_relative_paths(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("shown\n")
     prologue = 'options = ClientOptions(project_directory=Path(), slots=1, cache_root=Path("cache"))\n'
     assert run(body, tmp_path, before=prologue) == "shown\n"
+
+
+def test_one_job_alone_needs_nothing_that_is_heavy_to_import(tmp_path: Path) -> None:
+    """Its whole program takes little longer than Python and click do: that is what the budget keeps."""
+    script = """
+import sys
+from pathlib import Path
+from maelstrom_client import ClientOptions, ContainerSpec, JobSpec, SingleJob, start_nursery
+from maelstrom_core.spec import HostLayer
+options = ClientOptions(project_directory=Path(), slots=2, cache_root=Path("cache"))
+with SingleJob(start_nursery(), options) as single:
+    container = ContainerSpec(layers=(HostLayer(("/usr", "/bin", "/lib", "/lib64")),))
+    outcome = single.run(JobSpec(container=container, program="/bin/echo", arguments=("it ran",)), {})
+print(outcome.effects.stdout.data.decode(), end="")
+print(*sys.modules)
+"""
+    said, modules = run_script(script, tmp_path).splitlines()
+    assert said == "it ran"
+    assert HEAVY & set(modules.split()) == set()
+    assert len([name for name in modules.split() if not name.startswith("maelstrom_")]) < 150
+
+
+def test_one_job_alone_says_what_is_wrong_with_its_layers(tmp_path: Path) -> None:
+    script = """
+from pathlib import Path
+from maelstrom_client import ClientOptions, ContainerSpec, JobSpec, SingleJob, start_nursery
+from maelstrom_core.spec import HostLayer
+options = ClientOptions(project_directory=Path(), cache_root=Path("cache"))
+with SingleJob(start_nursery(), options) as single:
+    outcome = single.run(JobSpec(container=ContainerSpec(layers=(HostLayer(("/nowhere",)),)), program="true"), {})
+print(type(outcome).__name__, outcome.message)
+"""
+    assert run_script(script, tmp_path) == (
+        "ExecutionError the host directory /nowhere cannot be shown: No such file or directory\n"
+    )

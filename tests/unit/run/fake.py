@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from maelstrom_core.config import LocalConfig
@@ -80,6 +82,21 @@ class FakeClient:
         return future
 
 
+class FakeSingle:
+    """The same for one job: `hold` hangs until it is interrupted."""
+
+    def __init__(self, client: FakeClient) -> None:
+        self.client = client
+
+    def run(self, spec: JobSpec, containers: Mapping[str, ContainerSpec], *, inline_limit: int = 0) -> Outcome:
+        self.client.specs.append(spec)
+        self.client.containers.update(containers)
+        self.client.limits.append(inline_limit)
+        if spec.program == "hold":
+            signal.pause()
+        return outcome_of(spec)
+
+
 class FakeBackend:
     def __init__(self) -> None:
         self.client = FakeClient()
@@ -88,6 +105,11 @@ class FakeBackend:
     async def open_client(self, config: LocalConfig, project_directory: Path):
         self.client.config = config
         yield self.client
+
+    @contextmanager
+    def open_single(self, config: LocalConfig, project_directory: Path):
+        self.client.config = config
+        yield FakeSingle(self.client)
 
     def default_container(self, working_directory: Path) -> ContainerSpec:
         return ContainerSpec(layers=(HostLayer(("/usr",)),), working_directory=str(working_directory))

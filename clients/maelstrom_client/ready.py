@@ -1,0 +1,91 @@
+"""From a specification to a job: what does not depend on how one waits. Imports no asyncio.
+
+A container is *ready* when its parents are resolved, its environment is evaluated and its layers are on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from maelstrom_core.collapse import FlatContainer
+from maelstrom_core.config import DEFAULT_CACHE_SIZE, cache_directory, processors
+from maelstrom_core.errors import MaelstromError, UserError
+from maelstrom_core.job import Container, ExecutionError, Job, Outcome, RealisedLayer, SystemFailure
+from maelstrom_core.spec import BindMount, JobSpec, Mount
+
+
+class ClientOptions(msgspec.Struct, frozen=True):
+    """What a client is made with. Relative paths of specifications start at `project_directory`."""
+
+    project_directory: Path
+    slots: int = msgspec.field(default_factory=processors)
+    cache_root: Path = msgspec.field(default_factory=lambda: cache_directory(os.environ))
+    cache_size: int = DEFAULT_CACHE_SIZE
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What all jobs of one container specification share."""
+
+    container: Container
+    environment: tuple[str, ...]
+    working_directory: str
+
+
+def make_ready(
+    flat: FlatContainer, layers: Iterable[RealisedLayer], environment: tuple[str, ...], project_directory: Path
+) -> Ready:
+    """Put together what is known of a container; the project directory is absolute."""
+    container = Container(
+        layers=tuple(layers),
+        mounts=tuple(_absolute(mount, project_directory) for mount in flat.mounts),
+        network=flat.network,
+        writable=flat.writable,
+        user=flat.user,
+        group=flat.group,
+        directories=_directories(environment) if flat.writable else (),
+    )
+    return Ready(container, environment, flat.working_directory)
+
+
+def _absolute(mount: Mount, project_directory: Path) -> Mount:
+    if isinstance(mount, BindMount):
+        return msgspec.structs.replace(mount, local_path=str(project_directory / mount.local_path))
+    return mount
+
+
+def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int) -> Job:
+    """Return the job that a specification asks for in a container."""
+    return Job(
+        container=ready.container,
+        program=spec.program,
+        arguments=spec.arguments,
+        environment=ready.environment,
+        working_directory=ready.working_directory,
+        timeout=spec.timeout or None,
+        priority=spec.priority,
+        estimated_duration=spec.estimated_duration,
+        stdin=stdin,
+        inline_limit=inline_limit,
+    )
+
+
+def _directories(environment: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a writable container always has: somewhere to put files, and a home if the job is told of one."""
+    home = next((entry[5:] for entry in environment if entry.startswith("HOME=/")), "")
+    return ("/var/tmp", *([posixpath.normpath(home)] if home.strip("/") else []))  # noqa: S108
+
+
+def failure(error: BaseException) -> Outcome:
+    """Say why a layer could not be built: by the user's fault, or ours."""
+    if isinstance(error, UserError):
+        return ExecutionError(error.message, error.hint)
+    if isinstance(error, MaelstromError):
+        return SystemFailure(error.message, error.hint)
+    if isinstance(error, OSError):
+        return SystemFailure(f"failed to build a layer: {error}")
+    raise error

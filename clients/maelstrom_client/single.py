@@ -1,0 +1,76 @@
+"""One job, and nothing else: a client without an event loop, for programs that would spend more on one than on the job.
+
+with SingleJob(start_nursery(), options) as single:
+    outcome = single.run(spec)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from maelstrom_client.ready import ClientOptions, failure, job_of, make_ready
+from maelstrom_container.store import LayerStore
+from maelstrom_core.collapse import collapse
+from maelstrom_core.environment import client_lookup, evaluate
+from maelstrom_core.errors import MaelstromError
+from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Outcome, RealisedLayer
+from maelstrom_core.spec import ContainerSpec, JobSpec
+from maelstrom_worker.blocking import BlockingLoop
+from maelstrom_worker.nursery import Nursery
+from maelstrom_worker.supervisor import Supervisor
+
+
+class SingleJob:
+    """Runs a job; a context manager, at whose end everything it started is gone."""
+
+    def __init__(self, nursery: Nursery, options: ClientOptions) -> None:
+        self._nursery = nursery
+        self._options = options
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._nursery.close()
+
+    def run(
+        self,
+        spec: JobSpec,
+        containers: Mapping[str, ContainerSpec],
+        *,
+        stdin: bytes = b"",
+        inline_limit: int = DEFAULT_INLINE_LIMIT,
+    ) -> Outcome:
+        """Run a job to its end; `containers` are those that it may name. To be called once.
+
+        Raises SpecError for a wrong specification, UserError where the cache directory cannot be used, HostError where
+        this host allows no containers.
+        """
+        flat = collapse(spec.container, containers)
+        environment = evaluate(flat.environment, client_lookup(os.environ))
+        options = self._options
+        project = options.project_directory.absolute()
+        with LayerStore(options.cache_root.absolute(), target_size=options.cache_size) as store:
+            loop = BlockingLoop()
+            supervisor = Supervisor(self._nursery, slots=options.slots)
+            supervisor.open(loop)
+            try:
+                layers: list[RealisedLayer] = []
+                try:
+                    for layer in flat.layers:
+                        layers += store.realise(layer, project_directory=project)
+                except (MaelstromError, OSError) as error:
+                    return failure(error)
+                ready = make_ready(flat, layers, environment, project)
+                outcomes: list[Outcome] = []
+                supervisor.start(job_of(spec, ready, stdin, inline_limit), outcomes.append)
+                while not outcomes:
+                    loop.run_once()
+                return outcomes[0]
+            finally:
+                supervisor.close()

@@ -1,0 +1,39 @@
+"""The loop of programs that run one job."""
+
+from __future__ import annotations
+
+import os
+
+from maelstrom_worker.blocking import BlockingLoop
+
+
+def test_whoever_waits_for_a_descriptor_is_called_when_it_can_be_read() -> None:
+    loop = BlockingLoop()
+    first, second = os.eventfd(0), os.eventfd(0)
+    heard: list[str] = []
+    loop.add_reader(first, heard.append, "first")
+    loop.add_reader(second, heard.append, "second")
+    os.eventfd_write(second, 1)
+    loop.run_once()
+    assert heard == ["second"]
+    os.close(first)
+    os.close(second)
+
+
+def test_whoever_is_removed_by_the_call_before_is_not_called() -> None:
+    loop = BlockingLoop()
+    fds = [os.eventfd(1), os.eventfd(1)]
+    heard: list[int] = []
+
+    def hear(fd: int) -> None:
+        heard.append(fd)
+        for other in fds:
+            loop.remove_reader(other)
+
+    for fd in fds:
+        loop.add_reader(fd, hear, fd)
+    loop.run_once()
+    assert len(heard) == 1
+    assert not loop.remove_reader(fds[0])
+    for fd in fds:
+        os.close(fd)

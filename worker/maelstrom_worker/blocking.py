@@ -1,0 +1,37 @@
+"""An event loop for programs that wait for one thing only: what a supervisor needs of one, and no more.
+
+Importing asyncio takes longer than running a job: who runs a single one does without. Imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import Any
+
+
+class BlockingLoop:
+    """Calls whoever waits for a descriptor, as asyncio's loops do; somebody has to call `run_once` again and again."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._readers: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
+
+    def add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
+        """Have `callback` called whenever there is something to read, or nothing any more."""
+        self._poll.register(fd, select.POLLIN)
+        self._readers[fd] = callback, args
+
+    def remove_reader(self, fd: int) -> bool:
+        """Do so no more; return whether it was done."""
+        if self._readers.pop(fd, None) is None:
+            return False
+        self._poll.unregister(fd)
+        return True
+
+    def run_once(self) -> None:
+        """Wait until something can be read, and make the calls."""
+        for fd, _ in self._poll.poll():
+            reader = self._readers.get(fd)  # the call before may have removed it
+            if reader is not None:
+                reader[0](*reader[1])
