@@ -44,6 +44,8 @@ NAMESPACES = (
 )
 """No cgroup namespace: see `outer`."""
 SECOND = 1_000_000_000
+NOT_FAILED = lib.PHASE_NONE
+NOTHING = Output()
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
@@ -71,6 +73,10 @@ class Launcher:
         self._prepared: OrderedDict[bytes, Prepared] = OrderedDict()
         self._entered: Prepared | None = None
         self._launch = ffi.new("struct launch *")
+        self._launch.namespaces = NAMESPACES
+        self._armed: Prepared | None = None
+        self._programs, self._arguments, self._environment = _Strings(), _Strings(), _Strings()
+        self._directory = _Strings()
         self._landing = ffi.new("struct landing *")
         self._decode = msgspec.msgpack.Decoder(Container).decode
 
@@ -123,26 +129,22 @@ class Launcher:
             self._networks.enter(network)
 
     def _run(self, prepared: Prepared, request: Request, stdin: int, doorbell: int, cancelled: Any) -> Outcome:
-        program = request.program
+        program, environment = request.program, request.environment
+        launch = self._launch
         try:
-            programs = _pack(_candidates(program, request.environment))
-            arguments = _pack((program, *request.arguments))
-            environment = _pack(request.environment)
-            directory = _pack((request.working_directory,))
+            launch.programs, launch.program_count = self._programs.packed(_candidates(program, environment))
+            launch.arguments, launch.argument_count = self._arguments.packed((program, *request.arguments))
+            launch.environment, launch.environment_count = self._environment.packed(environment)
+            launch.directory, _ = self._directory.packed((request.working_directory,))
         except ValueError:
             return ExecutionError(
                 f"failed to execute {program!r}: a NUL character stands in the program, an argument or the environment"
             )
-        launch = self._launch
-        launch.steps, launch.step_count = prepared.steps.array, len(prepared.steps.steps)
-        launch.namespaces = NAMESPACES
-        uid_map, gid_map = ffi.from_buffer(prepared.uid_map + b"\0"), ffi.from_buffer(prepared.gid_map + b"\0")
-        launch.uid_map, launch.gid_map = uid_map, gid_map
-        launch.capabilities = prepared.capabilities
-        keep = [ffi.from_buffer(packed) for packed, _ in (programs, arguments, environment, directory)]
-        launch.programs, launch.arguments, launch.environment, launch.directory = keep
-        launch.program_count, launch.argument_count = programs[1], arguments[1]
-        launch.environment_count = environment[1]
+        if self._armed is not prepared:
+            launch.steps, launch.step_count = prepared.steps.array, len(prepared.steps.steps)
+            launch.uid_map, launch.gid_map = ffi.from_buffer(prepared.uid_map), ffi.from_buffer(prepared.gid_map)
+            launch.capabilities = prepared.capabilities
+            self._armed = prepared
         launch.stdin_fd, launch.doorbell = stdin, doorbell
         launch.cancelled, launch.sequence = cancelled or ffi.NULL, request.sequence
         launch.timeout = max(1, int(request.timeout * SECOND)) if request.timeout else 0
@@ -152,9 +154,10 @@ class Launcher:
 
     def _outcome(self, prepared: Prepared, request: Request) -> Outcome:
         landing = self._landing
-        phase, error = landing.phase, OSError(landing.error, os.strerror(landing.error))
-        if phase == lib.PHASE_NONE:
+        phase = landing.phase
+        if phase == NOT_FAILED:
             return self._completed()
+        error = OSError(landing.error, os.strerror(landing.error))
         if phase == lib.PHASE_EXEC:
             return _not_executed(request, landing.error)
         if phase == lib.PHASE_DIRECTORY:
@@ -177,7 +180,9 @@ class Launcher:
         if landing.was_cancelled:
             return Cancelled()
         stdout, stderr, result = (
-            Output(bytes(ffi.buffer(stream.data, stream.kept)) if stream.kept else b"", stream.lost)
+            Output(bytes(ffi.buffer(stream.data, kept)) if kept else b"", stream.lost)
+            if (kept := stream.kept) or stream.lost
+            else NOTHING
             for stream in landing.streams
         )
         peak = landing.peak_memory
@@ -209,12 +214,24 @@ def _memory_file(contents: bytes) -> int:
     return fd
 
 
-def _pack(strings: tuple[str, ...]) -> tuple[bytes, int]:
-    """Pack strings for C, each closed by NUL; raises ValueError where one holds a NUL itself."""
-    packed = ("\0".join(strings) + "\0").encode("utf-8", "surrogateescape") if strings else b"\0"
-    if packed.count(b"\0") != max(1, len(strings)):
-        raise ValueError("a string holds NUL")
-    return packed, len(strings)
+class _Strings:
+    """Strings packed for C, each closed by NUL. Kept, since one job's environment is nearly always that of the last."""
+
+    def __init__(self) -> None:
+        self._strings: tuple[str, ...] | None = None
+        self._memory: Any = None
+
+    def packed(self, strings: tuple[str, ...]) -> tuple[Any, int]:
+        """Return the memory, good until the next call, and the number of strings.
+
+        Raises ValueError where one holds a NUL itself.
+        """
+        if strings != self._strings:
+            data = ("\0".join(strings) + "\0").encode("utf-8", "surrogateescape") if strings else b"\0"
+            if data.count(b"\0") != max(1, len(strings)):
+                raise ValueError("a string holds NUL")
+            self._memory, self._strings = ffi.from_buffer(data), strings
+        return self._memory, len(strings)
 
 
 def _candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:

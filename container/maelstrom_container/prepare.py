@@ -54,6 +54,7 @@ class Prepared(msgspec.Struct, frozen=True):
     namespace: int
     steps: CompiledSteps
     uid_map: bytes
+    """For C: closed by NUL."""
     gid_map: bytes
     capabilities: int
     network: Network
@@ -82,8 +83,8 @@ def prepare(outer: Outer, container: Container, *, memory: int) -> Prepared:
     return Prepared(
         namespace=syscalls.open_namespace("mnt"),
         steps=compile_steps(job_steps(layout, memory=memory)),
-        uid_map=f"{container.user} {outer.uid} 1".encode(),
-        gid_map=f"{container.group} {outer.gid} 1".encode(),
+        uid_map=f"{container.user} {outer.uid} 1\0".encode(),
+        gid_map=f"{container.group} {outer.gid} 1\0".encode(),
         capabilities=capabilities,
         network=container.network,
     )
