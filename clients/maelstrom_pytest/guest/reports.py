@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def describe(config: Any, report: Any, markup: bool, width: int) -> dict[str, Any]:
-    """Return the record of a test's report."""
+def describe(config: Any, report: Any, markup: bool, width: int, data: bool = False) -> dict[str, Any]:
+    """Return the record of a test's report; with its portable form only if somebody wants that: it is costly."""
     category, word = status(config, report)
     failed = report.outcome == "failed"
     when = getattr(report, "when", None) or "call"
@@ -29,8 +29,9 @@ def describe(config: Any, report: Any, markup: bool, width: int) -> dict[str, An
         "wasxfail": None if not hasattr(report, "wasxfail") else str(report.wasxfail),
         "reason": reason(report),
         "user_properties": [[str(name), value] for name, value in getattr(report, "user_properties", ())],
-        "data": serialise(config, report),
     }
+    if data:
+        record["data"] = serialise(config, report)
     if failed:
         head = headline(report)
         error = when != "call"

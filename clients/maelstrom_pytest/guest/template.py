@@ -1,0 +1,156 @@
+"""The gate: where pytest stops and becomes a template, and where its forks go on.
+
+pytest runs as for one test, up to a point behind which things differ from test to test. There this plugin lets
+`forks` serve; a call that returns has become another process, and pytest goes on in it without noticing. There are two
+such points: before anything is collected (the base, with plugins and root conftests), and when one file has been
+collected (a stage). A job may be forked at either.
+
+`forks` is the mechanism's:
+
+    forks.ready()                    loaded, may be forked; called once in each process that serves
+    forks.refuse(reason)             must not be forked; never returns
+    forks.serve() -> kind, payload   serves for ever; returns in forks only: "stage" or "job", and what to do
+
+A stage has outputs of its own and may be forked from in turn; a job also has a result channel, on descriptor 3.
+
+Runs inside the container; see the package. Imports nothing but pytest and the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from os import _exit  # by name: tests replace functions of `os`
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, NoReturn
+
+# Hooks at the end of a session, and what pytest itself does there (a summary, a cache, reports to files) is seen by
+# nobody: a job's result has been sent, its files go with its container.
+LAST_HOOKS = ("pytest_sessionfinish", "pytest_unconfigure", "pytest_terminal_summary")
+# called for each test, only to print
+PRINTING_HOOKS = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
+
+
+class Gate:
+    """Stops where templates are made, and ends the jobs forked from them."""
+
+    def __init__(self, forks: Any, running: Any, watch: Any, modules: dict[str, Any]) -> None:
+        self.forks = forks
+        self.running = running
+        self.watch = watch
+        self.heap = modules["heap"]
+        self.renewal = modules["renew"]["Renewal"]()
+        self.make_channel = modules["channel"]["Channel"]
+        self.hide_channel = modules["boot"]["hide_channel"]
+        self.foreign = modules["plugin"]["foreign"]
+        self.in_job = False
+        self.whole_end = True
+        self.kept: Any = None
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection(self, session: Any) -> Iterator[None]:
+        self.serve(session.config, None)
+        yield
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> Iterator[None]:
+        if not self.in_job:
+            if session.testsfailed or self.running.collect_error:
+                self.forks.refuse(f"failed to collect {self.running.collect_error or 'the file'} on its own")
+            self.kept = session.items  # letting go of the list would write to every item
+            session.items = []
+            self.serve(session.config, self.running.request_file)
+            self.running.pick(session)
+        outcome: Any = yield
+        if outcome.excinfo is None and not self.whole_end:
+            self.finish(1 if session.testsfailed else 0 if session.testscollected else 5)
+
+    def serve(self, config: Any, file: str | None) -> None:
+        """Serve as a template; returns in forks only, renewed and with their request taken on."""
+        objection = self.watch.objection(self.renewal.own_descriptors(config))
+        if objection is not None:
+            self.forks.refuse(objection)
+        self.prepare(config)
+        self.renewal.prepare(config, self.watch.reopened(), thaw=file is not None and mentions_gc(file))
+        self.heap["settle"]()
+        self.forks.ready()
+        kind, payload = self.forks.serve()
+        if kind == "job":
+            self.in_job = True
+            self.watch.stop()
+            channel = self.make_channel(self.hide_channel())
+            self.renewal.perform(seeds=True)
+            self.running.adopt(json.loads(payload.decode("utf-8")), channel)
+        else:
+            self.renewal.perform(seeds=False)
+            self.watch.again()
+            self.running.stage(json.loads(payload.decode("utf-8")))
+
+    def prepare(self, config: Any) -> None:
+        """Leave out what nobody reads, unless a plugin might."""
+        self.whole_end = self.foreign(config, *LAST_HOOKS) or foreign_cleanups(config)
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        if self.whole_end or type(reporter).__module__ != "_pytest.terminal":
+            return
+        for name in PRINTING_HOOKS:
+            remove = getattr(getattr(config.hook, name, None), "_remove_plugin", None)
+            if remove is not None:
+                try:
+                    remove(reporter)
+                except ValueError:  # has none, or not any more
+                    continue
+
+    def finish(self, status: int) -> NoReturn:
+        """End a job as the interpreter would, without taking apart what was loaded.
+
+        Threads that keep a process alive are waited for, exit functions run and outputs are flushed, in that order.
+        """
+        self.running.send_end(status)
+        threading = sys.modules.get("threading")
+        if threading is not None and len(threading._active) > 1:  # type: ignore[attr-defined]
+            threading._shutdown()  # type: ignore[attr-defined]
+        run_exit_functions()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (AttributeError, ValueError, OSError):
+                continue
+        _exit(status)
+
+
+def run_exit_functions() -> None:
+    """Run what is registered with atexit; failures are printed, as by the interpreter."""
+    import atexit
+
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:  # noqa: BLE001 older interpreters raise the last failure, which has been printed
+        return
+
+
+def foreign_cleanups(config: Any) -> bool:
+    """Tell whether a plugin that is not pytest's has left something to be done at the end of the session."""
+    stack = getattr(config, "_cleanup_stack", None)
+    callbacks = getattr(stack, "_exit_callbacks", None)
+    if callbacks is not None:
+        functions = [getattr(callback, "__wrapped__", callback) for _sync, callback in callbacks]
+    else:
+        functions = list(getattr(config, "_cleanup", ()))
+    return any(not str(getattr(each, "__module__", "") or "").startswith(("_pytest", "contextlib")) for each in functions)
+
+
+def mentions_gc(file: str) -> bool:
+    """Tell whether a file speaks of the collector: what is frozen is hidden from its functions."""
+    import re
+
+    try:
+        with open(file, "rb") as stream:
+            return re.search(rb"\bgc\b", stream.read()) is not None
+    except OSError:
+        return False
