@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, NoReturn
 
-# Hooks at the end of a session, and what pytest itself does there (a summary, a cache, reports to files) is seen by
-# nobody: a job's result has been sent, its files go with its container.
-LAST_HOOKS = ("pytest_sessionfinish", "pytest_unconfigure", "pytest_terminal_summary")
+# Hooks at the end of a session. What pytest itself does there (a cache, reports to files) is seen by nobody: a job's
+# result has been sent, its files go with its container. The same goes for what is printed (pytest_terminal_summary).
+LAST_HOOKS = ("pytest_sessionfinish", "pytest_unconfigure")
 # called for each test, only to print
 PRINTING_HOOKS = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
 
@@ -142,6 +142,7 @@ def foreign_cleanups(config: Any) -> bool:
         functions = [getattr(callback, "__wrapped__", callback) for _sync, callback in callbacks]
     else:
         functions = list(getattr(config, "_cleanup", ()))
+    functions = [getattr(function, "func", function) for function in functions]  # of functools.partial
     return any(not str(getattr(each, "__module__", "") or "").startswith(("_pytest", "contextlib")) for each in functions)
 
 
