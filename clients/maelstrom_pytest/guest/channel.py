@@ -62,8 +62,8 @@ class Channel:
     """Sends records; silent in processes that a test forked off, which are not pytest any more.
 
     Tests close descriptors, and open others in their place. Before each record the descriptor is compared with what it
-    was; if it is lost it is opened again through the reaper's, which no test can close. A fork of a template has no such
-    reaper: what is lost there is lost.
+    was; if it is lost it is opened again through the reaper's, which no test can close. A fork of a template has no
+    such reaper: what is lost there is lost.
     """
 
     def __init__(self, descriptor: int, reaper: int = 0) -> None:

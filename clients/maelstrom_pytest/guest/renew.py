@@ -10,6 +10,7 @@ import gc
 import os
 import stat
 import sys
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class Renewal:
         self.copies: list[tuple[int, int, bool]] = []
         self.captures: list[Any] = []
         self.reopened: list[int] = []
-        self.reseed = True
+        self.directories: list[tuple[str, int]] = []
+        self.random_seeded: Any = None
         self.reseed_numpy = False
-        self.thaw = False
         self.log_file: Any = None
 
     def own_descriptors(self, config: Any) -> set[int]:
@@ -41,36 +42,30 @@ class Renewal:
         own = {number for number, _stream, _inheritable in copies_of_outputs()}
         for capture in captures(config):
             own.update((capture.targetfd_save, capture.tmpfile.fileno()))
-        handler = getattr(config.pluginmanager.getplugin("logging-plugin"), "log_file_handler", None)
-        stream = getattr(handler, "stream", None)
-        if stream is not None:
-            own.add(stream.fileno())
+        handler = log_file(config)
+        if handler is not None:
+            own.add(handler.stream.fileno())
         return own
 
-    def prepare(self, config: Any, reopened: list[int], thaw: bool) -> None:
+    def prepare(self, config: Any, reopened: list[int], directories: list[str]) -> None:
         """Look at the process as it is now, the last time before it forks."""
-        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-            try:
-                stream.flush()  # type: ignore[union-attr]
-            except (AttributeError, ValueError, OSError):
-                continue
+        flush(sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
         self.collecting = gc.isenabled()
-        self.thaw = thaw
+        self.directories += [(path, stat.S_IMODE(os.stat(path).st_mode)) for path in directories]
         self.copies = copies_of_outputs()
         self.captures = list(captures(config))
+        self.log_file = log_file(config)
         known = {capture.tmpfile.fileno() for capture in self.captures}
         known.update(capture.targetfd_save for capture in self.captures)
-        handler = getattr(config.pluginmanager.getplugin("logging-plugin"), "log_file_handler", None)
-        self.log_file = None
-        if handler is not None and getattr(handler, "baseFilename", os.devnull) != os.devnull:
-            self.log_file = handler
-            known.add(handler.stream.fileno())
+        if self.log_file is not None:
+            known.add(self.log_file.stream.fileno())
         self.copies = [copy for copy in self.copies if copy[0] not in known]
         self.reopened = [number for number in reopened if number not in known]
-        self.reseed = "random" in sys.modules and not seeded(self.random_before, sys.modules["random"].getstate())
+        state = sys.modules["random"].getstate()
+        self.random_seeded = state if seeded(self.random_before, state) else None
         self.reseed_numpy = "numpy.random" in sys.modules and not numpy_seeded()
 
-    def perform(self, *, seeds: bool) -> None:
+    def perform(self, *, job: bool) -> None:
         """Make the fork a process of its own. Descriptors 0, 1 and 2 are new already."""
         for capture in self.captures:
             renew_capture(capture)
@@ -80,19 +75,26 @@ class Renewal:
             reopen(number)
         if self.log_file is not None:
             renew_log_file(self.log_file)
-        if seeds:
-            self.renew_randomness()
-        if self.thaw:
-            gc.unfreeze()
+        for path, mode in self.directories:
+            remake(path, mode)
+        self.renew_randomness(job)
         if self.collecting:
             gc.enable()
 
-    def renew_randomness(self) -> None:
-        """Take new seeds where a process of its own would have had some from the system."""
-        if self.reseed:
-            sys.modules["random"].seed()
+    def renew_randomness(self, job: bool) -> None:
+        """Take new seeds where a process of its own would have had some from the system.
+
+        The standard library's `random` has done so after the fork, even where the project had given it a seed, which a
+        process of its own would go on from.
+        """
+        if self.random_seeded is not None:
+            sys.modules["random"].setstate(self.random_seeded)
+        elif not job:
+            self.random_before = sys.modules["random"].getstate()
+        if not job:
+            return
         if self.reseed_numpy:
-            sys.modules["numpy.random"].seed()  # type: ignore[attr-defined]
+            sys.modules["numpy.random"].seed()
         tempfile = sys.modules.get("tempfile")
         if tempfile is not None:
             tempfile._name_sequence = None  # type: ignore[attr-defined] # made for a process id, which is the same
@@ -102,6 +104,21 @@ class Renewal:
         hypothesis = sys.modules.get("hypothesis.core")
         if hypothesis is not None and getattr(hypothesis, "_hypothesis_global_random", None) is not None:
             hypothesis._hypothesis_global_random = None  # type: ignore[attr-defined]
+
+
+def flush(*streams: Any) -> None:
+    """Write what streams hold back, as far as they are streams."""
+    for stream in streams:
+        with suppress(AttributeError, ValueError, OSError):
+            stream.flush()
+
+
+def log_file(config: Any) -> Any:
+    """Return the handler of pytest's log file, None if it writes none."""
+    handler = getattr(config.pluginmanager.getplugin("logging-plugin"), "log_file_handler", None)
+    if handler is None or getattr(handler, "stream", None) is None or handler.baseFilename == os.devnull:
+        return None
+    return handler
 
 
 def captures(config: Any) -> Iterator[Any]:
@@ -172,6 +189,15 @@ def reopen(number: int) -> None:
     os.close(fresh)
 
 
+def remake(path: str, mode: int) -> None:
+    """Make a directory that the template has made."""
+    try:
+        os.makedirs(path)
+        os.chmod(path, mode)
+    except OSError:  # it is there already, or cannot be had: the tests will say
+        return
+
+
 def renew_log_file(handler: Any) -> None:
     """Open pytest's log file anew: the template's is in the template's file system."""
     try:
@@ -201,7 +227,7 @@ def seeded(before: Any, after: Any) -> bool:
 def numpy_seeded() -> bool:
     """Tell whether numpy's global generator has been given a seed: it forgets the one it began with."""
     try:
-        generator = sys.modules["numpy.random.mtrand"]._rand._bit_generator  # type: ignore[attr-defined]
+        generator = sys.modules["numpy.random.mtrand"]._rand._bit_generator
         sequence = getattr(generator, "seed_seq", None) or getattr(generator, "_seed_seq", None)
     except Exception:  # noqa: BLE001 a stand-in, or another numpy
         return True

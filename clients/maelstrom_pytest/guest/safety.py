@@ -2,7 +2,8 @@
 
 A fork has one thread, whatever ran in its parent; it shares open files, with their positions, sockets and pipes with
 all its siblings; and it gets fresh private file systems and a root of its own, without what was written while the
-template was loading. Whoever needs more than that must be run in a process of its own.
+template was loading (but for directories, which are made again). Whoever needs more than that must be run in a process
+of its own.
 
 Runs inside the container; see the package. Imports nothing but the standard library.
 """
@@ -58,6 +59,8 @@ class Watch:
             path = arguments[1] if event == "os.rename" else arguments[0]
             if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & WRITING):
                 return
+            if event == "os.mkdir" and os.path.isdir(path):
+                return
             if isinstance(path, (str, bytes)):
                 self.written.append((event, os.path.abspath(os.fsdecode(path))))
 
@@ -77,6 +80,12 @@ class Watch:
     def reopened(self) -> list[int]:
         """Return the descriptors of files for reading, whose positions forks must not share."""
         return [number for number in self._new() if stat.S_ISREG(os.fstat(number).st_mode)]
+
+    def directories(self) -> list[str]:
+        """Return the directories that were made, the upper ones first: a fork has to make them again."""
+        made = set(self._entries()) - self.entries
+        made.update(path for event, path in self.written if event == "os.mkdir")
+        return sorted(path for path in made if os.path.isdir(path) and not os.path.islink(path))
 
     def _new(self) -> Iterator[int]:
         return (number for number in descriptors() if number not in self.descriptors)
@@ -111,14 +120,14 @@ class Watch:
                         return
 
     def _changed_files(self) -> str | None:
-        made = set(self._entries()) - self.entries
+        made = {path for path in set(self._entries()) - self.entries if os.path.islink(path) or not os.path.isdir(path)}
         return f"it made {min(made)} while it was loaded" if made else None
 
     def _written_files(self) -> str | None:
         roots = ("/dev", "/proc", "/sys")
-        for event, path in self.written:
-            if event == "open" and os.path.isdir(path):
-                continue  # a file without a name: seen among the descriptors if it is kept
+        for _event, path in self.written:
+            if os.path.isdir(path):
+                continue  # made again in each fork; or opened for a file without a name, which is a descriptor if kept
             parts = path.split("/")
             if any(cache in parts for cache in CACHES) or path.startswith(tuple(root + "/" for root in roots)):
                 continue
@@ -148,8 +157,8 @@ def _threads() -> str | None:
     if tasks <= 1:
         return None
     threading = sys.modules.get("threading")
-    for thread in threading.enumerate() if threading is not None else ():
-        if thread is not threading.main_thread():
+    for thread in [] if threading is None else threading.enumerate():
+        if thread is not threading.main_thread():  # type: ignore[union-attr]
             target = getattr(thread, "_target", None)
             module = getattr(target, "__module__", None) or type(thread).__module__
             return f"it started a thread: {thread.name} (of {module})"

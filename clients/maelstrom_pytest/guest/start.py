@@ -45,18 +45,22 @@ def run_template(
     Never returns: this process serves until it is killed, its forks end as the tests they run.
     """
     request = json.loads(request_text.decode("utf-8"))
-    modules = {name: load(directory, name) for name in ("boot", "channel", "heap", "plugin", "renew", "safety", "template")}
+    modules = {
+        name: load(directory, name) for name in ("boot", "channel", "heap", "plugin", "renew", "safety", "template")
+    }
     watch = modules["safety"]["Watch"](request.get("private"))  # sees what is there before anything is loaded
     arguments = prepare(request, safe_path)
     imitate_module_run(arguments)
     import pytest
 
+    load(directory, "warm")["warm_up"]()
     running = make_plugin(load, directory, request, modules["channel"], None, 0)
     gate = modules["template"]["Gate"](forks, running, watch, modules)
     status = call_main(pytest, [running, gate])
     if not gate.in_job:  # a mistake in the arguments, a plugin that gave up
         forks.refuse(f"pytest ended with exit status {status} before its tests were loaded")
     gate.finish(status)
+    raise SystemExit(status)  # not reached
 
 
 def prepare(request: dict[str, Any], safe_path: bool) -> list[str]:

@@ -19,7 +19,6 @@ Runs inside the container; see the package. Imports nothing but pytest and the s
 from __future__ import annotations
 
 import json
-import os
 import sys
 from os import _exit  # by name: tests replace functions of `os`
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 # Hooks at the end of a session. What pytest itself does there (a cache, reports to files) is seen by nobody: a job's
 # result has been sent, its files go with its container. The same goes for what is printed (pytest_terminal_summary).
 LAST_HOOKS = ("pytest_sessionfinish", "pytest_unconfigure")
-# called for each test, only to print
+# called for each test
 PRINTING_HOOKS = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
 
 
@@ -44,8 +43,9 @@ class Gate:
         self.forks = forks
         self.running = running
         self.watch = watch
-        self.heap = modules["heap"]
+        self.heap = modules["heap"]["Heap"]()
         self.renewal = modules["renew"]["Renewal"]()
+        self.flush = modules["renew"]["flush"]
         self.make_channel = modules["channel"]["Channel"]
         self.hide_channel = modules["boot"]["hide_channel"]
         self.foreign = modules["plugin"]["foreign"]
@@ -55,7 +55,7 @@ class Gate:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self, session: Any) -> Iterator[None]:
-        self.serve(session.config, None)
+        self.serve(session.config, forks=1000)
         yield
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -65,46 +65,49 @@ class Gate:
                 self.forks.refuse(f"failed to collect {self.running.collect_error or 'the file'} on its own")
             self.kept = session.items  # letting go of the list would write to every item
             session.items = []
-            self.serve(session.config, self.running.request_file)
+            self.serve(session.config, forks=len(self.kept))
             self.running.pick(session)
         outcome: Any = yield
         if outcome.excinfo is None and not self.whole_end:
             self.finish(1 if session.testsfailed else 0 if session.testscollected else 5)
 
-    def serve(self, config: Any, file: str | None) -> None:
-        """Serve as a template; returns in forks only, renewed and with their request taken on."""
+    def serve(self, config: Any, forks: int) -> None:
+        """Serve as a template, for about so many forks; returns in forks only, renewed, with their request taken on."""
         objection = self.watch.objection(self.renewal.own_descriptors(config))
         if objection is not None:
             self.forks.refuse(objection)
         self.prepare(config)
-        self.renewal.prepare(config, self.watch.reopened(), thaw=file is not None and mentions_gc(file))
-        self.heap["settle"]()
+        self.renewal.prepare(config, self.watch.reopened(), self.watch.directories())
+        self.heap.settle(forks)
         self.forks.ready()
         kind, payload = self.forks.serve()
         if kind == "job":
             self.in_job = True
             self.watch.stop()
             channel = self.make_channel(self.hide_channel())
-            self.renewal.perform(seeds=True)
+            self.renewal.perform(job=True)
             self.running.adopt(json.loads(payload.decode("utf-8")), channel)
         else:
-            self.renewal.perform(seeds=False)
+            self.renewal.perform(job=False)
             self.watch.again()
             self.running.stage(json.loads(payload.decode("utf-8")))
 
     def prepare(self, config: Any) -> None:
         """Leave out what nobody reads, unless a plugin might."""
         self.whole_end = self.foreign(config, *LAST_HOOKS) or foreign_cleanups(config)
-        reporter = config.pluginmanager.getplugin("terminalreporter")
-        if self.whole_end or type(reporter).__module__ != "_pytest.terminal":
+        if self.whole_end:
             return
-        for name in PRINTING_HOOKS:
-            remove = getattr(getattr(config.hook, name, None), "_remove_plugin", None)
-            if remove is not None:
-                try:
-                    remove(reporter)
-                except ValueError:  # has none, or not any more
-                    continue
+        plugins = config.pluginmanager
+        reporter = plugins.getplugin("terminalreporter")
+        if type(reporter).__module__ == "_pytest.terminal":
+            leave_out(config, reporter, *PRINTING_HOOKS)
+        for name in ("lfplugin", "stepwiseplugin"):  # for later sessions; there are none
+            leave_out(config, plugins.getplugin(name), *PRINTING_HOOKS)
+        logs = plugins.getplugin("logging-plugin")
+        if type(getattr(logs, "log_cli_handler", None)).__name__ == "_LiveLoggingNullHandler":
+            leave_out(config, logs, *PRINTING_HOOKS)
+        if not float(config.getini("faulthandler_timeout") or 0):
+            leave_out(config, plugins.getplugin("faulthandler"), "pytest_runtest_protocol")
 
     def finish(self, status: int) -> NoReturn:
         """End a job as the interpreter would, without taking apart what was loaded.
@@ -113,15 +116,21 @@ class Gate:
         """
         self.running.send_end(status)
         threading = sys.modules.get("threading")
-        if threading is not None and len(threading._active) > 1:  # type: ignore[attr-defined]
-            threading._shutdown()  # type: ignore[attr-defined]
+        if threading is not None and len(threading._active) > 1:
+            threading._shutdown()
         run_exit_functions()
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (AttributeError, ValueError, OSError):
-                continue
+        self.flush(sys.stdout, sys.stderr)
         _exit(status)
+
+
+def leave_out(config: Any, plugin: Any, *names: str) -> None:
+    """Take a plugin's part out of these hooks; where pytest does not let us, it stays."""
+    for name in names:
+        remove = getattr(getattr(config.hook, name, None), "_remove_plugin", None)
+        try:
+            remove(plugin)  # type: ignore[misc]
+        except (TypeError, ValueError):  # there is no such function, or the plugin has no part in it
+            continue
 
 
 def run_exit_functions() -> None:
@@ -143,15 +152,6 @@ def foreign_cleanups(config: Any) -> bool:
     else:
         functions = list(getattr(config, "_cleanup", ()))
     functions = [getattr(function, "func", function) for function in functions]  # of functools.partial
-    return any(not str(getattr(each, "__module__", "") or "").startswith(("_pytest", "contextlib")) for each in functions)
-
-
-def mentions_gc(file: str) -> bool:
-    """Tell whether a file speaks of the collector: what is frozen is hidden from its functions."""
-    import re
-
-    try:
-        with open(file, "rb") as stream:
-            return re.search(rb"\bgc\b", stream.read()) is not None
-    except OSError:
-        return False
+    return any(
+        not str(getattr(each, "__module__", "") or "").startswith(("_pytest", "contextlib")) for each in functions
+    )
