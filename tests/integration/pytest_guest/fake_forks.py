@@ -15,6 +15,7 @@ import os
 import resource
 import socket
 import sys
+from pathlib import Path
 
 
 class FakeForks:
@@ -81,6 +82,6 @@ if __name__ == "__main__":
     del sys.path[0]
     # the guest empties the main module, as `-m pytest` would have found it: what is to live on lives elsewhere
     elsewhere = {"__name__": "fake_forks"}
-    exec(compile(open(__file__).read(), __file__, "exec"), elsewhere)
+    exec(compile(Path(__file__).read_text(), __file__, "exec"), elsewhere)
     elsewhere["resource"].setrlimit(resource.RLIMIT_CORE, (0, 0))
     elsewhere["main"](*sys.argv[1:])

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,7 @@ PROGRAM = Path(__file__).with_name("fake_forks.py")
 PATIENCE = 120.0
 
 
-class Died(Exception):
+class DiedError(Exception):
     """A template went without a word."""
 
 
@@ -36,12 +37,18 @@ class Template:
         self.control = control
         self.outputs = outputs
         self.buffer = b""
+        self.lock = threading.Lock()  # it serves one at a time
+        control.settimeout(PATIENCE)
+
+    def close(self) -> None:
+        self.control.close()
+        self.outputs.close()
 
     def said(self) -> dict:
         while b"\n" not in self.buffer:
             data = self.control.recv(1 << 16)
             if not data:
-                raise Died(self.output())
+                raise DiedError(self.output())
             self.buffer += data
         line, _, self.buffer = self.buffer.partition(b"\n")
         return json.loads(line)
@@ -57,9 +64,8 @@ class Template:
 
     def stage(self, request: dict) -> tuple[Template, int, dict]:
         ours, theirs = socket.socketpair()
-        outputs = tempfile.TemporaryFile()
-        ours.settimeout(PATIENCE)
-        with theirs, tempfile.TemporaryFile() as errors:
+        outputs = tempfile.TemporaryFile()  # noqa: SIM115 as long as the template
+        with self.lock, theirs, tempfile.TemporaryFile() as errors:
             pid = self.fork("stage", json.dumps(request).encode(), [outputs.fileno(), errors.fileno(), theirs.fileno()])
         template = Template(ours, outputs)
         return template, pid, template.said()
@@ -70,8 +76,7 @@ def start_base(spec: JobSpec, guest: str, request: dict, environment: dict[str, 
     import subprocess
 
     ours, theirs = socket.socketpair()
-    ours.settimeout(PATIENCE)
-    outputs = tempfile.TemporaryFile()
+    outputs = tempfile.TemporaryFile()  # noqa: SIM115 as long as the template
     with theirs, tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as errors:
         stdin.write(json.dumps(request).encode())
         stdin.seek(0)
@@ -96,7 +101,8 @@ class TemplateRunner(SubprocessRunner):
     def __init__(self, *, stages: bool = True) -> None:
         super().__init__()
         self.stages = stages
-        self.templates: dict[str | None, Template | None] = {}
+        self.templates: dict[str | None, Template] = {}
+        self.refused: set[str | None] = set()
         self.refusals: list[str] = []
         self.processes: list[int] = []
         self.warm = 0
@@ -104,13 +110,12 @@ class TemplateRunner(SubprocessRunner):
 
     async def __aexit__(self, *_: object) -> None:
         for template in self.templates.values():
-            if template is not None:
-                template.control.close()
+            template.close()
         for process in self.processes:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(process, 0)
+                os.waitpid(process, 0)  # noqa: ASYNC222 it is dead
 
     async def _run(self, spec: JobSpec, stdin: bytes) -> Outcome:
         request = json.loads(stdin)
@@ -144,22 +149,28 @@ class TemplateRunner(SubprocessRunner):
             self.processes.append(process)
             self.add(None, base, said)
         base = self.templates[None]
-        if base is None or not self.stages:
-            return base
+        if None in self.refused or not self.stages:
+            return None if None in self.refused else base
         if file not in self.templates:
             stage, process, said = base.stage({"mode": "stage", "file": file, "prune": True})
             self.processes.append(process)
             self.add(file, stage, said)
-        return self.templates[file]
+        return None if file in self.refused else self.templates[file]
 
     def add(self, file: str | None, template: Template, said: dict) -> None:
         refused = said.get("refused")
         if refused is not None:
             self.refusals.append(refused)
-        self.templates[file] = None if refused is not None else template
+            self.refused.add(file)
+        self.templates[file] = template
 
     def job(self, template: Template, request: dict, timeout: float | None) -> Outcome:
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as result:
+        with (
+            template.lock,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            tempfile.TemporaryFile() as result,
+        ):
             files = [out, err, result]
             pid = template.fork("job", json.dumps(request).encode(), [file.fileno() for file in files])
             template.control.settimeout(timeout or PATIENCE)
