@@ -260,7 +260,7 @@ class Running(Common):
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self, session: Any) -> Iterator[None]:
         config = session.config
-        self.brief = not self.request.get("data") and not foreign(config, "pytest_report_teststatus")
+        self.brief = not foreign(config, "pytest_report_teststatus")
         if self.entered is None:
             yield
             return
@@ -325,6 +325,7 @@ class Running(Common):
     def pytest_runtest_logreport(self, report: Any) -> None:
         if (
             self.brief
+            and not self.request.get("data")
             and report.outcome == "passed"
             and type(report) is pytest.TestReport
             and len(self.passed) < len(PHASES)

@@ -66,15 +66,18 @@ class Watch:
 
         return hook
 
-    def objection(self, own: Iterable[int] = ()) -> str | None:
-        """Return why this process must not be forked, None if it may be; `own` descriptors are seen to by others."""
+    def objection(self, own: Iterable[int] = (), own_file: str | None = None) -> str | None:
+        """Return why this process must not be forked, None if it may be.
+
+        What is said to be `own`, descriptors and a file, is seen to by others.
+        """
         return (
             _threads()
             or _processes()
             or _loops()
             or self._open_files(set(own))
             or self._changed_files()
-            or self._written_files()
+            or self._written_files(own_file)
         )
 
     def reopened(self) -> list[int]:
@@ -123,10 +126,10 @@ class Watch:
         made = {path for path in set(self._entries()) - self.entries if os.path.islink(path) or not os.path.isdir(path)}
         return f"it made {min(made)} while it was loaded" if made else None
 
-    def _written_files(self) -> str | None:
+    def _written_files(self, own_file: str | None) -> str | None:
         roots = ("/dev", "/proc", "/sys")
         for _event, path in self.written:
-            if os.path.isdir(path):
+            if path == own_file or os.path.isdir(path):
                 continue  # made again in each fork; or opened for a file without a name, which is a descriptor if kept
             parts = path.split("/")
             if any(cache in parts for cache in CACHES) or path.startswith(tuple(root + "/" for root in roots)):

@@ -46,6 +46,7 @@ class Gate:
         self.heap = modules["heap"]["Heap"]()
         self.renewal = modules["renew"]["Renewal"]()
         self.flush = modules["renew"]["flush"]
+        self.find_log_file = modules["renew"]["log_file"]
         self.make_channel = modules["channel"]["Channel"]
         self.hide_channel = modules["boot"]["hide_channel"]
         self.foreign = modules["plugin"]["foreign"]
@@ -73,7 +74,9 @@ class Gate:
 
     def serve(self, config: Any, forks: int) -> None:
         """Serve as a template, for about so many forks; returns in forks only, renewed, with their request taken on."""
-        objection = self.watch.objection(self.renewal.own_descriptors(config))
+        log_file = self.find_log_file(config)
+        own_file = None if log_file is None else str(log_file.baseFilename)
+        objection = self.watch.objection(self.renewal.own_descriptors(config), own_file)
         if objection is not None:
             self.forks.refuse(objection)
         self.prepare(config)

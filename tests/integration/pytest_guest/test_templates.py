@@ -1,4 +1,4 @@
-"""Forks of templates: nothing leaks between them, they are processes of their own, and what cannot be forked is seen."""
+"""Forks of templates: nothing leaks between them, each is a process of its own, and what cannot be forked is seen."""
 
 from __future__ import annotations
 
@@ -172,10 +172,10 @@ def test_logging_is_as_in_a_process_of_its_own(tmp_path):
             def test_logs(number, caplog):
                 logging.getLogger("a").info("line %d", number)
                 logging.getLogger("a").warning("shown %d", number)
-                assert [each.message for each in caplog.records] == [f"shown {number}"]
+                assert [each.message for each in caplog.records] == [f"line {number}", f"shown {number}"]
                 with open("log.txt") as stream:
                     text = stream.read()
-                assert f"line {number}" not in text and f"shown {number}" in text
+                assert f"line {number}" in text and f"shown {number}" in text
                 assert f"shown {1 - number}" not in text
         """,
     )
@@ -224,15 +224,14 @@ def test_files_read_by_several_forks_have_a_position_in_each(tmp_path):
 
 
 def test_directories_made_while_loading_are_made_again(tmp_path):
-    made = tmp_path / "made" / "deep"
     project = make(
-        tmp_path / "p",
-        conftest_py=f"import os\nos.makedirs({str(made)!r}, exist_ok=True)\n",
-        test_a_py=f"""
-            import os, pytest
+        tmp_path,
+        conftest_py="import os\nMADE = f'made/{os.getpid()}'\nos.makedirs(MADE)\n",
+        test_a_py="""
+            import os, pytest, conftest
             @pytest.mark.parametrize("number", range(2))
             def test_there(number):
-                os.rmdir({str(made)!r})
+                os.rmdir(conftest.MADE)
         """,
     )
     assert "2 passed" in warm(project).output
@@ -250,8 +249,10 @@ def test_what_the_collector_is_asked_is_answered_about_the_whole_heap(tmp_path):
             def test_cycle():
                 global node
                 reference = weakref.ref(node)
-                assert other in gc.get_referrers(node)
-                assert node in gc.get_objects()
+                found = [each is other for each in gc.get_referrers(node)]
+                assert any(found)
+                found = [each is node for each in gc.get_objects()]
+                assert any(found)
                 del node, other[:]
                 gc.collect()
                 assert reference() is None
@@ -303,7 +304,7 @@ def test_exit_functions_and_threads_that_last_are_waited_for(tmp_path):
     ("statement", "reason"),
     [
         ("import threading; threading.Thread(target=event.wait, name='worker', daemon=True).start()", "thread: worker"),
-        ("import subprocess; P = subprocess.Popen(['sleep', '100'])", "process that still runs: sleep 100"),
+        ("import subprocess; P = subprocess.Popen(['sleep', '100'])", "process that still runs"),
         ("import asyncio; L = asyncio.new_event_loop(); asyncio.set_event_loop(L)", "event loop of asyncio"),
         ("import asyncio; L = asyncio.new_event_loop()", "cannot be shared between tests"),
         ("import select; E = select.epoll()", "cannot be shared between tests"),
@@ -427,12 +428,12 @@ def test_the_portable_form_of_reports_is_sent_to_those_who_ask(tmp_path):
     assert all(report.data["$report_type"] == "TestReport" for report in reports)
 
 
-@pytest.mark.parametrize("closing", ["os.closerange(3, 1000)", "os.close(200)"])
+@pytest.mark.parametrize("closing", ["os.closerange(100, 1000)", "os.close(200)"])
 def test_a_lost_channel_ends_a_fork_with_an_exit_code_of_its_own_and_the_test_runs_again_cold(tmp_path, closing):
     project = make(tmp_path, test_a_py=f"import os\ndef test_x(): {closing}\n")
     outcome = fork_raw(project, [["test_a.py::test_x", 0, str(project / "test_a.py")]])
     assert outcome.code == CHANNEL_LOST_CODE
-    run = warm(project, "-s")
+    run = warm(project)
     assert "as pytest counts: 1 passed" in run.output
 
 
