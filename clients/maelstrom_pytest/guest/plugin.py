@@ -80,6 +80,8 @@ class Common:
         describe: Any,
         render: Any,
         reason: Any,
+        describe_item: Any,
+        foreign: Any,
     ) -> None:
         self.request = request
         self.channel = channel  # none in a template: there is nobody to tell
@@ -90,6 +92,8 @@ class Common:
         self.describe = describe
         self.render = render
         self.reason = reason
+        self.describe_item = describe_item
+        self.foreign = foreign
         self.markup = False
         self.width = int(request.get("width", 80))
         self.warnings = 0
@@ -180,7 +184,7 @@ class Collecting(Common):
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
         for item, occurrence in numbered(items):
-            self.send(describe_item(item, occurrence))
+            self.send(self.describe_item(item, occurrence))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -260,7 +264,7 @@ class Running(Common):
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self, session: Any) -> Iterator[None]:
         config = session.config
-        self.brief = not foreign(config, "pytest_report_teststatus")
+        self.brief = not self.foreign(config, "pytest_report_teststatus")
         if self.entered is None:
             yield
             return
@@ -350,17 +354,6 @@ class Running(Common):
         self.send(record)
 
 
-def foreign(config: Any, *names: str) -> bool:
-    """Tell whether a plugin that is neither pytest's nor ours implements one of these hooks."""
-    for name in names:
-        caller = getattr(config.hook, name, None)
-        for implementation in caller.get_hookimpls() if caller is not None else ():
-            module = str(getattr(implementation.function, "__module__", ""))
-            if not module.startswith(("_pytest.", "maelstrom_guest.")):
-                return True
-    return False
-
-
 def numbered(items: Iterable[Any]) -> Iterator[tuple[Any, int]]:
     """Yield each item with the number of items before it that have the same node id."""
     seen: dict[str, int] = {}
@@ -382,23 +375,3 @@ def ways_to(files: Iterable[str]) -> set[str]:
             entered.add(os.path.join(directory, "__init__.py"))
             directory = os.path.dirname(directory)
     return entered
-
-
-def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
-    """Return the record of a collected item."""
-    file = item.getparent(pytest.File)
-    klass = item.getparent(pytest.Class)
-    path, line, domain = item.location
-    name = getattr(item, "originalname", None) or item.name
-    return {
-        "type": "item",
-        "nodeid": str(item.nodeid),
-        "occurrence": occurrence,
-        "file": str(file.path if file is not None else item.path),
-        "module": str(file.nodeid) if file is not None else str(item.nodeid).split("::", 1)[0],
-        "class": str(klass.nodeid) if klass is not None else None,
-        "function": f"{item.parent.nodeid}::{name}",
-        "location": [str(path), line, str(domain)],
-        "markers": sorted({str(mark.name) for mark in item.iter_markers()}),
-        "keywords": sorted({str(keyword) for keyword in item.keywords if isinstance(keyword, str)}),
-    }

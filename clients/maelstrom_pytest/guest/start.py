@@ -46,7 +46,7 @@ def run_template(
     """
     request = json.loads(request_text.decode("utf-8"))
     modules = {
-        name: load(directory, name) for name in ("boot", "channel", "heap", "plugin", "renew", "safety", "template")
+        name: load(directory, name) for name in ("boot", "channel", "heap", "hooks", "renew", "safety", "template")
     }
     watch = modules["safety"]["Watch"](request.get("private"))  # sees what is there before anything is loaded
     arguments = prepare(request, safe_path)
@@ -89,6 +89,8 @@ def make_plugin(
         describe=reports["describe"],
         render=reports["render"],
         reason=reports["reason"],
+        describe_item=reports["describe_item"],
+        foreign=load(directory, "hooks")["foreign"],
     )
 
 

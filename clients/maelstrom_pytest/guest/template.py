@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, NoReturn
 
-# Hooks at the end of a session. What pytest itself does there (a cache, reports to files) is seen by nobody: a job's
-# result has been sent, its files go with its container. The same goes for what is printed (pytest_terminal_summary).
-LAST_HOOKS = ("pytest_sessionfinish", "pytest_unconfigure")
-# called for each test
-PRINTING_HOOKS = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
-
 
 class Gate:
     """Stops where templates are made, and ends the jobs forked from them."""
@@ -49,7 +43,7 @@ class Gate:
         self.find_log_file = modules["renew"]["log_file"]
         self.make_channel = modules["channel"]["Channel"]
         self.hide_channel = modules["boot"]["hide_channel"]
-        self.foreign = modules["plugin"]["foreign"]
+        self.hooks = modules["hooks"]
         self.in_job = False
         self.whole_end = True
         self.kept: Any = None
@@ -97,20 +91,9 @@ class Gate:
 
     def prepare(self, config: Any) -> None:
         """Leave out what nobody reads, unless a plugin might."""
-        self.whole_end = self.foreign(config, *LAST_HOOKS) or foreign_cleanups(config)
-        if self.whole_end:
-            return
-        plugins = config.pluginmanager
-        reporter = plugins.getplugin("terminalreporter")
-        if type(reporter).__module__ == "_pytest.terminal":
-            leave_out(config, reporter, *PRINTING_HOOKS)
-        for name in ("lfplugin", "stepwiseplugin"):  # for later sessions; there are none
-            leave_out(config, plugins.getplugin(name), *PRINTING_HOOKS)
-        logs = plugins.getplugin("logging-plugin")
-        if type(getattr(logs, "log_cli_handler", None)).__name__ == "_LiveLoggingNullHandler":
-            leave_out(config, logs, *PRINTING_HOOKS)
-        if not float(config.getini("faulthandler_timeout") or 0):
-            leave_out(config, plugins.getplugin("faulthandler"), "pytest_runtest_protocol")
+        self.whole_end = self.hooks["matters_at_the_end"](config)
+        if not self.whole_end:
+            self.hooks["leave_out_printing"](config)
 
     def finish(self, status: int) -> NoReturn:
         """End a job as the interpreter would, without taking apart what was loaded.
@@ -121,40 +104,6 @@ class Gate:
         threading = sys.modules.get("threading")
         if threading is not None and len(threading._active) > 1:
             threading._shutdown()
-        run_exit_functions()
+        self.hooks["run_exit_functions"]()
         self.flush(sys.stdout, sys.stderr)
         _exit(status)
-
-
-def leave_out(config: Any, plugin: Any, *names: str) -> None:
-    """Take a plugin's part out of these hooks; where pytest does not let us, it stays."""
-    for name in names:
-        remove = getattr(getattr(config.hook, name, None), "_remove_plugin", None)
-        try:
-            remove(plugin)  # type: ignore[misc]
-        except (TypeError, ValueError):  # there is no such function, or the plugin has no part in it
-            continue
-
-
-def run_exit_functions() -> None:
-    """Run what is registered with atexit; failures are printed, as by the interpreter."""
-    import atexit
-
-    try:
-        atexit._run_exitfuncs()
-    except BaseException:  # noqa: BLE001 older interpreters raise the last failure, which has been printed
-        return
-
-
-def foreign_cleanups(config: Any) -> bool:
-    """Tell whether a plugin that is not pytest's has left something to be done at the end of the session."""
-    stack = getattr(config, "_cleanup_stack", None)
-    callbacks = getattr(stack, "_exit_callbacks", None)
-    if callbacks is not None:
-        functions = [getattr(callback, "__wrapped__", callback) for _sync, callback in callbacks]
-    else:
-        functions = list(getattr(config, "_cleanup", ()))
-    functions = [getattr(function, "func", function) for function in functions]  # of functools.partial
-    return any(
-        not str(getattr(each, "__module__", "") or "").startswith(("_pytest", "contextlib")) for each in functions
-    )

@@ -115,6 +115,15 @@ def ours(
         return Run(code, stream.getvalue(), load(report), outcomes, len(chosen_runner.specs), refusals)
 
 
+def warm(project: Path, *arguments: str, **more: object) -> Run:
+    """Run by templates; none may refuse."""
+    runner = TemplateRunner()
+    run = ours(project, *arguments, runner=runner, **more)
+    assert runner.refusals == [], run.output
+    assert runner.warm
+    return run
+
+
 def assert_same(
     project: Path, *arguments: str, python: str = sys.executable, refused: bool = False, **settings: object
 ) -> Run:

@@ -1,0 +1,81 @@
+"""Which hooks are there, and which can do without being called.
+
+Runs inside the container; see the package. Imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Hooks at the end of a session. What pytest itself does there (a cache, reports to files) is seen by nobody: a job's
+# result has been sent, its files go with its container. The same goes for what is printed (pytest_terminal_summary).
+LAST_HOOKS = ("pytest_sessionfinish", "pytest_unconfigure")
+# called for each test
+PRINTING_HOOKS = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
+
+
+def foreign(config: Any, *names: str) -> bool:
+    """Tell whether a plugin that is neither pytest's nor ours implements one of these hooks."""
+    for name in names:
+        caller = getattr(config.hook, name, None)
+        for implementation in caller.get_hookimpls() if caller is not None else ():
+            module = str(getattr(implementation.function, "__module__", ""))
+            if not module.startswith(("_pytest.", "maelstrom_guest.")):
+                return True
+    return False
+
+
+def matters_at_the_end(config: Any) -> bool:
+    """Tell whether somebody but pytest has something to do when a session ends."""
+    return foreign(config, *LAST_HOOKS) or foreign_cleanups(config)
+
+
+def leave_out_printing(config: Any) -> None:
+    """Take out the parts of pytest that print what nobody reads, or do nothing."""
+    plugins = config.pluginmanager
+    reporter = plugins.getplugin("terminalreporter")
+    if type(reporter).__module__ == "_pytest.terminal":
+        leave_out(config, reporter, *PRINTING_HOOKS)
+    for name in ("lfplugin", "stepwiseplugin"):  # for later sessions; there are none
+        leave_out(config, plugins.getplugin(name), *PRINTING_HOOKS)
+    logs = plugins.getplugin("logging-plugin")
+    if type(getattr(logs, "log_cli_handler", None)).__name__ == "_LiveLoggingNullHandler":
+        leave_out(config, logs, *PRINTING_HOOKS)
+    if not float(config.getini("faulthandler_timeout") or 0):
+        leave_out(config, plugins.getplugin("faulthandler"), "pytest_runtest_protocol")
+
+
+def foreign_cleanups(config: Any) -> bool:
+    """Tell whether a plugin that is not pytest's has left something to be done at the end of the session."""
+    stack = getattr(config, "_cleanup_stack", None)
+    callbacks = getattr(stack, "_exit_callbacks", None)
+    if callbacks is not None:
+        functions = [getattr(callback, "__wrapped__", callback) for _sync, callback in callbacks]
+    else:
+        functions = list(getattr(config, "_cleanup", ()))
+    functions = [getattr(function, "func", function) for function in functions]  # of functools.partial
+    return any(
+        not str(getattr(each, "__module__", "") or "").startswith(("_pytest", "contextlib")) for each in functions
+    )
+
+
+def leave_out(config: Any, plugin: Any, *names: str) -> None:
+    """Take a plugin's part out of these hooks; where pytest does not let us, it stays."""
+    for name in names:
+        remove = getattr(getattr(config.hook, name, None), "_remove_plugin", None)
+        try:
+            remove(plugin)  # type: ignore[misc]
+        except (TypeError, ValueError):  # there is no such function, or the plugin has no part in it
+            continue
+
+
+def run_exit_functions() -> None:
+    """Run what is registered with atexit; failures are printed, as by the interpreter."""
+    import atexit
+
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:  # noqa: BLE001 older interpreters raise the last failure, which has been printed
+        return
