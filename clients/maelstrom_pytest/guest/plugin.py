@@ -292,6 +292,8 @@ class Running(Common):
         if self.collected is not None:
             for position, (item, occurrence) in enumerate(numbered(items)):
                 self.collected[str(item.nodeid), occurrence] = (position, item)
+                # worked out once, here, instead of in each fork by two dozen functions that it need not touch
+                item.location  # noqa: B018
             return
         kept = []
         for item, occurrence in numbered(items):
