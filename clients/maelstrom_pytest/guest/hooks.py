@@ -5,13 +5,20 @@ Runs inside the container; see the package. Imports nothing but the standard lib
 
 from __future__ import annotations
 
+import os
+import sys
+import types
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
-# Hooks at the end of a session. What pytest itself does there (a cache, reports to files) is seen by nobody: a job's
-# result has been sent, its files go with its container. The same goes for what is printed (pytest_terminal_summary).
-LAST_HOOKS = ("pytest_sessionfinish", "pytest_unconfigure")
+# Hooks at the end of a session, and around its tests: a fork begins inside those, and ends without leaving them. What
+# pytest itself does there (a cache, reports to files) is seen by nobody: a job's result has been sent, its files go with
+# its container. The same goes for what is printed (pytest_terminal_summary).
+LAST_HOOKS = ("pytest_runtestloop", "pytest_sessionfinish", "pytest_unconfigure")
+SETUP_FUNCTIONS = ("setUpModule", "setup_module", "tearDownModule", "teardown_module", "__getattr__")
 # called for each test
 PRINTING_HOOKS = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
 
@@ -45,6 +52,38 @@ def leave_out_printing(config: Any) -> None:
         leave_out(config, logs, *PRINTING_HOOKS)
     if not float(config.getini("faulthandler_timeout") or 0):
         leave_out(config, plugins.getplugin("faulthandler"), "pytest_runtest_protocol")
+
+
+def leave_out_packages(items: Iterable[Any]) -> None:
+    """Keep packages from being set up where that means to find a module that has no function for it.
+
+    Each test's process would look for it once, through a hundred pages of memory.
+    """
+    nodes = {}
+    for item in items:
+        node = item.parent
+        while node is not None and id(node) not in nodes:
+            nodes[id(node)] = node
+            node = node.parent
+    for node in nodes.values():
+        kind = type(node)
+        if kind.__name__ != "Package" or kind.__module__ != "_pytest.python" or not hasattr(node, "path"):
+            continue
+        file = os.path.join(str(node.path), "__init__.py")
+        module = next((each for each in list(sys.modules.values()) if file_of(each) == file), None)
+        if module is not None and not any(name in module.__dict__ for name in SETUP_FUNCTIONS):
+            node.setup = do_nothing
+
+
+def file_of(module: Any) -> str | None:
+    """Return where a module comes from, without asking it: it may answer by loading something."""
+    names = module.__dict__ if type(module) is types.ModuleType else None
+    file = names.get("__file__") if type(names) is dict else None
+    return file if isinstance(file, str) else None
+
+
+def do_nothing() -> None:
+    """Stand in for a setup."""
 
 
 def foreign_cleanups(config: Any) -> bool:

@@ -48,6 +48,9 @@ SINGLE: dict[str, object] = {
 }
 
 
+# the records that every test sends, ready-made: an encoder's pages would have to be copied in each fork
+DONE = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f]}'
+SESSION = b'{"type":"session","status":%d,"warnings":%d,"deselected":%d}'
 PHASES = ("setup", "call", "teardown")
 
 
@@ -87,7 +90,7 @@ class Common:
         self.channel = channel  # none in a template: there is nobody to tell
         self.channel_lost_error = channel_lost_error
         self.channel_lost_code = channel_lost_code
-        self.pending: list[dict[str, Any]] = []
+        self.pending: list[bytes] = []
         self.reaper = reaper
         self.describe = describe
         self.render = render
@@ -100,7 +103,7 @@ class Common:
         self.deselected = 0
         self.config: Any = None
 
-    def send(self, record: dict[str, Any]) -> None:
+    def send(self, record: dict[str, Any] | bytes) -> None:
         """Send a record and what waits before it; if that cannot be done any more, say so and end.
 
         The reaper is told by a signal; where there is none of ours, in a fork of a template, the exit code tells.
@@ -118,7 +121,7 @@ class Common:
 
     def send_end(self, status: int) -> None:
         """Send that the session is over."""
-        self.send({"type": "session", "status": status, "warnings": self.warnings, "deselected": self.deselected})
+        self.send(SESSION % (status, self.warnings, self.deselected))
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
@@ -320,9 +323,8 @@ class Running(Common):
         if outcome.excinfo is not None:  # pytest is being stopped in the middle of this item
             self.send_passed()
         elif len(self.passed) == len(PHASES):
-            durations = [report.duration for report in self.passed]
+            self.pending.append(DONE % (index, *[report.duration for report in self.passed]))
             del self.passed[:]
-            self.pending.append({"type": "done", "item": index, "durations": durations})
         else:
             self.send_passed()
             self.send({"type": "finish", "item": index})

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+# Warming up costs a template as much as it saves in some hundreds of forks.
+FEW, MANY = 0, 400
+
+
 def run(
     load: Callable[[str, str], dict[str, Any]],
     directory: str,
@@ -53,9 +57,10 @@ def run_template(
     imitate_module_run(arguments)
     import pytest
 
-    load(directory, "warm")["warm_up"]()
+    if request.get("forks", FEW) >= MANY:
+        load(directory, "warm")["warm_up"]()
     running = make_plugin(load, directory, request, modules["channel"], None, 0)
-    gate = modules["template"]["Gate"](forks, running, watch, modules)
+    gate = modules["template"]["Gate"](forks, running, watch, modules, request.get("forks", FEW))
     status = call_main(pytest, [running, gate])
     if not gate.in_job:  # a mistake in the arguments, a plugin that gave up
         forks.refuse(f"pytest ended with exit status {status} before its tests were loaded")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Gate:
     """Stops where templates are made, and ends the jobs forked from them."""
 
-    def __init__(self, forks: Any, running: Any, watch: Any, modules: dict[str, Any]) -> None:
+    def __init__(self, forks: Any, running: Any, watch: Any, modules: dict[str, Any], expected: int) -> None:
         self.forks = forks
         self.running = running
         self.watch = watch
@@ -44,22 +44,25 @@ class Gate:
         self.make_channel = modules["channel"]["Channel"]
         self.hide_channel = modules["boot"]["hide_channel"]
         self.hooks = modules["hooks"]
+        self.expected = expected  # forks, of this base and its stages
         self.in_job = False
         self.whole_end = True
         self.kept: Any = None
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self, session: Any) -> Iterator[None]:
-        self.serve(session.config, forks=1000)
+        self.serve(session.config, forks=self.expected)
         yield
 
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    # innermost: what other plugins put around all tests is done once, in the stage
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtestloop(self, session: Any) -> Iterator[None]:
         if not self.in_job:
             if session.testsfailed or self.running.collect_error:
                 self.forks.refuse(f"failed to collect {self.running.collect_error or 'the file'} on its own")
             self.kept = session.items  # letting go of the list would write to every item
             session.items = []
+            self.hooks["leave_out_packages"](self.kept)
             self.serve(session.config, forks=len(self.kept))
             self.running.pick(session)
         outcome: Any = yield

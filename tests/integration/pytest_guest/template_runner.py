@@ -145,7 +145,9 @@ class TemplateRunner(SubprocessRunner):
             environment = {name: value.replace("$$", "$") for name, value in element.vars.items()}
             first = {key: request[key] for key in ("args", "markup", "width")}
             guest = spec.arguments[-1]
-            base, process, said = start_base(spec, guest, {"mode": "template", "private": [], **first}, environment)
+            base, process, said = start_base(
+                spec, guest, {"mode": "template", "private": [], "forks": 1000, **first}, environment
+            )
             self.processes.append(process)
             self.add(None, base, said)
         base = self.templates[None]
