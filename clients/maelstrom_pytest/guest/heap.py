@@ -50,6 +50,10 @@ class Heap:
         call.__module__ = "gc"
         return call
 
+    def leave_frozen(self) -> None:
+        """Collect what the tests have made, no more: pytest collects at its end, several times."""
+        self.frozen = False
+
     def settle(self, forks: int) -> None:
         """Leave no garbage to the forks, let their collector not look at what is here, and join pages to huge ones."""
         self.originals["collect"]()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Hooks at the end of a session, and around its tests: a fork begins inside those, and ends without leaving them. What
-# pytest itself does there (a cache, reports to files) is seen by nobody: a job's result has been sent, its files go with
+# pytest itself does there (a cache, reports to files) is seen by nobody: a result has been sent, files go with
 # its container. The same goes for what is printed (pytest_terminal_summary).
 LAST_HOOKS = ("pytest_runtestloop", "pytest_sessionfinish", "pytest_unconfigure")
 SETUP_FUNCTIONS = ("setUpModule", "setup_module", "tearDownModule", "teardown_module", "__getattr__")

@@ -66,6 +66,7 @@ class Gate:
             self.serve(session.config, forks=len(self.kept))
             self.running.pick(session)
         outcome: Any = yield
+        self.heap.leave_frozen()
         if outcome.excinfo is None and not self.whole_end:
             self.finish(1 if session.testsfailed else 0 if session.testscollected else 5)
 
