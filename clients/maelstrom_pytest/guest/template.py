@@ -77,7 +77,10 @@ class Gate:
         objection = self.watch.objection(self.renewal.own_descriptors(config), own_file)
         if objection is not None:
             self.forks.refuse(objection)
-        self.prepare(config)
+        self.whole_end = self.hooks["matters_at_the_end"](config)
+        # not in the base: a conftest further down may yet want a proper end, and what was printed
+        if self.running.collected is not None and not self.whole_end:
+            self.hooks["leave_out_printing"](config)
         self.renewal.prepare(config, self.watch.reopened(), self.watch.directories())
         self.heap.settle(forks)
         self.forks.ready()
@@ -92,12 +95,6 @@ class Gate:
             self.renewal.perform(job=False)
             self.watch.again()
             self.running.stage(json.loads(payload.decode("utf-8")))
-
-    def prepare(self, config: Any) -> None:
-        """Leave out what nobody reads, unless a plugin might."""
-        self.whole_end = self.hooks["matters_at_the_end"](config)
-        if not self.whole_end:
-            self.hooks["leave_out_printing"](config)
 
     def finish(self, status: int) -> NoReturn:
         """End a job as the interpreter would, without taking apart what was loaded.

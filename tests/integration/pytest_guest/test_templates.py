@@ -265,6 +265,22 @@ def test_hooks_at_the_end_of_a_session_are_called_where_the_project_has_some(tmp
     assert words[-5:] == ["torn", "finished:0", "unconfigured", "finished:1", "unconfigured"]
 
 
+def test_a_conftest_below_the_root_gets_the_end_of_a_session_that_it_asks_for(tmp_path):
+    project = make(
+        tmp_path,
+        conftest_py="",
+        deep__conftest_py="""
+            def pytest_sessionfinish(session):
+                reporter = session.config.pluginmanager.getplugin("terminalreporter")
+                with open("notes", "w") as stream:
+                    stream.write(f"passed {len(reporter.stats.get('passed', ()))}")
+        """,
+        deep__test_a_py="def test_x(): pass\n",
+    )
+    warm(project)
+    assert (project / "notes").read_text() == "passed 1"
+
+
 def test_exit_functions_and_threads_that_last_are_waited_for(tmp_path):
     project = make(
         tmp_path,
