@@ -15,7 +15,7 @@ from pathlib import Path
 from maelstrom_core.errors import InfrastructureError
 from maelstrom_pytest.interpreter import Interpreter
 
-MODULES = ("boot", "channel", "plugin", "reports", "start")
+MODULES = ("boot", "channel", "heap", "hooks", "plugin", "renew", "reports", "safety", "start", "template", "warm")
 SOURCE = Path(__file__).parent / "guest"
 
 # An unchecked hash: the interpreter takes the compiled file without looking at the source.

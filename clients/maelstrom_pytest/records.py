@@ -14,6 +14,8 @@ import msgspec
 
 MAX_RECORD = 32 * 1024 * 1024
 MAX_RECORDS = 2_000_000
+CHANNEL_LOST_CODE = 187
+"""How a fork of a template ends that can no longer reach its result channel."""
 
 
 class Configured(msgspec.Struct, frozen=True, tag="configured"):
@@ -95,6 +97,28 @@ class Report(msgspec.Struct, frozen=True, tag="report"):
     """pytest's own portable form of the report."""
 
 
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """An item passed in setup, call and teardown, and there is nothing else to say: three reports and a finish."""
+
+    item: int
+    durations: tuple[float, float, float]
+
+    def reports(self) -> tuple[Report, ...]:
+        """Return the reports that this one record stands for."""
+        return tuple(
+            Report(
+                item=self.item,
+                nodeid="",
+                when=when,
+                outcome="passed",
+                category="passed" if when == "call" else "",
+                word="PASSED" if when == "call" else "",
+                duration=duration,
+            )
+            for when, duration in zip(("setup", "call", "teardown"), self.durations, strict=True)
+        )
+
+
 class Missing(msgspec.Struct, frozen=True, tag="missing"):
     """Selected items that were not collected this time."""
 
@@ -137,6 +161,7 @@ Record = (
     | Start
     | Finish
     | Report
+    | Done
     | Missing
     | InternalError
     | Interrupted

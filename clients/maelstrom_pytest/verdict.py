@@ -13,7 +13,9 @@ import msgspec
 
 from maelstrom_core.job import Cancelled, ExecutionError, Exited, Outcome, Signaled, SystemFailure, TimedOut
 from maelstrom_pytest.records import (
+    CHANNEL_LOST_CODE,
     CollectError,
+    Done,
     Ended,
     Finish,
     InternalError,
@@ -67,6 +69,8 @@ class JobVerdicts(msgspec.Struct, frozen=True):
     again: tuple[int, ...] = ()
     unpruned: tuple[int, ...] = ()
     """Not collected on their own: to be run once more with the whole project collected."""
+    cold: tuple[int, ...] = ()
+    """A fork of a template lost its channel: to be run in a process of their own, which can find it again."""
 
 
 def judge_reports(reports: Sequence[Report]) -> Status:
@@ -86,12 +90,17 @@ def judge_reports(reports: Sequence[Report]) -> Status:
     return Status.XPASS if report.wasxfail is not None else Status.PASSED
 
 
-def judge_job(count: int, transcript: Transcript, outcome: Outcome, *, pruned: bool = True) -> JobVerdicts:
+def judge_job(
+    count: int, transcript: Transcript, outcome: Outcome, *, pruned: bool = True, direct: bool = False
+) -> JobVerdicts:
     """Return the verdict of each of the `count` items of a job.
 
     Items that finished are judged by their reports. The item that was running when the job came to grief is told
-    why; items that had not begun are to be run again, unless nothing had begun at all.
+    why; items that had not begun are to be run again, unless nothing had begun at all. `direct` jobs are forks of a
+    template: no reaper of the guest says how pytest's process ended, the outcome itself does.
     """
+    if direct:
+        transcript = with_end(transcript, outcome)
     if isinstance(outcome, ExecutionError | SystemFailure):
         return _all(count, Verdict(Status.ERR, detail=outcome.message, hint=outcome.hint, infrastructure=True))
     if isinstance(outcome, Cancelled):
@@ -104,6 +113,9 @@ def judge_job(count: int, transcript: Transcript, outcome: Outcome, *, pruned: b
     rest = [item for item in range(count) if item not in verdicts and item not in unpruned]
     if transcript.cut and finished:  # many tests had much to say: those whose reports were not kept say it again
         return JobVerdicts(verdicts, again=tuple(rest), unpruned=unpruned)
+    ended: Ended | None = transcript.last(Ended)
+    if direct and rest and ended is not None and ended.channel_lost and transcript.garbage is None:
+        return JobVerdicts(verdicts, unpruned=unpruned, cold=tuple(rest))
     grief = _grief(transcript, outcome)
     if rest and grief is None:
         grief = Verdict(Status.ERR, detail="pytest ended without a word about this test", stderr=_stderr(outcome))
@@ -119,6 +131,21 @@ def judge_job(count: int, transcript: Transcript, outcome: Outcome, *, pruned: b
     return JobVerdicts(verdicts, again=tuple(item for item in rest if item not in verdicts), unpruned=unpruned)
 
 
+def with_end(transcript: Transcript, outcome: Outcome) -> Transcript:
+    """Return the records of a fork of a template, with how it ended as a reaper would have said it.
+
+    What the channel says about that is the test's own invention.
+    """
+    ended: Ended | None = None
+    if isinstance(outcome, Exited):
+        lost = outcome.code == CHANNEL_LOST_CODE and transcript.last(SessionEnd) is None
+        ended = Ended(outcome.code, None, lost)
+    elif isinstance(outcome, Signaled):
+        ended = Ended(None, outcome.signal, channel_lost=False)
+    records = tuple(record for record in transcript.records if not isinstance(record, Ended))
+    return msgspec.structs.replace(transcript, records=records if ended is None else (*records, ended))
+
+
 def _all(count: int, verdict: Verdict) -> JobVerdicts:
     return JobVerdicts(dict.fromkeys(range(count), verdict))
 
@@ -130,11 +157,16 @@ def _by_item(count: int, transcript: Transcript) -> tuple[list[list[Report]], se
     finished: set[int] = set()
     last: int | None = None
     for record in transcript.records:
-        if isinstance(record, Start | Finish | Report) and 0 <= record.item < count:
+        if isinstance(record, Start | Finish | Report | Done) and 0 <= record.item < count:
             if isinstance(record, Report):
                 reports[record.item].append(record)
+            elif isinstance(record, Done):
+                reports[record.item] += record.reports()
+                finished.add(record.item)
+                last = record.item
             elif isinstance(record, Finish):
                 finished.add(record.item)
+                last = record.item
             else:
                 started.add(record.item)
                 last = record.item

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_RECORD = 32 * 1024 * 1024
+CHANNEL_LOST_CODE = 187  # exit code of a fork of a template that lost its channel; `records` has it, too
 
 dumps = JSONEncoder().encode
 
@@ -41,8 +42,10 @@ def plain(value: Any, depth: int = 0) -> Any:
         return f"<{type(value).__name__}>"
 
 
-def encode(record: dict[str, Any]) -> bytes:
+def encode(record: dict[str, Any] | bytes) -> bytes:
     """Return the frame of a record; what JSON cannot carry becomes text."""
+    if isinstance(record, bytes):
+        return len(record).to_bytes(4, "big") + record
     try:
         text = dumps(record)
     except (TypeError, ValueError, RecursionError):
@@ -61,7 +64,8 @@ class Channel:
     """Sends records; silent in processes that a test forked off, which are not pytest any more.
 
     Tests close descriptors, and open others in their place. Before each record the descriptor is compared with what it
-    was; if it is lost it is opened again through the reaper's, which no test can close.
+    was; if it is lost it is opened again through the reaper's, which no test can close. A fork of a template has no
+    such reaper: what is lost there is lost.
     """
 
     def __init__(self, descriptor: int, reaper: int = 0) -> None:
@@ -71,12 +75,12 @@ class Channel:
         status = fstat(descriptor)
         self._identity = (status.st_dev, status.st_ino)
 
-    def send(self, record: dict[str, Any]) -> None:
-        """Write one record; raises ChannelLostError."""
+    def send(self, *records: dict[str, Any] | bytes) -> None:
+        """Write records, or the JSON of some, in one go if the system takes them; raises ChannelLostError."""
         if getpid() != self._owner:
             return
         self._check()
-        data = memoryview(encode(record))
+        data = memoryview(b"".join(map(encode, records)))
         while data:
             data = data[write(self._descriptor, data) :]
 

@@ -1,5 +1,8 @@
 """The plugin: collects, or runs exactly the selected items, and sends what pytest says as it says it.
 
+A test that passed in all its phases without more to say is one record, `done`, which waits for company: the next
+record, or the end of the session. Most tests are such, and each record costs a system call and pages of memory.
+
 Everything else is as in an ordinary run: same arguments, same root directory, same configuration, same plugins.
 Two hooks cut the work down to the selected items: directories and files that hold none of them are not entered
 (`pytest_ignore_collect`), and what is collected beside them is dropped at the very end
@@ -45,9 +48,15 @@ SINGLE: dict[str, object] = {
 }
 
 
+# the records that every test sends, ready-made: an encoder's pages would have to be copied in each fork
+DONE = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f]}'
+SESSION = b'{"type":"session","status":%d,"warnings":%d,"deselected":%d}'
+PHASES = ("setup", "call", "teardown")
+
+
 def make_plugin(**parts: Any) -> Collecting | Running:
     """Return the plugin for a request."""
-    return Running(**parts) if parts["request"]["mode"] == "run" else Collecting(**parts)
+    return Collecting(**parts) if parts["request"]["mode"] == "collect" else Running(**parts)
 
 
 def neutralise(config: Any, options: dict[str, object]) -> None:
@@ -65,28 +74,54 @@ class Common:
     """What collecting and running share."""
 
     def __init__(
-        self, request: Any, channel: Any, channel_lost_error: Any, reaper: int, describe: Any, render: Any, reason: Any
+        self,
+        request: Any,
+        channel: Any,
+        channel_lost_error: Any,
+        channel_lost_code: int,
+        reaper: int,
+        describe: Any,
+        render: Any,
+        reason: Any,
+        describe_item: Any,
+        foreign: Any,
     ) -> None:
         self.request = request
-        self.channel = channel
+        self.channel = channel  # none in a template: there is nobody to tell
         self.channel_lost_error = channel_lost_error
+        self.channel_lost_code = channel_lost_code
+        self.pending: list[bytes] = []
         self.reaper = reaper
         self.describe = describe
         self.render = render
         self.reason = reason
+        self.describe_item = describe_item
+        self.foreign = foreign
         self.markup = False
         self.width = int(request.get("width", 80))
         self.warnings = 0
         self.deselected = 0
         self.config: Any = None
 
-    def send(self, record: dict[str, Any]) -> None:
-        """Send a record; if that cannot be done any more, say so to the reaper and end."""
+    def send(self, record: dict[str, Any] | bytes) -> None:
+        """Send a record and what waits before it; if that cannot be done any more, say so and end.
+
+        The reaper is told by a signal; where there is none of ours, in a fork of a template, the exit code tells.
+        """
+        if self.channel is None:
+            return
+        records = [*self.pending, record]
+        del self.pending[:]
         try:
-            self.channel.send(record)
+            self.channel.send(*records)
         except self.channel_lost_error:
-            kill(self.reaper, signal.SIGRTMAX)
-            _exit(1)
+            if self.reaper:
+                kill(self.reaper, signal.SIGRTMAX)
+            _exit(self.channel_lost_code)
+
+    def send_end(self, status: int) -> None:
+        """Send that the session is over."""
+        self.send(SESSION % (status, self.warnings, self.deselected))
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
@@ -152,7 +187,7 @@ class Collecting(Common):
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
         for item, occurrence in numbered(items):
-            self.send(describe_item(item, occurrence))
+            self.send(self.describe_item(item, occurrence))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -163,17 +198,66 @@ class Collecting(Common):
 
 
 class Running(Common):
-    """Runs the selected items and nothing else."""
+    """Runs the selected items and nothing else.
+
+    In a template there is no selection yet: `stage` and `adopt` say later what to collect and what to run.
+    """
 
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
-        selection = self.request["select"]
-        self.wanted = {(nodeid, occurrence): index for index, (nodeid, occurrence, _file) in enumerate(selection)}
+        self.wanted: dict[tuple[str, int], int] = {}
         self.indices: dict[int, int] = {}
         self.current = -1
-        files = [file for _nodeid, _occurrence, file in selection]
-        prune = self.request.get("prune", True) and all(files)
-        self.entered = ways_to(files) if prune else None
+        self.single = False
+        self.entered: set[str] | None = None
+        self.collected: dict[tuple[str, int], tuple[int, Any]] | None = None
+        self.collect_error = ""
+        self.request_file: str | None = None
+        self.passed: list[Any] = []  # reports of the current item that are not sent yet
+        self.brief = False
+        if self.request["mode"] == "run":
+            self.adopt(self.request, self.channel)
+
+    def adopt(self, request: dict[str, Any], channel: Any) -> None:
+        """Take on a selection, and the channel for what becomes of it."""
+        self.channel = channel
+        selection = request["select"]
+        self.wanted = {(nodeid, occurrence): index for index, (nodeid, occurrence, _file) in enumerate(selection)}
+        self.single = len(selection) == 1
+        self.request = dict(self.request, **request)
+        if self.collected is None:
+            files = [file for _nodeid, _occurrence, file in selection]
+            self.entered = ways_to(files) if request.get("prune", True) and all(files) else None
+
+    def stage(self, request: dict[str, Any]) -> None:
+        """Collect one file, and remember its items for selections to come."""
+        self.entered = ways_to([request["file"]]) if request.get("prune", True) else None
+        self.request_file = request["file"]
+        self.collected = {}
+
+    def pick(self, session: Any) -> None:
+        """Leave the selection of what has been collected to be run.
+
+        Touches no other item: each page that is written to after a fork is copied.
+        """
+        assert self.collected is not None  # noqa: S101 for the type checker
+        found = []
+        for key, index in self.wanted.items():
+            entry = self.collected.get(key)
+            if entry is not None:
+                found.append((entry[0], index, entry[1]))
+        found.sort(key=lambda entry: entry[0])
+        for _position, index, item in found:
+            self.indices[id(item)] = index
+        session.items = [item for _position, _index, item in found]
+        session.testscollected = len(found)
+        self.report_missing()
+
+    def report_missing(self) -> None:
+        found = set(self.indices.values())
+        missing = [index for index in self.wanted.values() if index not in found]
+        if missing:
+            self.send({"type": "missing", "items": missing})
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> Iterator[None]:
@@ -183,6 +267,7 @@ class Running(Common):
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self, session: Any) -> Iterator[None]:
         config = session.config
+        self.brief = not self.foreign(config, "pytest_report_teststatus")
         if self.entered is None:
             yield
             return
@@ -207,6 +292,12 @@ class Running(Common):
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
+        if self.collected is not None:
+            for position, (item, occurrence) in enumerate(numbered(items)):
+                self.collected[str(item.nodeid), occurrence] = (position, item)
+                # worked out once, here, instead of in each fork by two dozen functions that it need not touch
+                item.location  # noqa: B018
+            return
         kept = []
         for item, occurrence in numbered(items):
             index = self.wanted.get((str(item.nodeid), occurrence))
@@ -214,23 +305,55 @@ class Running(Common):
                 self.indices[id(item)] = index
                 kept.append(item)
         items[:] = kept
-        found = set(self.indices.values())
-        missing = [index for index in self.wanted.values() if index not in found]
-        if missing:
-            self.send({"type": "missing", "items": missing})
+        self.report_missing()
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if self.channel is None and report.failed:
+            self.collect_error = self.collect_error or str(report.nodeid)
+        else:
+            super().pytest_collectreport(report)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         index = self.indices.get(id(item), -1)
         self.current = index
-        self.send({"type": "start", "item": index})
+        if not self.single or index:  # who is alone is to blame, begun or not
+            self.send({"type": "start", "item": index})
         outcome: Any = yield
-        if outcome.excinfo is None:  # else pytest is being stopped in the middle of this item
+        if outcome.excinfo is not None:  # pytest is being stopped in the middle of this item
+            self.send_passed()
+        elif len(self.passed) == len(PHASES):
+            self.pending.append(DONE % (index, *[report.duration for report in self.passed]))
+            del self.passed[:]
+        else:
+            self.send_passed()
             self.send({"type": "finish", "item": index})
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
-        record = self.describe(self.config, report, self.markup, self.width)
+        if (
+            self.brief
+            and not self.request.get("data")
+            and report.outcome == "passed"
+            and type(report) is pytest.TestReport
+            and len(self.passed) < len(PHASES)
+            and report.when == PHASES[len(self.passed)]
+            and not report.user_properties
+            and not hasattr(report, "wasxfail")
+        ):
+            self.passed.append(report)
+            return
+        self.send_passed()
+        self.send_report(report)
+
+    def send_passed(self) -> None:
+        """Send one by one what was kept for a brief record, for it was no such test."""
+        for report in self.passed:
+            self.send_report(report)
+        del self.passed[:]
+
+    def send_report(self, report: Any) -> None:
+        record = self.describe(self.config, report, self.markup, self.width, bool(self.request.get("data")))
         record["item"] = self.current
         self.send(record)
 
@@ -256,23 +379,3 @@ def ways_to(files: Iterable[str]) -> set[str]:
             entered.add(os.path.join(directory, "__init__.py"))
             directory = os.path.dirname(directory)
     return entered
-
-
-def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
-    """Return the record of a collected item."""
-    file = item.getparent(pytest.File)
-    klass = item.getparent(pytest.Class)
-    path, line, domain = item.location
-    name = getattr(item, "originalname", None) or item.name
-    return {
-        "type": "item",
-        "nodeid": str(item.nodeid),
-        "occurrence": occurrence,
-        "file": str(file.path if file is not None else item.path),
-        "module": str(file.nodeid) if file is not None else str(item.nodeid).split("::", 1)[0],
-        "class": str(klass.nodeid) if klass is not None else None,
-        "function": f"{item.parent.nodeid}::{name}",
-        "location": [str(path), line, str(domain)],
-        "markers": sorted({str(mark.name) for mark in item.iter_markers()}),
-        "keywords": sorted({str(keyword) for keyword in item.keywords if isinstance(keyword, str)}),
-    }

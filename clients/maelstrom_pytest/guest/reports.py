@@ -1,4 +1,4 @@
-"""A report of pytest as a record: its verdict words, and the text pytest would print of it.
+"""A report of pytest as a record, or an item: for a report its verdict words, and the text pytest would print of it.
 
 Runs inside the container; see the package. Imports nothing but pytest and the standard library.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from io import StringIO
 
+import pytest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-def describe(config: Any, report: Any, markup: bool, width: int) -> dict[str, Any]:
-    """Return the record of a test's report."""
+def describe(config: Any, report: Any, markup: bool, width: int, data: bool = False) -> dict[str, Any]:
+    """Return the record of a test's report; with its portable form only if somebody wants that: it is costly."""
     category, word = status(config, report)
     failed = report.outcome == "failed"
     when = getattr(report, "when", None) or "call"
@@ -29,8 +31,9 @@ def describe(config: Any, report: Any, markup: bool, width: int) -> dict[str, An
         "wasxfail": None if not hasattr(report, "wasxfail") else str(report.wasxfail),
         "reason": reason(report),
         "user_properties": [[str(name), value] for name, value in getattr(report, "user_properties", ())],
-        "data": serialise(config, report),
     }
+    if data:
+        record["data"] = serialise(config, report)
     if failed:
         head = headline(report)
         error = when != "call"
@@ -113,3 +116,23 @@ def sections(config: Any, report: Any, writer: Any) -> None:
         if shown == "all" or shown in name:
             writer.sep("-", name)
             writer.line(content[:-1] if content.endswith("\n") else content)
+
+
+def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
+    """Return the record of a collected item."""
+    file = item.getparent(pytest.File)
+    klass = item.getparent(pytest.Class)
+    path, line, domain = item.location
+    name = getattr(item, "originalname", None) or item.name
+    return {
+        "type": "item",
+        "nodeid": str(item.nodeid),
+        "occurrence": occurrence,
+        "file": str(file.path if file is not None else item.path),
+        "module": str(file.nodeid) if file is not None else str(item.nodeid).split("::", 1)[0],
+        "class": str(klass.nodeid) if klass is not None else None,
+        "function": f"{item.parent.nodeid}::{name}",
+        "location": [str(path), line, str(domain)],
+        "markers": sorted({str(mark.name) for mark in item.iter_markers()}),
+        "keywords": sorted({str(keyword) for keyword in item.keywords if isinstance(keyword, str)}),
+    }

@@ -12,7 +12,11 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
+
+
+# Warming up costs a template as much as it saves in some hundreds of forks.
+FEW, MANY = 0, 400
 
 
 def run(
@@ -25,32 +29,74 @@ def run(
 ) -> None:
     """Serve the request; ends by SystemExit with pytest's exit status, as pytest's own main module does."""
     request = json.loads(request_text.decode("utf-8"))
-    if not safe_path:
-        sys.path.insert(0, os.getcwd())
-    arguments = [os.fsdecode(os.fsencode(argument)) for argument in request["args"]]
-    module_namespace = load(directory, "channel")
-    channel = module_namespace["Channel"](descriptor, reaper)
+    arguments = prepare(request, safe_path)
+    channel_module = load(directory, "channel")
+    channel = channel_module["Channel"](descriptor, reaper)
     imitate_module_run(arguments)
     import pytest
 
+    plugin = make_plugin(load, directory, request, channel_module, channel, reaper)
+    status = call_main(pytest, [plugin])
+    plugin.send_end(status)
+    raise SystemExit(status)
+
+
+def run_template(
+    load: Callable[[str, str], dict[str, Any]], directory: str, request_text: bytes, forks: Any, safe_path: bool
+) -> NoReturn:
+    """Become a template: pytest with everything loaded that all tests need, forked by `forks` for each of them.
+
+    Never returns: this process serves until it is killed, its forks end as the tests they run.
+    """
+    request = json.loads(request_text.decode("utf-8"))
+    modules = {
+        name: load(directory, name) for name in ("boot", "channel", "heap", "hooks", "renew", "safety", "template")
+    }
+    watch = modules["safety"]["Watch"](request.get("private"))  # sees what is there before anything is loaded
+    arguments = prepare(request, safe_path)
+    imitate_module_run(arguments)
+    import pytest
+
+    if request.get("forks", FEW) >= MANY:
+        load(directory, "warm")["warm_up"]()
+    running = make_plugin(load, directory, request, modules["channel"], None, 0)
+    gate = modules["template"]["Gate"](forks, running, watch, modules, request.get("forks", FEW))
+    status = call_main(pytest, [running, gate])
+    if not gate.in_job:  # a mistake in the arguments, a plugin that gave up
+        forks.refuse(f"pytest ended with exit status {status} before its tests were loaded")
+    gate.finish(status)
+    raise SystemExit(status)  # not reached
+
+
+def prepare(request: dict[str, Any], safe_path: bool) -> list[str]:
+    """Put the current directory where `-m` would; return pytest's arguments."""
+    if not safe_path:
+        sys.path.insert(0, os.getcwd())
+    return [os.fsdecode(os.fsencode(argument)) for argument in request["args"]]
+
+
+def make_plugin(
+    load: Callable[[str, str], dict[str, Any]],
+    directory: str,
+    request: dict[str, Any],
+    channel_module: dict[str, Any],
+    channel: Any,
+    reaper: int,
+) -> Any:
+    """Return the plugin for a request, with the parts it needs of other modules."""
     reports = load(directory, "reports")
-    plugin_module = load(directory, "plugin")
-    plugin = plugin_module["make_plugin"](
+    return load(directory, "plugin")["make_plugin"](
         request=request,
         channel=channel,
-        channel_lost_error=module_namespace["ChannelLostError"],
+        channel_lost_error=channel_module["ChannelLostError"],
+        channel_lost_code=channel_module["CHANNEL_LOST_CODE"],
         reaper=reaper,
         describe=reports["describe"],
         render=reports["render"],
         reason=reports["reason"],
+        describe_item=reports["describe_item"],
+        foreign=load(directory, "hooks")["foreign"],
     )
-    try:
-        status = int(call_main(pytest, plugin))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        status = 1
-    plugin.send({"type": "session", "status": status, "warnings": plugin.warnings, "deselected": plugin.deselected})
-    raise SystemExit(status)
 
 
 def imitate_module_run(arguments: list[str]) -> None:
@@ -77,12 +123,18 @@ def imitate_module_run(arguments: list[str]) -> None:
         sys.orig_argv[:] = [sys.orig_argv[0], "-m", "pytest", *arguments]
 
 
-def call_main(pytest: Any, plugin: Any) -> int:
+def call_main(pytest: Any, plugins: list[Any]) -> int:
     """Call pytest as its main module does; newer ones take the program's name for the usage text."""
     from _pytest import config
 
     inner = getattr(config, "_main", None)
     name = getattr(config, "_get_prog_name", None)
-    if inner is not None and name is not None:
-        return inner(plugins=[plugin], prog=name(sys.argv))  # type: ignore[no-any-return]
-    return pytest.main(plugins=[plugin])  # type: ignore[no-any-return]
+    try:
+        if inner is not None and name is not None:
+            status = int(inner(plugins=plugins, prog=name(sys.argv)))
+        else:
+            status = int(pytest.main(plugins=plugins))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return 1
+    return status

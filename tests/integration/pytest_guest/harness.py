@@ -19,8 +19,11 @@ from maelstrom_core.job import Outcome
 from maelstrom_pytest import guest_files, program
 from maelstrom_pytest.config import PytestConfig
 from tests.integration.pytest_guest.subprocess_runner import SubprocessRunner
+from tests.integration.pytest_guest.template_runner import TemplateRunner
 
 Cases = Counter[tuple[str | None, str | None, tuple[str, ...]]]
+RUNNER: type[SubprocessRunner] = SubprocessRunner
+"""How jobs are run unless a test says so itself; a test may be run both ways."""
 # of a pytest that may be running these tests
 FOREIGN = ("PYTEST_", "COV_", "COVERAGE_", "PYTHON", "MAELSTROM_", "NO_COLOR", "COLUMNS", "FORCE_COLOR")
 
@@ -33,6 +36,11 @@ class Run(msgspec.Struct, frozen=True):
     cases: Cases
     outcomes: tuple[Outcome, ...]
     jobs: int
+    refusals: tuple[str, ...] = ()
+    """Of templates."""
+
+
+RUNNERS = {"fresh": SubprocessRunner, "template": TemplateRunner}
 
 
 def make(root: Path, files: Mapping[str, str] | None = None, /, **more: str) -> Path:
@@ -90,7 +98,7 @@ def ours(
     **values: object,
 ) -> Run:
     """Run through the guest, without containers, in this process; `values` are of the configuration."""
-    chosen_runner = runner or SubprocessRunner()
+    chosen_runner = runner or RUNNER()
     stream = io.StringIO()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "ours.xml"
@@ -102,13 +110,27 @@ def ours(
             open_runner=lambda _config, _directory: chosen_runner,  # it is its own context
             mount_point=str(guest_files.SOURCE),
         )
-        return Run(code, stream.getvalue(), load(report), tuple(chosen_runner.outcomes), len(chosen_runner.specs))
+        refusals = tuple(getattr(chosen_runner, "refusals", ()))
+        outcomes = tuple(chosen_runner.outcomes)
+        return Run(code, stream.getvalue(), load(report), outcomes, len(chosen_runner.specs), refusals)
 
 
-def assert_same(project: Path, *arguments: str, python: str = sys.executable, **settings: object) -> Run:
-    """Run both ways and compare test by test; there must be something to compare."""
+def warm(project: Path, *arguments: str, **more: object) -> Run:
+    """Run by templates; none may refuse."""
+    runner = TemplateRunner()
+    run = ours(project, *arguments, runner=runner, **more)
+    assert runner.refusals == [], run.output
+    assert runner.warm
+    return run
+
+
+def assert_same(
+    project: Path, *arguments: str, python: str = sys.executable, refused: bool = False, **settings: object
+) -> Run:
+    """Run both ways and compare test by test; there must be something to compare, and templates must be used."""
     expected = native(project, *arguments, python=python)
     run = ours(project, *arguments, python=python, **settings)
     assert run.cases == expected, run.output
     assert expected
+    assert refused or not run.refusals
     return run

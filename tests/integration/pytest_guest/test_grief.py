@@ -14,8 +14,15 @@ from maelstrom_core.job import Exited
 from maelstrom_pytest import guest_files, plan
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Ended, Missing, parse
+from tests.integration.pytest_guest import harness
 from tests.integration.pytest_guest.harness import environment, make, ours
 from tests.integration.pytest_guest.subprocess_runner import SubprocessRunner
+
+
+@pytest.fixture(autouse=True, params=sorted(harness.RUNNERS))
+def runner(request, monkeypatch):
+    monkeypatch.setattr(harness, "RUNNER", harness.RUNNERS[request.param])
+    return request.param
 
 
 @pytest.mark.parametrize("statement", ["os.kill(os.getpid(), 9)", "os._exit(0)", "atexit.register(os.abort)"])
@@ -116,13 +123,17 @@ def test_py4_listing_prints_node_ids_in_order_and_runs_nothing(tmp_path):
 # the reaper
 
 
-def raw(project, tmp_path, request: dict, python=sys.executable):
-    """Run one job and return its outcome."""
+def raw_spec(project, python=sys.executable):
+    """Return the specification of a job."""
     found = Interpreter(python, sys.version_info[:3], pytest.__version__)
     guest = str(guest_files.SOURCE)
     chosen = plan.Plan(found, str(project), (), (), guest, environment(), mount_point=guest)
-    spec = plan.job(chosen, plan.container(chosen), timeout=60.0)
-    return asyncio.run(SubprocessRunner().run(spec, stdin=json.dumps(request).encode()))
+    return plan.job(chosen, plan.container(chosen), timeout=60.0)
+
+
+def raw(project, tmp_path, request: dict):
+    """Run one job and return its outcome."""
+    return asyncio.run(SubprocessRunner().run(raw_spec(project), stdin=json.dumps(request).encode()))
 
 
 def test_the_reaper_forwards_signals_and_ends_as_its_child_did(tmp_path):

@@ -7,8 +7,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maelstrom_pytest.guest.channel import CHANNEL_LOST_CODE as GUESTS_CODE
 from maelstrom_pytest.guest.channel import encode, plain
-from maelstrom_pytest.records import MAX_RECORD, Finish, Report, Start, parse
+from maelstrom_pytest.records import CHANNEL_LOST_CODE, MAX_RECORD, Done, Finish, Report, Start, parse
 
 
 def frame(document: object) -> bytes:
@@ -88,3 +89,13 @@ def test_what_json_cannot_carry_becomes_text():
 def test_a_record_too_large_loses_its_portable_form_first():
     record = {"type": "report", "text": "x" * 10, "data": "y" * (MAX_RECORD + 1)}
     assert json.loads(encode(record)[4:]) == {"type": "report", "text": "x" * 10}
+
+
+def test_guest_and_host_agree_on_the_exit_code_of_a_lost_channel():
+    assert GUESTS_CODE == CHANNEL_LOST_CODE
+
+
+def test_a_brief_record_has_three_durations():
+    assert parse(frame({"type": "done", "item": 0, "durations": [1, 2.5, 3]})).records == (Done(0, (1.0, 2.5, 3.0)),)
+    for durations in ([1, 2], [1, 2, "x"], None, [1, 2, 3, 4]):
+        assert parse(frame({"type": "done", "item": 0, "durations": durations})).garbage is not None

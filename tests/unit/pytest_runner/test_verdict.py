@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from maelstrom_core.job import Cancelled, Effects, ExecutionError, Signaled, SystemFailure, TimedOut
-from maelstrom_pytest.records import CollectError, Ended, Finish, InternalError, Interrupted, Missing, Start
+from maelstrom_pytest.records import (
+    CHANNEL_LOST_CODE,
+    CollectError,
+    Done,
+    Ended,
+    Finish,
+    InternalError,
+    Interrupted,
+    Missing,
+    SessionEnd,
+    Start,
+)
 from maelstrom_pytest.verdict import judge_job, judge_reports
 from maelstrom_test_runner.status import Status
 from tests.unit.pytest_runner.builders import exited, good_end, phases, report, transcript, whole
@@ -180,3 +191,54 @@ def test_duration_is_that_of_the_phases():
     assert judge_job(1, transcript(*whole(0, *reports), *good_end()), exited()).verdicts[0].duration == pytest.approx(
         3.0
     )
+
+
+# forks of a template: no reaper
+
+
+def test_a_brief_record_is_three_reports_and_a_finish():
+    verdict = judge_job(1, transcript(Done(0, (1.0, 2.0, 3.0)), SessionEnd(0, 0, 0)), exited(), direct=True).verdicts[0]
+    assert verdict.status is Status.PASSED
+    assert verdict.duration == pytest.approx(6.0)
+    assert verdict.counts == {"passed": 1}
+    assert [each.when for each in verdict.reports] == ["setup", "call", "teardown"]
+
+
+def test_a_brief_record_of_no_item_is_ignored():
+    judged = judge_job(1, transcript(Done(5, (0, 0, 0)), Done(-1, (0, 0, 0)), *whole(), SessionEnd(0, 0, 0)), exited())
+    assert list(judged.verdicts) == [0]
+
+
+def test_a_fork_that_dies_alone_is_blamed_without_having_said_that_it_began():
+    verdict = judge_job(1, transcript(), Signaled(9, Effects()), direct=True).verdicts[0]
+    assert verdict.detail == "the test's process was killed by SIGKILL (signal 9)"
+    verdict = judge_job(1, transcript(), exited(0), direct=True).verdicts[0]
+    assert verdict.detail == "the test's process ended with exit code 0 before pytest did"
+
+
+def test_a_fork_killed_after_its_last_record_did_not_end_well():
+    records = transcript(Done(0, (0, 0, 0)), SessionEnd(0, 0, 0))
+    assert judge_job(1, records, Signaled(6, Effects()), direct=True).verdicts[0].status is Status.ERR
+
+
+def test_a_fork_cannot_say_itself_how_it_ended():
+    judged = judge_job(1, transcript(Done(0, (0, 0, 0)), Ended(0, None, False)), Signaled(11, Effects()), direct=True)
+    assert "SIGSEGV" in judged.verdicts[0].detail
+
+
+def test_what_a_fork_could_not_tell_is_run_again_cold():
+    judged = judge_job(3, transcript(Start(0), Done(0, (0, 0, 0)), Start(1)), exited(CHANNEL_LOST_CODE), direct=True)
+    assert list(judged.verdicts) == [0]
+    assert (judged.cold, judged.again) == ((1, 2), ())
+
+
+def test_the_exit_code_of_a_lost_channel_means_nothing_where_all_was_told():
+    records = transcript(Done(0, (0, 0, 0)), SessionEnd(0, 0, 0))
+    judged = judge_job(1, records, exited(CHANNEL_LOST_CODE), direct=True)
+    assert judged.verdicts[0].status is Status.PASSED
+    assert judged.cold == ()
+
+
+def test_a_fork_that_runs_out_of_time_says_no_more_than_that():
+    judged = judge_job(1, transcript(), TimedOut(Effects()), direct=True)
+    assert judged.verdicts[0].status is Status.TIMEOUT
