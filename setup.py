@@ -1,10 +1,27 @@
-"""The C parts: pyproject.toml holds everything else (setuptools takes cffi_modules only from here)."""
+"""The C parts: pyproject.toml holds everything else (setuptools takes these only from here)."""
 
-from setuptools import setup
+from setuptools import Extension, setup
+
+FOLDER = "container/maelstrom_container"
+
+# Not a module of Python but a library that programs in containers load, whatever C library they have: see template.c.
+template = Extension(
+    "maelstrom_container._template",
+    [f"{FOLDER}/{name}.c" for name in ("template", "template_fork", "template_runner")],
+    include_dirs=[FOLDER],
+    depends=[f"{FOLDER}/{name}.h" for name in ("launch", "raw", "steps", "template", "template_internal")],
+    extra_compile_args=[
+        *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"),
+        # nothing that calls for a C library, neither by the compiler's own idea
+        *("-ffreestanding", "-fno-stack-protector", "-fno-tree-loop-distribute-patterns", "-U_FORTIFY_SOURCE"),
+    ],
+    extra_link_args=["-nostdlib", "-nostartfiles", "-Wl,-z,defs"],
+)
 
 setup(
     cffi_modules=[
-        "container/maelstrom_container/build_launch.py:builder",
+        f"{FOLDER}/build_launch.py:builder",
         "worker/maelstrom_worker/build_ring.py:builder",
-    ]
+    ],
+    ext_modules=[template],
 )

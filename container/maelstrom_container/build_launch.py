@@ -9,13 +9,13 @@ HERE = Path(__file__).parent
 FOLDER = "container/maelstrom_container"
 
 builder = FFI()
-# cffi's parser knows C declarations but no comments with apostrophes and no preprocessor: launch.h has neither.
-builder.cdef(re.sub(r"/\*.*?\*/", "", (HERE / "launch.h").read_text(), flags=re.DOTALL))
+# cffi's parser knows C declarations but neither comments with apostrophes nor the preprocessor
+builder.cdef(re.sub(r"/\*.*?\*/|^#.*?$", "", (HERE / "launch.h").read_text(), flags=re.DOTALL | re.MULTILINE))
 builder.set_source(
     "maelstrom_container._launch",
     '#include <stdint.h>\n#include "launch.h"\n',
-    sources=[f"{FOLDER}/{name}.c" for name in ("launch", "child", "capture", "syscalls")],
+    sources=[f"{FOLDER}/{name}.c" for name in ("launch", "child", "capture", "forked", "syscalls")],
     include_dirs=[FOLDER],
-    depends=[f"{FOLDER}/launch.h", f"{FOLDER}/internal.h"],
+    depends=[f"{FOLDER}/{name}.h" for name in ("launch", "internal", "raw", "steps", "template")],
     extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"],
 )

@@ -75,6 +75,13 @@ static void drain(struct capture *capture, uint64_t limit)
     }
 }
 
+void kill_child(struct child *child)
+{
+    child->killed = 1; /* where it is not known yet, it is killed when it is */
+    if (child->pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+}
+
 void wait_for(struct child *child)
 {
     const struct launch *launch = child->launch;
@@ -86,9 +93,10 @@ void wait_for(struct child *child)
         if (launch->cancelled && !landing->was_cancelled &&
             __atomic_load_n(launch->cancelled, __ATOMIC_ACQUIRE) == launch->sequence) {
             landing->was_cancelled = 1;
-            syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+            kill_child(child);
         }
-        struct pollfd polled[STREAMS + 2] = {{.fd = child->pidfd, .events = POLLIN},
+        int end = child->control >= 0 ? child->control : child->pidfd;
+        struct pollfd polled[STREAMS + 2] = {{.fd = end, .events = POLLIN},
                                              {.fd = launch->doorbell, .events = POLLIN}};
         for (int stream = 0; stream < STREAMS; stream++)
             polled[stream + 2] = (struct pollfd){.fd = captures[stream].fd, .events = POLLIN};
@@ -103,12 +111,12 @@ void wait_for(struct child *child)
         int ready = ppoll(polled, STREAMS + 2, wait, NULL);
         if (ready == 0) {
             landing->timed_out = 1;
-            syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+            kill_child(child);
             continue;
         }
         if (ready < 0)
             continue; /* EINTR: all signals are blocked but the deadly ones */
-        if (polled[0].revents)
+        if (polled[0].revents && (child->control < 0 || take_answer(child)))
             return;
         if (polled[1].revents) {
             uint64_t rings;

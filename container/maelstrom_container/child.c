@@ -13,19 +13,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
+#include "steps.h"
 
 #define CLEAR_SIGNAL_HANDLERS 0x100000000ULL /* CLONE_CLEAR_SIGHAND, 5.5 */
-#define DETACH_MOUNT 2                       /* MNT_DETACH */
-#define BIND_MOUNT 4096                      /* MS_BIND */
-#define MOVE_MOUNT 8192                      /* MS_MOVE */
-#define REMOUNT 32                           /* MS_REMOUNT */
-#define READ_ONLY 1                          /* MS_RDONLY */
-#define HARMLESS (2 | 4 | 8)                 /* MS_NOSUID, MS_NODEV, MS_NOEXEC */
 #define FIRST_CLOSED_FD 4                    /* 0, 1, 2 and the result channel stay open */
+#define MOUNTS_FD 4                          /* of a template: TEMPLATE_MOUNTS */
 #define LAST_CAPABILITY 63
 
 struct kernel_clone_args { /* struct clone_args of linux/sched.h, first version (64 bytes) */
@@ -33,64 +28,6 @@ struct kernel_clone_args { /* struct clone_args of linux/sched.h, first version 
 };
 
 static _Alignas(16) char child_stack[64 * 1024];
-
-static int write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    size_t size = strlen(text);
-    ssize_t written = write(fd, text, size);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return written == (ssize_t)size ? 0 : -1;
-}
-
-static int protect(const char *path)
-{
-    if (mount(path, path, NULL, BIND_MOUNT, NULL) < 0)
-        return errno == ENOENT ? 0 : -1;
-    return mount(NULL, path, NULL, BIND_MOUNT | REMOUNT | READ_ONLY | HARMLESS, NULL);
-}
-
-static int run_step(const struct step *step)
-{
-    int fd;
-    switch (step->op) {
-    case STEP_MOUNT:
-        return mount(step->a, step->b, step->c, step->flags, step->d);
-    case STEP_ATTACH:
-        fd = (int)syscall(SYS_open_tree, AT_FDCWD, step->a, step->flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (fd < 0)
-            return -1;
-        return (int)syscall(SYS_move_mount, fd, "", AT_FDCWD, step->b, MOVE_MOUNT_F_EMPTY_PATH);
-    case STEP_MKDIR:
-        return mkdir(step->a, (mode_t)step->number);
-    case STEP_FILE:
-        fd = open(step->a, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)step->number);
-        return fd < 0 ? -1 : close(fd);
-    case STEP_PROTECT:
-        return protect(step->a);
-    case STEP_PIVOT:
-        /* "." twice stacks the old root over the new one: afterwards "/" is the new, "." the old one. */
-        fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || chdir(step->a) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-            return -1;
-        return fchdir(fd);
-    case STEP_DETACH:
-        return umount2(".", DETACH_MOUNT);
-    case STEP_COVER:
-        /* As an initramfs is left. Letting go of a tree makes the kernel wait for all its readers (some 60 us). */
-        fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || chdir(step->a) < 0 || mount(".", "/", NULL, MOVE_MOUNT, NULL) < 0 || chroot(".") < 0)
-            return -1;
-        return fchdir(fd);
-    default:
-        errno = ENOSYS;
-        return -1;
-    }
-}
 
 /* The bounding set bounds what execve gives to root, and to anybody through a nested trick: others get nothing. */
 static int seal(const struct launch *launch)
@@ -136,18 +73,32 @@ static int fail(struct child *child, int phase, int error)
     return 127;
 }
 
+/* A template needs the root of the mounts, which is the current directory, to make the containers of its forks. */
+static int keep_mounts(void)
+{
+    int fd = open(".", O_PATH | O_DIRECTORY);
+    if (fd < 0 || fd == MOUNTS_FD)
+        return fd;
+    return dup2(fd, MOUNTS_FD);
+}
+
 static int run_child(struct child *child, int handlers_too)
 {
     const struct launch *launch = child->launch;
+    long result;
 
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     /* setgroups is denied by inheritance: the outer user namespace did it once. */
-    if (write_file("/proc/self/uid_map", launch->uid_map) < 0 || write_file("/proc/self/gid_map", launch->gid_map) < 0)
-        return fail(child, PHASE_IDENTITY, errno);
+    if ((result = raw_write_file(AT_FDCWD, "/proc/self/uid_map", launch->uid_map)) < 0 ||
+        (result = raw_write_file(AT_FDCWD, "/proc/self/gid_map", launch->gid_map)) < 0)
+        return fail(child, PHASE_IDENTITY, (int)-result);
     for (int index = 0; index < launch->step_count; index++)
-        if (run_step(&launch->steps[index]) < 0)
-            return fail(child, index, errno);
+        if ((result = run_step(&launch->steps[index])) < 0)
+            return fail(child, index, (int)-result);
+    /* Low descriptors of ours are all taken, so what is opened here is not among those replaced below. */
+    if (child->template && keep_mounts() < 0)
+        return fail(child, PHASE_SEAL, errno);
     /* From the new root: the current directory is still the old one, where a relative path must not lead. */
     if (chdir("/") < 0 || chdir(launch->directory) < 0)
         return fail(child, PHASE_DIRECTORY, errno);
@@ -158,7 +109,7 @@ static int run_child(struct child *child, int handlers_too)
     for (int stream = 0; stream < STREAMS; stream++)
         if (dup2(child->ends[stream], stream + 1) < 0)
             return fail(child, PHASE_SEAL, errno);
-    if (syscall(SYS_close_range, FIRST_CLOSED_FD, ~0U, 0) < 0)
+    if (syscall(SYS_close_range, FIRST_CLOSED_FD + child->template, ~0U, 0) < 0)
         return fail(child, PHASE_SEAL, errno);
     reset_signals(handlers_too);
     return fail(child, PHASE_EXEC, execute(child));

@@ -5,13 +5,8 @@
 #include <sys/syscall.h>
 
 #include "launch.h"
+#include "raw.h"
 
-#ifndef SYS_mount_setattr
-#define SYS_mount_setattr 442
-#endif
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -24,8 +19,11 @@ struct child {
     const struct launch *launch;
     struct landing *landing;
     char **programs, **arguments, **environment;
-    int ends[STREAMS]; /* write ends of the pipes */
+    int ends[STREAMS]; /* write ends of the pipes; of a template: its output twice and its control socket */
     int pidfd;
+    int template;      /* 1 where the child becomes a template */
+    int control;       /* of the runner that forks the child, or -1 where we launch it ourselves */
+    int killed;
 };
 
 /* child.c: returns the child's pid or -errno; by then the child has executed its program or failed. */
@@ -39,3 +37,11 @@ void close_ends(struct child *child);
 void wait_for(struct child *child);
 void reap(struct child *child);
 void collect_streams(struct child *child);
+void kill_child(struct child *child);
+
+/* launch.c: keeps the mounts of this job until the next one has started. */
+void hold_mounts(struct child *child);
+
+/* forked.c: asks a runner for a fork; takes its answers. take_answer returns 1 when the job is over. */
+int ask_runner(struct child *child, const char *payload, uint64_t size);
+int take_answer(struct child *child);

@@ -9,9 +9,32 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "internal.h"
+
+#define GET_MOUNT_NAMESPACE _IO(0xFF, 3) /* PIDFD_GET_MNT_NAMESPACE */
+
+/* The mount namespace of the last job, kept so that it does not end with the job.
+ *
+ * Taking one down makes the kernel wait until no processor looks at its mounts any more, some 100 us. Whoever drops the
+ * last reference waits: the job itself, before its end can be seen, unless we have one. We drop ours while the next job
+ * runs, when we have nothing else to do, or when there is no next job. */
+static int last_mounts = -1;
+
+void launch_rest(void)
+{
+    if (last_mounts >= 0)
+        close(last_mounts);
+    last_mounts = -1;
+}
+
+void hold_mounts(struct child *child)
+{
+    launch_rest();
+    last_mounts = ioctl(child->pidfd, GET_MOUNT_NAMESPACE, 0); /* -1 before Linux 6.11, or if it is over already */
+}
 
 static char **unpack(char **slot, const char *packed, int count)
 {
@@ -37,8 +60,10 @@ static void run(struct child *child)
         landing->phase = PHASE_CLONE;
         landing->error = (int)-pid;
     } else {
-        if (landing->phase == PHASE_NONE)
+        if (landing->phase == PHASE_NONE) {
+            hold_mounts(child);
             wait_for(child);
+        }
         reap(child);
         close(child->pidfd);
     }
@@ -47,32 +72,103 @@ static void run(struct child *child)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-int launch(const struct launch *launch, struct landing *landing)
+static int begin(struct child *child, const struct launch *launch, struct landing *landing)
 {
-    struct child child = {.launch = launch, .landing = landing, .pidfd = -1};
-
+    *child = (struct child){.launch = launch, .landing = landing, .pidfd = -1, .control = -1};
     memset(landing, 0, sizeof *landing);
     landing->phase = PHASE_NONE;
+    return 0;
+}
+
+static int refuse(struct child *child, int error)
+{
+    child->landing->phase = PHASE_PIPES;
+    child->landing->error = error;
+    return -1;
+}
+
+/* Returns the memory to free, or NULL. */
+static char **take_strings(struct child *child)
+{
+    const struct launch *launch = child->launch;
     size_t count = (size_t)launch->program_count + (size_t)launch->argument_count +
                    (size_t)launch->environment_count + 3;
     char **strings = malloc(count * sizeof *strings);
     if (strings == NULL) {
-        landing->phase = PHASE_PIPES;
-        landing->error = ENOMEM;
-        return -1;
+        refuse(child, ENOMEM);
+        return NULL;
     }
-    child.programs = strings;
-    child.arguments = unpack(child.programs, launch->programs, launch->program_count);
-    child.environment = unpack(child.arguments, launch->arguments, launch->argument_count);
-    unpack(child.environment, launch->environment, launch->environment_count);
+    child->programs = strings;
+    child->arguments = unpack(child->programs, launch->programs, launch->program_count);
+    child->environment = unpack(child->arguments, launch->arguments, launch->argument_count);
+    unpack(child->environment, launch->environment, launch->environment_count);
+    return strings;
+}
+
+int launch(const struct launch *launch, struct landing *landing)
+{
+    struct child child;
+
+    begin(&child, launch, landing);
+    char **strings = take_strings(&child);
+    if (strings == NULL)
+        return -1;
     int result = open_pipes(&child);
     if (result < 0) {
-        landing->phase = PHASE_PIPES;
-        landing->error = errno;
+        refuse(&child, errno);
         close_pipes(&child);
     } else {
         run(&child);
     }
     free(strings);
     return result;
+}
+
+int start_template(const struct launch *launch, const int descriptors[3], struct landing *landing)
+{
+    struct child child;
+    sigset_t all, before;
+
+    begin(&child, launch, landing);
+    memcpy(child.ends, descriptors, sizeof child.ends);
+    child.template = 1;
+    char **strings = take_strings(&child);
+    if (strings == NULL)
+        return -1;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    long pid = start_child(&child);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    free(strings);
+    if (pid < 0) {
+        landing->phase = PHASE_CLONE;
+        landing->error = (int)-pid;
+    } else if (landing->phase != PHASE_NONE) {
+        reap(&child);
+        close(child.pidfd);
+    }
+    return landing->phase == PHASE_NONE ? child.pidfd : -1;
+}
+
+int launch_fork(const struct launch *launch, int control, const char *payload, uint64_t size, struct landing *landing)
+{
+    struct child child;
+    int64_t start = now();
+
+    begin(&child, launch, landing);
+    child.control = control;
+    if (open_pipes(&child) < 0) {
+        refuse(&child, errno);
+        close_pipes(&child);
+        return -1;
+    }
+    int asked = ask_runner(&child, payload, size);
+    close_ends(&child);
+    if (asked == 0)
+        wait_for(&child);
+    if (child.pidfd >= 0)
+        close(child.pidfd);
+    landing->duration = now() - start;
+    collect_streams(&child);
+    return 0;
 }

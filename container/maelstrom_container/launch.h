@@ -1,4 +1,6 @@
 /* What Python sees of the launcher (read by cffi, included by launch.c). Times are nanoseconds. */
+#ifndef MAELSTROM_LAUNCH_H
+#define MAELSTROM_LAUNCH_H
 
 /* One step of a launch plan, executed in the child between clone3 and execve. Unused fields are 0.
  * STEP_MOUNT   mount(2): a source, b target, c type, d data, flags
@@ -9,8 +11,10 @@
  * STEP_PIVOT   a becomes the root; the old root stays reachable as the current directory
  * STEP_DETACH  the old root goes
  * STEP_COVER  like STEP_PIVOT, but the old root stays, out of reach below the new one
+ * STEP_WATCH  of templates: mounts that jobs share one after the other are made anew when the directory a has changed
  */
-enum step_op { STEP_MOUNT, STEP_ATTACH, STEP_MKDIR, STEP_FILE, STEP_PROTECT, STEP_PIVOT, STEP_DETACH, STEP_COVER };
+enum step_op { STEP_MOUNT, STEP_ATTACH, STEP_MKDIR, STEP_FILE, STEP_PROTECT, STEP_PIVOT, STEP_DETACH, STEP_COVER,
+               STEP_WATCH };
 
 struct step {
     int op;
@@ -21,7 +25,7 @@ struct step {
 
 /* Where a launch failed: the index of a step, or one of these. */
 enum launch_phase { PHASE_NONE = -1, PHASE_CLONE = -2, PHASE_IDENTITY = -3, PHASE_DIRECTORY = -4,
-                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7 };
+                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7, PHASE_LOST = -8 };
 
 enum { STREAM_STDOUT, STREAM_STDERR, STREAM_RESULT, STREAMS };
 
@@ -52,6 +56,7 @@ struct landing {
     int phase, error;           /* PHASE_NONE: the program was executed */
     int exited, status;         /* status is the exit code, or the signal where exited is 0 */
     int timed_out, was_cancelled;
+    int spoiled;                /* of a fork: its runner must not be used again */
     int64_t duration, cpu_user, cpu_system;
     int64_t peak_memory;        /* bytes; contains the launching process's own peak, see launch.c */
     int64_t own_peak;           /* the launching process's own peak */
@@ -61,6 +66,18 @@ struct landing {
 /* Runs one program in namespaces of its own and waits for its end. The streams' data stay valid until the
  * next call. Single-threaded callers only. Returns 0, or -1 where not even the wait was possible (see error). */
 int launch(const struct launch *launch, struct landing *landing);
+
+/* Starts a template (see template.h) and leaves it running. `descriptors`: its output, its error output, its control
+ * socket. Returns a pidfd, or -1 (see the landing). */
+int start_template(const struct launch *launch, const int descriptors[3], struct landing *landing);
+
+/* Has the runner at the other end of `control` fork a job, and waits for its end; of the launch only the streams' limits,
+ * the timeout and how it is cancelled count. Returns as launch() does; PHASE_LOST where the runner died. */
+int launch_fork(const struct launch *launch, int control, const char *payload, uint64_t size,
+                struct landing *landing);
+
+/* Gives back what is kept of the last job until the next one has started; to be called before a long wait. */
+void launch_rest(void);
 
 /* Thin system calls that Python's os module lacks (3.11); each returns the result, or -errno. */
 int sys_unshare(unsigned long flags);
@@ -78,3 +95,4 @@ int sys_open_in_root(int root, const char *path, int flags);
 int sys_prctl(int option, unsigned long argument);
 int sys_loopback_up(void);
 void sys_default_signals(void);
+#endif

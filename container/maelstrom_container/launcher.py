@@ -17,8 +17,9 @@ from maelstrom_container import syscalls
 from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
-from maelstrom_container.prepare import Prepared, prepare
-from maelstrom_container.steps import describe
+from maelstrom_container.prepare import Prepared, prepare, template_capabilities
+from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps
+from maelstrom_container.syscalls import memory_file
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import (
     Cancelled,
@@ -61,6 +62,32 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     stdin: bytes
     inline_limit: int
     result_limit: int
+    template: bytes = b""
+    """A packed `TemplateRequest`, where the job is to be forked; program and environment are the template's then."""
+
+
+class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):
+    """A template as it travels: all that goes into it, and so what it is known by."""
+
+    container: bytes
+    program: str
+    arguments: tuple[str, ...]
+    environment: tuple[str, ...]
+    working_directory: str
+    request: bytes
+    stages: tuple[bytes, ...]
+
+
+class RunnerLostError(Exception):
+    """The process that was to fork a job is gone."""
+
+
+class LaunchError(Exception):
+    """A program could not be started; `outcome` says whose fault that is."""
+
+    def __init__(self, outcome: ExecutionError | SystemFailure) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
 
 
 class Launcher:
@@ -93,7 +120,7 @@ class Launcher:
         except OSError as error:
             return _refused("prepare a container", error)
         try:
-            stdin = _memory_file(request.stdin) if request.stdin else self._outer.null
+            stdin = memory_file(request.stdin) if request.stdin else self._outer.null
         except OSError as error:
             return _refused("keep a job's input", error)
         try:
@@ -103,6 +130,58 @@ class Launcher:
                 os.close(stdin)
             if self._networks is not None:
                 self._networks.leave()
+
+    def fork(
+        self, request: Request, control: int, *, doorbell: int = -1, cancelled: Any = None
+    ) -> tuple[Outcome, bool]:
+        """Run one job in a fork that the runner at the other end of a control socket makes.
+
+        Returns what became of it, and whether the runner can be used again. Raises RunnerLostError where the runner
+        died: then so did the job, if it had begun.
+        """
+        landing = self._landing
+        self._set_bounds(request, doorbell, cancelled)
+        payload = ffi.from_buffer(request.stdin)
+        lib.launch_fork(self._launch, control, payload, len(request.stdin), landing)
+        phase = landing.phase
+        if phase == NOT_FAILED:
+            return self._completed(), not landing.spoiled
+        if phase == lib.PHASE_LOST:
+            if landing.was_cancelled:
+                return Cancelled(), False
+            raise RunnerLostError
+        error = OSError(landing.error, os.strerror(landing.error))
+        if phase == lib.PHASE_PIPES:
+            return _refused("make pipes for a job's output", error), True
+        what = f"step {phase}" if phase >= 0 else f"phase {phase}"
+        return _refused(f"make the container of a fork ({what})", error), False
+
+    def start_template(self, request: TemplateRequest, descriptors: tuple[int, int, int]) -> tuple[Prepared, int]:
+        """Start a template; `descriptors` are for its output, its error output and its control socket.
+
+        Returns its prepared container and a pidfd. Raises SpecError, OSError, or LaunchError where it cannot be had.
+        """
+        prepared = self._enter(request.container)
+        steps = compile_steps(template_steps(prepared.layout, memory=self._memory, protect=prepared.protect))
+        launch = self._launch
+        self._arm(prepared)
+        self._armed = None  # what follows is for this launch only
+        launch.steps, launch.step_count = steps.array, len(steps.steps)
+        launch.capabilities = template_capabilities(prepared)
+        stdin = memory_file(request.request)
+        try:
+            self._set_program(request)
+            launch.stdin_fd = stdin
+            pidfd = lib.start_template(launch, ffi.new("int[3]", descriptors), self._landing)
+        finally:
+            os.close(stdin)
+        if pidfd < 0:
+            raise LaunchError(self._failure(steps, request))
+        return prepared, pidfd
+
+    def rest(self) -> None:
+        """Give back what is kept of the last job, its mounts and what is in them: for when no other is at hand."""
+        lib.launch_rest()
 
     def _enter(self, packed: bytes) -> Prepared:
         """Enter the prepared container, making it first if need be."""
@@ -129,37 +208,52 @@ class Launcher:
             self._networks.enter(network)
 
     def _run(self, prepared: Prepared, request: Request, stdin: int, doorbell: int, cancelled: Any) -> Outcome:
-        program, environment = request.program, request.environment
-        launch = self._launch
         try:
-            launch.programs, launch.program_count = self._programs.packed(_candidates(program, environment))
-            launch.arguments, launch.argument_count = self._arguments.packed((program, *request.arguments))
-            launch.environment, launch.environment_count = self._environment.packed(environment)
-            launch.directory, _ = self._directory.packed((request.working_directory,))
+            self._set_program(request)
         except ValueError:
             return ExecutionError(
-                f"failed to execute {program!r}: a NUL character stands in the program, an argument or the environment"
+                f"failed to execute {request.program!r}: "
+                "a NUL character stands in the program, an argument or the environment"
             )
-        if self._armed is not prepared:
-            launch.steps, launch.step_count = prepared.steps.array, len(prepared.steps.steps)
-            launch.uid_map, launch.gid_map = ffi.from_buffer(prepared.uid_map), ffi.from_buffer(prepared.gid_map)
-            launch.capabilities = prepared.capabilities
-            self._armed = prepared
-        launch.stdin_fd, launch.doorbell = stdin, doorbell
+        self._arm(prepared)
+        self._launch.stdin_fd = stdin
+        self._set_bounds(request, doorbell, cancelled)
+        lib.launch(self._launch, self._landing)
+        if self._landing.phase == NOT_FAILED:
+            return self._completed()
+        return self._failure(prepared.steps, request)
+
+    def _set_program(self, request: Request | TemplateRequest) -> None:
+        """Say what to execute. Raises ValueError where a string holds a NUL."""
+        launch, program, environment = self._launch, request.program, request.environment
+        launch.programs, launch.program_count = self._programs.packed(_candidates(program, environment))
+        launch.arguments, launch.argument_count = self._arguments.packed((program, *request.arguments))
+        launch.environment, launch.environment_count = self._environment.packed(environment)
+        launch.directory, _ = self._directory.packed((request.working_directory,))
+
+    def _arm(self, prepared: Prepared) -> None:
+        """Say in which container; it is nearly always that of the last job."""
+        if self._armed is prepared:
+            return
+        launch = self._launch
+        launch.steps, launch.step_count = prepared.steps.array, len(prepared.steps.steps)
+        launch.uid_map, launch.gid_map = ffi.from_buffer(prepared.uid_map), ffi.from_buffer(prepared.gid_map)
+        launch.capabilities = prepared.capabilities
+        self._armed = prepared
+
+    def _set_bounds(self, request: Request, doorbell: int, cancelled: Any) -> None:
+        launch = self._launch
+        launch.doorbell = doorbell
         launch.cancelled, launch.sequence = cancelled or ffi.NULL, request.sequence
         launch.timeout = max(1, int(request.timeout * SECOND)) if request.timeout else 0
         launch.limits = (request.inline_limit, request.inline_limit, request.result_limit)
-        lib.launch(launch, self._landing)
-        return self._outcome(prepared, request)
 
-    def _outcome(self, prepared: Prepared, request: Request) -> Outcome:
-        landing = self._landing
-        phase = landing.phase
-        if phase == NOT_FAILED:
-            return self._completed()
-        error = OSError(landing.error, os.strerror(landing.error))
+    def _failure(self, steps: CompiledSteps, request: Request | TemplateRequest) -> ExecutionError | SystemFailure:
+        """Say why a program did not start."""
+        phase = self._landing.phase
+        error = OSError(self._landing.error, os.strerror(self._landing.error))
         if phase == lib.PHASE_EXEC:
-            return _not_executed(request, landing.error)
+            return _not_executed(request, self._landing.error)
         if phase == lib.PHASE_DIRECTORY:
             return ExecutionError(
                 f"failed to enter the working directory {request.working_directory}: {error.strerror}",
@@ -173,7 +267,7 @@ class Launcher:
             return _refused("close a container", error)
         if phase == lib.PHASE_PIPES:
             return _refused("make pipes for a job's output", error)
-        return _refused(describe(prepared.steps.steps[phase]), error)
+        return _refused(describe(steps.steps[phase]), error)
 
     def _completed(self) -> Outcome:
         landing = self._landing
@@ -198,20 +292,6 @@ class Launcher:
         if landing.timed_out:
             return TimedOut(effects)
         return Exited(landing.status, effects) if landing.exited else Signaled(landing.status, effects)
-
-
-def _memory_file(contents: bytes) -> int:
-    """Return a descriptor from which `contents` can be read."""
-    fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
-    try:
-        view = memoryview(contents)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.lseek(fd, 0, os.SEEK_SET)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
 
 
 class _Strings:
@@ -242,7 +322,7 @@ def _candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:
     return (*(f"{directory}/{program}" for directory in path.split(":") if directory), program)
 
 
-def _not_executed(request: Request, code: int) -> ExecutionError:
+def _not_executed(request: Request | TemplateRequest, code: int) -> ExecutionError:
     message = f"failed to execute {request.program}: {os.strerror(code)}"
     if code == errno.ENOENT:
         known = any(entry.startswith("PATH=") for entry in request.environment)

@@ -27,7 +27,9 @@ from maelstrom_container.syscalls import CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEW
 
 STAGE = "/tmp"  # noqa: S108 - any directory will do: it is covered by our tmpfs, in a namespace of our own
 
-DIRECTORIES = ("proc", "scaffold", "root", "job", "upper")
+DEPTH = 3
+"""How many forks there may be between a template and a job, with upper layers of their own."""
+DIRECTORIES = ("proc", "scaffold", "root", "job", "tree", "upper", *(f"upper{depth}" for depth in range(1, DEPTH + 1)))
 """What the bare view holds: mount points for `prepare` and for the launch plan."""
 
 

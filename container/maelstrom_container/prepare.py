@@ -46,12 +46,16 @@ without CAP_SYS_ADMIN, and in a nested user namespace these mounts are locked.""
 
 ALL_CAPABILITIES = (1 << 64) - 1
 CAP_SYS_ADMIN = 1 << 21
+CAP_SETFCAP = 1 << 31
 
 
 class Prepared(msgspec.Struct, frozen=True):
     """A container ready for jobs; close `namespace` to be rid of it."""
 
     namespace: int
+    layout: Layout
+    protect: bool
+    """Whether its jobs belong to a real root, see KERNEL_SWITCHES."""
     steps: CompiledSteps
     uid_map: bytes
     """For C: closed by NUL."""
@@ -82,6 +86,8 @@ def prepare(outer: Outer, container: Container, *, memory: int) -> Prepared:
         sources.close()
     return Prepared(
         namespace=syscalls.open_namespace("mnt"),
+        layout=layout,
+        protect=outer.uid == 0,
         steps=compile_steps(job_steps(layout, memory=memory)),
         uid_map=f"{container.user} {outer.uid} 1\0".encode(),
         gid_map=f"{container.group} {outer.gid} 1\0".encode(),
@@ -106,6 +112,14 @@ def _capabilities(container: Container, outer: Outer) -> int:
     if container.user != 0:
         return 0
     return ALL_CAPABILITIES & ~CAP_SYS_ADMIN if outer.uid == 0 else ALL_CAPABILITIES
+
+
+def template_capabilities(prepared: Prepared) -> int:
+    """Return the bounding set of a template: what it loads is foreign, and its forks get theirs from elsewhere.
+
+    Only who has CAP_SETFCAP may map user 0 into a user namespace below (kernel 5.12).
+    """
+    return CAP_SETFCAP if prepared.uid_map.split()[0] == b"0" else 0
 
 
 def _compose(container: Container, sources: Sources, *, protect: bool, cover: bool) -> Layout:

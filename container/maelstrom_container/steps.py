@@ -1,12 +1,14 @@
 """The launch plan as data: the steps that C executes for each job, and what they mean when they fail.
 
-Pure: `job_steps` decides, `compile_steps` packs. Sources of steps after `Pivot` or `Cover` are relative to the old root
-(the current directory then), targets are absolute and resolve inside the new root only, so no symbolic link of an
-image leads a mount astray.
+Pure: `job_steps` decides, `compile_steps` packs. Sources are relative to the root of the prepared mounts, which is the
+current directory all the time. Targets after `Pivot` or `Cover` are absolute and resolve inside the new root only, so
+no symbolic link of an image leads a mount astray.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -66,7 +68,13 @@ class Cover(msgspec.Struct, frozen=True):
     path: str
 
 
-Step = Mount | Attach | MakeDirectory | MakeFile | Protect | Pivot | Detach | Cover
+class Watch(msgspec.Struct, frozen=True):
+    """Kept mounts are made anew when the directory at `path` has changed."""
+
+    path: str
+
+
+Step = Mount | Attach | MakeDirectory | MakeFile | Protect | Pivot | Detach | Cover | Watch
 
 
 def describe(step: Step) -> str:
@@ -86,6 +94,8 @@ def describe(step: Step) -> str:
             return "change the root"
         case Detach():
             return "let go of the old root"
+        case Watch(path=path):
+            return f"look at {path}"
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -112,29 +122,95 @@ class Layout(msgspec.Struct, frozen=True):
     """What each job gets anew, in order; units here lie on a fresh mount and so cannot be prepared."""
 
 
-def _overlay(index: int, lower: str, target: str, *, prefix: str) -> list[Step]:
-    upper, work = f"{prefix}upper/{index}", f"{prefix}upper/{index}w"
-    data = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr"
-    return [MakeDirectory(upper), MakeDirectory(work), Mount("overlay", target, data)]
+KEPT = "tree"
+"""Where the kept mounts of a runner are."""
 
 
-def job_steps(layout: Layout, *, memory: int) -> list[Step]:
+def _overlay(place: str, lower: str, target: str) -> list[Step]:
+    data = f"lowerdir={lower},upperdir={place},workdir={place}w,userxattr"
+    return [MakeDirectory(place), MakeDirectory(f"{place}w"), Mount("overlay", target, data)]
+
+
+def template_steps(layout: Layout, *, memory: int, protect: bool) -> list[Step]:
+    """Return the steps for a template: as for a job, but what its forks are made of stays reachable for them.
+
+    The kernel mounts proc for a fork only while one is fully visible; the outer sandbox's is none of the template's
+    business and so covered by one of its own. Forks of a real root (`protect`) then get read-only ones.
+    """
+    visible = Mount("proc", "proc", flags=_proc_flags(protect))
+    return [visible, *job_steps(msgspec.structs.replace(layout, cover=True), memory=memory)]
+
+
+def kept_steps(layout: Layout, *, memory: int, depth: int) -> list[Step]:
+    """Return the steps for what the jobs of a runner share one after the other: their root, as long as nobody writes.
+
+    Making overlays costs more than everything else of a job's mounts. Whoever writes to one makes an entry in its upper
+    layer, and the next job gets new ones. None where there is nothing to keep.
+    """
+    if not _keeps(layout):
+        return []
+    upper = f"upper{depth}"
+    steps = [Mount("tmpfs", upper, f"size={memory},mode=755"), *_overlay(f"{upper}/0", "scaffold/base", KEPT)]
+    overlays = [f"{upper}/0"]
+    for unit in layout.units:
+        target = f"{KEPT}{unit.target}"
+        if unit.overlay:
+            overlays.append(f"{upper}/{len(overlays)}")
+            steps += _overlay(overlays[-1], unit.source, target)
+        else:
+            steps.append(Attach(unit.source, target))
+    return [*steps, *map(Watch, overlays)]
+
+
+def fork_steps(layout: Layout, *, memory: int, protect: bool, depth: int, kept: bool = False) -> list[Step]:
+    """Return the steps for a fork of a template, which is `depth` forks away from the first one (1 or more).
+
+    With `kept` it is forked by a runner, which has run the `kept_steps`.
+    """
+    if protect:
+        layout = msgspec.structs.replace(layout, cover=True)
+    if kept and _keeps(layout):
+        layout = msgspec.structs.replace(layout, writable=False, units=())
+        steps = job_steps(layout, memory=memory, root=KEPT)
+    else:
+        steps = job_steps(layout, memory=memory, upper=f"upper{depth}")
+    if not protect:
+        return steps
+    return [
+        msgspec.structs.replace(step, flags=_proc_flags(protect))
+        if isinstance(step, Mount) and step.kind == "proc"
+        else step
+        for step in steps
+        if not isinstance(step, Protect)
+    ]
+
+
+def _keeps(layout: Layout) -> bool:
+    return layout.writable and not any(isinstance(item, Unit) and item.overlay for item in layout.fresh)
+
+
+def _proc_flags(protect: bool) -> int:
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    return flags | syscalls.MS_RDONLY if protect else flags
+
+
+def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = "root") -> list[Step]:
     """Return the steps for one job; `memory` bounds each file system in memory, in bytes."""
     steps: list[Step] = []
     overlays = 0
     fresh_overlays = any(isinstance(item, Unit) and item.overlay for item in layout.fresh)
     if layout.writable or fresh_overlays:
-        steps.append(Mount("tmpfs", "/upper", f"size={memory},mode=755"))
+        steps.append(Mount("tmpfs", upper, f"size={memory},mode=755"))
     if layout.writable:
-        steps += _overlay(0, "/scaffold/base", "/job", prefix="/")
+        steps += _overlay(f"{upper}/0", "scaffold/base", "job")
         overlays = 1
     else:
-        steps.append(Attach("/root", "/job"))
-    steps.append(Cover("/job") if layout.cover else Pivot("/job"))
+        steps.append(Attach(root, "job"))
+    steps.append(Cover("job") if layout.cover else Pivot("job"))
     for item in (*(layout.units if layout.writable else ()), *layout.fresh):
         match item:
             case Unit(source=source, target=target, overlay=True):
-                steps += _overlay(overlays, source, target, prefix="")
+                steps += _overlay(f"{upper}/{overlays}", source, target)
                 overlays += 1
             case Unit(source=source, target=target):
                 steps.append(Attach(source, target))
@@ -159,31 +235,46 @@ def compile_steps(steps: list[Step]) -> CompiledSteps:
     """Pack steps for the launcher."""
     array = ffi.new("struct step[]", len(steps))
     keep: list[Any] = []
-
-    def text(value: str) -> Any:
-        memory = ffi.new("char[]", value.encode("utf-8", "surrogateescape"))
-        keep.append(memory)
-        return memory
-
     for packed, step in zip(array, steps, strict=True):
-        match step:
-            case Mount():
-                packed.op, packed.flags = lib.STEP_MOUNT, step.flags
-                packed.a, packed.b = text("none"), text(step.target)
-                packed.c, packed.d = text(step.kind), text(step.data)
-            case Attach():
-                packed.op, packed.flags = lib.STEP_ATTACH, syscalls.AT_RECURSIVE
-                packed.a, packed.b = text(step.source), text(step.target)
-            case MakeDirectory():
-                packed.op, packed.number, packed.a = lib.STEP_MKDIR, step.mode, text(step.path)
-            case MakeFile():
-                packed.op, packed.number, packed.a = lib.STEP_FILE, 0o644, text(step.path)
-            case Protect():
-                packed.op, packed.a = lib.STEP_PROTECT, text(step.path)
-            case Pivot():
-                packed.op, packed.a = lib.STEP_PIVOT, text(step.path)
-            case Cover():
-                packed.op, packed.a = lib.STEP_COVER, text(step.path)
-            case Detach():
-                packed.op = lib.STEP_DETACH
+        packed.op, packed.number, packed.flags, texts = _fields(step)
+        memories = [ffi.new("char[]", text) for text in texts]
+        packed.a, packed.b, packed.c, packed.d = memories
+        keep += memories
     return CompiledSteps(tuple(steps), array, tuple(keep))
+
+
+def pack_steps(steps: Iterable[Step]) -> bytes:
+    """Pack steps for a message to a template; see struct template_plan in template.h."""
+    packed = bytearray()
+    for step in steps:
+        op, number, flags, texts = _fields(step)
+        packed += struct.pack("=iiQ", op, number, flags) + b"".join(text + b"\0" for text in texts)
+    return bytes(packed)
+
+
+def _fields(step: Step) -> tuple[int, int, int, tuple[bytes, bytes, bytes, bytes]]:
+    """Return op, number, flags and texts of struct step (launch.h); unused texts are empty."""
+    match step:
+        case Mount():
+            return lib.STEP_MOUNT, 0, step.flags, _texts("none", step.target, step.kind, step.data)
+        case Attach():
+            return lib.STEP_ATTACH, 0, syscalls.AT_RECURSIVE, _texts(step.source, step.target)
+        case MakeDirectory():
+            return lib.STEP_MKDIR, step.mode, 0, _texts(step.path)
+        case MakeFile():
+            return lib.STEP_FILE, 0o644, 0, _texts(step.path)
+        case Protect():
+            return lib.STEP_PROTECT, 0, 0, _texts(step.path)
+        case Pivot():
+            return lib.STEP_PIVOT, 0, 0, _texts(step.path)
+        case Cover():
+            return lib.STEP_COVER, 0, 0, _texts(step.path)
+        case Detach():
+            return lib.STEP_DETACH, 0, 0, _texts()
+        case Watch():
+            return lib.STEP_WATCH, 0, 0, _texts(step.path)
+
+
+def _texts(a: str = "", b: str = "", c: str = "", d: str = "") -> tuple[bytes, bytes, bytes, bytes]:
+    first, second, third, fourth = (text.encode("utf-8", "surrogateescape") for text in (a, b, c, d))
+    return first, second, third, fourth

@@ -151,3 +151,17 @@ def write_identity_maps(uid_map: str, gid_map: str) -> None:
     """Map the ids of a user namespace just entered; setgroups is given up, as the kernel demands."""
     for name, text in (("setgroups", "deny"), ("uid_map", uid_map), ("gid_map", gid_map)):
         Path(f"/proc/self/{name}").write_text(text)
+
+
+def memory_file(contents: bytes) -> int:
+    """Return a descriptor from which `contents` can be read."""
+    fd = os.memfd_create("contents", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(contents)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd

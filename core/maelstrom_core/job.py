@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from maelstrom_core.spec import Mount, Network
+from maelstrom_core.spec import Mount, Network, TemplateSpec
 
 DEFAULT_INLINE_LIMIT = 1_000_000
 DEFAULT_RESULT_LIMIT = 64 * 1024 * 1024
@@ -63,6 +63,8 @@ class Job(msgspec.Struct, frozen=True):
     priority: int = 0
     estimated_duration: float | None = None
     stdin: bytes = b""
+    template: TemplateSpec | None = None
+    """What to fork the job from; program and arguments mean nothing then."""
     inline_limit: int = DEFAULT_INLINE_LIMIT
     """Bytes kept of stdout, and of stderr; what exceeds it is counted and dropped."""
     result_limit: int = DEFAULT_RESULT_LIMIT
@@ -128,4 +130,10 @@ class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
     """Somebody asked for the job to be stopped, and it was."""
 
 
-Outcome = Exited | Signaled | TimedOut | ExecutionError | SystemFailure | Cancelled
+class NotForked(msgspec.Struct, frozen=True, tag="not-forked"):
+    """The job's template refused to be forked, or could not be had; only of jobs that name one."""
+
+    reason: str
+
+
+Outcome = Exited | Signaled | TimedOut | ExecutionError | SystemFailure | Cancelled | NotForked

@@ -221,12 +221,27 @@ class ContainerSpec(Strict, frozen=True, kw_only=True):
     group: int | UnsetType = UNSET
 
 
+class TemplateSpec(Strict, frozen=True):
+    """A program that loads once, and forks for each job that names it: see docs/template-protocol.md.
+
+    It runs in the job's container. `request` is its standard input; each of `stages` is a request that a fork of it
+    answers by loading more and becoming a template itself, and so on; the job is a fork of the last.
+    """
+
+    program: str
+    arguments: tuple[str, ...] = ()
+    request: bytes = b""
+    stages: tuple[bytes, ...] = ()
+
+
 class JobSpec(Strict, frozen=True, kw_only=True):
     """A job as written; in files the fields of `container` stand beside the others."""
 
     container: ContainerSpec
     program: str
     arguments: tuple[str, ...] = ()
+    template: TemplateSpec | None = None
+    """What to fork the job from instead of starting its program; the fork is given what would be standard input."""
     timeout: float | None = None
     """Seconds; None and 0 mean none."""
     priority: int = 0

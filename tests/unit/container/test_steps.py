@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from maelstrom_container.native import ffi, lib
@@ -19,18 +21,23 @@ from maelstrom_container.steps import (
     Unit,
     compile_steps,
     describe,
+    fork_steps,
     job_steps,
+    pack_steps,
+    template_steps,
 )
+from maelstrom_container.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 
 TMP = Mount("tmpfs", "/tmp", "mode=1777")
 PROC = Mount("proc", "/proc")
+NOEXEC = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
 def test_a_read_only_job_gets_a_copy_of_the_prepared_root_and_its_fresh_mounts() -> None:
     layout = Layout(writable=False, cover=False, units=(Unit("root/usr", "/usr"),), fresh=(PROC, TMP))
     assert job_steps(layout, memory=4096) == [
-        Attach("/root", "/job"),
-        Pivot("/job"),
+        Attach("root", "job"),
+        Pivot("job"),
         PROC,
         Mount("tmpfs", "/tmp", "size=4096,mode=1777"),
         Detach(),
@@ -41,11 +48,11 @@ def test_a_writable_job_composes_its_own_root_over_the_prepared_one() -> None:
     units = (Unit("root/usr", "/usr"), Unit("scaffold/3", "/home/me", overlay=True))
     steps = job_steps(Layout(writable=True, cover=False, units=units, fresh=(PROC,)), memory=4096)
     assert steps == [
-        Mount("tmpfs", "/upper", "size=4096,mode=755"),
-        MakeDirectory("/upper/0"),
-        MakeDirectory("/upper/0w"),
-        Mount("overlay", "/job", "lowerdir=/scaffold/base,upperdir=/upper/0,workdir=/upper/0w,userxattr"),
-        Pivot("/job"),
+        Mount("tmpfs", "upper", "size=4096,mode=755"),
+        MakeDirectory("upper/0"),
+        MakeDirectory("upper/0w"),
+        Mount("overlay", "job", "lowerdir=scaffold/base,upperdir=upper/0,workdir=upper/0w,userxattr"),
+        Pivot("job"),
         Attach("root/usr", "/usr"),
         MakeDirectory("upper/1"),
         MakeDirectory("upper/1w"),
@@ -61,11 +68,43 @@ def test_what_lies_on_a_fresh_mount_comes_after_it() -> None:
     assert steps[2:-1] == [Mount("tmpfs", "/tmp", "size=1,mode=1777"), fresh[1], Attach("scaffold/1", "/tmp/a")]
 
 
-def test_sources_after_the_pivot_are_relative_to_the_old_root() -> None:
+def test_a_template_covers_the_proc_of_the_outer_sandbox_and_keeps_what_its_forks_are_made_of() -> None:
+    layout = Layout(writable=True, cover=False, units=(), fresh=(PROC, Protect("/proc/sys")))
+    steps = template_steps(layout, memory=1, protect=False)
+    assert steps[0] == Mount("proc", "proc", flags=NOEXEC)
+    assert Cover("job") in steps
+    assert not any(isinstance(step, Pivot | Detach) for step in steps)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_fork_has_an_upper_layer_of_its_own(depth: int) -> None:
+    layout = Layout(writable=True, cover=True, units=(), fresh=(PROC,))
+    steps = fork_steps(layout, memory=1, protect=False, depth=depth)
+    assert steps[0] == Mount("tmpfs", f"upper{depth}", "size=1,mode=755")
+    assert PROC in steps
+
+
+def test_forks_of_a_real_root_get_a_read_only_proc() -> None:
+    """The proc by which the kernel lets them mount one is read-only as well: nobody below can mount a better one."""
+    layout = Layout(writable=False, cover=False, units=(), fresh=(PROC, Protect("/proc/sys"), TMP))
+    template = template_steps(layout, memory=1, protect=True)
+    assert template[0] == Mount("proc", "proc", flags=NOEXEC | MS_RDONLY)
+    steps = fork_steps(layout, memory=1, protect=True, depth=1)
+    assert Mount("proc", "/proc", flags=NOEXEC | MS_RDONLY) in steps
+    assert not any(isinstance(step, Protect | Pivot | Detach) for step in steps)
+
+
+def test_packed_steps_are_what_the_library_reads() -> None:
+    packed = pack_steps([Mount("tmpfs", "/t", "size=1", 6), MakeDirectory("/d", 0o700)])
+    first = struct.pack("=iiQ", lib.STEP_MOUNT, 0, 6) + b"none\0/t\0tmpfs\0size=1\0"
+    assert packed == first + struct.pack("=iiQ", lib.STEP_MKDIR, 0o700, 0) + b"/d\0\0\0\0"
+
+
+def test_sources_are__relative_to_the_old_root() -> None:
     """An absolute source would be looked up in the container: a symbolic link of an image could redirect it."""
     units = (Unit("root/usr", "/usr"), Unit("scaffold/3", "/home", overlay=True))
     steps = job_steps(Layout(writable=True, cover=False, units=units, fresh=()), memory=1)
-    after = steps[steps.index(Pivot("/job")) :]
+    after = steps[steps.index(Pivot("job")) :]
     assert not any(isinstance(step, Attach) and step.source.startswith("/") for step in after)
     assert not any(isinstance(step, Mount) and "=/" in step.data for step in after)
 
@@ -85,8 +124,8 @@ def test_every_file_system_in_memory_is_bounded() -> None:
         (MakeDirectory("/y"), "make the directory /y"),
         (MakeFile("/z"), "make the file /z"),
         (Protect("/proc/sys"), "make /proc/sys read-only"),
-        (Pivot("/job"), "change the root"),
-        (Cover("/job"), "change the root"),
+        (Pivot("job"), "change the root"),
+        (Cover("job"), "change the root"),
         (Detach(), "let go of the old root"),
     ],
 )
@@ -105,12 +144,12 @@ def test_compiled_steps_hold_what_c_reads() -> None:
     )
     assert [ffi.string(text) for text in (first.a, first.b, first.c, first.d)] == [b"none", b"/t", b"tmpfs", b"size=1"]
     assert second.number == 0o700
-    assert last.a == ffi.NULL
+    assert ffi.string(last.a) == b""
 
 
 @pytest.mark.parametrize("writable", [False, True])
 def test_a_job_that_can_unmount_nothing_gets_its_root_on_top_of_the_old_one(writable: bool) -> None:
     layout = Layout(writable=writable, cover=True, units=(), fresh=(PROC,))
     steps = job_steps(layout, memory=1)
-    assert Cover("/job") in steps
+    assert Cover("job") in steps
     assert not any(isinstance(step, Pivot | Detach) for step in steps)

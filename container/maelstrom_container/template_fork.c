@@ -1,0 +1,241 @@
+/* Forks of a template: the first process of the new namespaces, and the program below it. See template.c. */
+#include "template_internal.h"
+
+void drop_capabilities(uint64_t keep)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
+    for (long capability = 0; capability <= LAST_CAPABILITY; capability++)
+        if (!(keep >> capability & 1) && raw_call(SYS_prctl, PR_CAPBSET_DROP, capability) < 0)
+            break; /* past the last one that this kernel knows */
+    struct __user_cap_data_struct had[2] = {{0, 0, 0}, {0, 0, 0}};
+    if (keep && raw_call(SYS_capget, &head, had) >= 0)
+        for (int half = 0; half < 2; half++)
+            data[half].permitted = data[half].effective = had[half].permitted & (uint32_t)(keep >> 32 * half);
+    if (raw_call(SYS_capset, &head, data) < 0)
+        leave(EXIT_LOST);
+}
+
+long map_ids(const struct plan *plan)
+{
+    long result = raw_write_file(state.proc, MAP_OF_USERS, plan->uid_map);
+    return result < 0 ? result : raw_write_file(state.proc, MAP_OF_GROUPS, plan->gid_map);
+}
+
+/* The current directory is a path in the old root and must be one in the new. */
+static long enter_directory(void)
+{
+    long result = raw_call(SYS_chdir, "/");
+    return result < 0 ? result : raw_call(SYS_chdir, state.directory);
+}
+
+/* A job finds its result channel where its template had the control socket, and nothing else of ours. */
+static long place_for_job(void)
+{
+    raw_close(state.mounts);
+    raw_close(state.proc);
+    if (state.sockets >= 0)
+        raw_close(state.sockets);
+    return raw_call(SYS_dup3, state.fds[2], state.control, CLOSE_ON_EXEC);
+}
+
+/* A stage has its own mount namespace, whose root is the current directory. */
+static long place_for_stage(void)
+{
+    long here = raw_open(".", PATH_ONLY | O_DIRECTORY, 0);
+    if (here < 0)
+        return here;
+    long result = raw_call(SYS_dup3, here, state.mounts, CLOSE_ON_EXEC);
+    raw_close(here);
+    return result;
+}
+
+static long place_descriptors(void)
+{
+    long result = state.kind == TEMPLATE_STAGE ? place_for_stage() : place_for_job();
+    for (int stream = 0; stream < 2 && result >= 0; stream++)
+        result = raw_call(SYS_dup3, state.fds[stream], stream + 1, 0);
+    for (int index = 0; index < state.fd_count; index++) /* in the runner they stay open: its state is not ours */
+        raw_close(state.fds[index]);
+    return result;
+}
+
+static void announce(void)
+{
+    long pidfd = raw_call(SYS_pidfd_open, 1, 0); /* ourselves */
+    if (send_message(TEMPLATE_STARTED, NULL, 0, pidfd < 0 ? -1 : (int)pidfd) < 0)
+        leave(EXIT_LOST); /* the member is gone, and perhaps the runner before we could ask to die with it */
+    if (pidfd >= 0)
+        raw_close(pidfd);
+}
+
+struct errand {
+    const struct plan *plan;
+    int (*fork_function)(void);
+    uint64_t signals;
+};
+
+__attribute__((noreturn)) static void give_up(int phase, long error)
+{
+    state.result.phase = phase;
+    state.result.error = (int)-error;
+    leave(EXIT_LOST);
+}
+
+static void reap(int child)
+{
+    struct rusage usage;
+    int status;
+    long pid;
+    while ((pid = raw_call(SYS_wait4, -1, &status, WNOHANG, &usage)) > 0)
+        if (pid == child) {
+            state.result.status = status;
+            state.result.usage = usage;
+            state.result.ended = 1;
+            leave(0);
+        }
+    if (pid < 0 && pid != INTERRUPTED)
+        leave(EXIT_LOST);
+}
+
+/* All signals are blocked, and what is blocked is not dropped, not even where it would be ignored: what others than the
+ * kernel send us is meant for the fork. */
+__attribute__((noreturn)) static void reap_until(int child)
+{
+    uint64_t all = ALL_SIGNALS;
+    raw_call(SYS_close_range, 0, ~0U, 0);
+    for (;;) {
+        long number = raw_call(SYS_rt_sigtimedwait, &all, 0, 0, SIGNAL_SET_SIZE);
+        if (number == SIGCHLD)
+            reap(child);
+        else if (number > 0)
+            raw_call(SYS_kill, child, number);
+    }
+}
+
+/* Shares the runner's memory and stack; returns in the fork only, where both are copies. */
+static long first_process(struct errand *errand)
+{
+    const struct plan *plan = errand->plan;
+    long result;
+
+    raw_call(SYS_setsid);
+    raw_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+    if ((result = map_ids(plan)) < 0)
+        give_up(PHASE_IDENTITY, result);
+    announce();
+    for (uint32_t index = plan->head.kept_count; index < plan->head.step_count; index++)
+        if ((result = run_step(&plan->steps[index])) < 0)
+            give_up((int)index, result);
+    if ((result = place_descriptors()) < 0)
+        give_up(PHASE_SEAL, result);
+    if ((result = enter_directory()) < 0)
+        give_up(PHASE_DIRECTORY, result);
+    int child = errand->fork_function();
+    if (child < 0)
+        give_up(PHASE_CLONE, child);
+    if (child > 0)
+        reap_until(child);
+    drop_capabilities(plan->head.capabilities);
+    if (state.restartable) /* a process that shares memory has none, and so neither had we when it forked us */
+        raw_call(SYS_rseq, state.restartable, RESTARTABLE_SIZE, 0, RESTARTABLE_SIGNATURE);
+    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &errand->signals, 0, SIGNAL_SET_SIZE);
+    state.fd_count = 0;
+    return 0;
+}
+
+/* As vfork, into new namespaces: the caller is suspended until the child has ended. The child goes on below our frame, on
+ * the same stack; what returns from `first_process` is a copy of it. */
+static long clone_first_process(uint64_t flags, struct errand *errand)
+{
+    long result;
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = 0;
+    register long r8 __asm__("r8") = 0;
+    register struct errand *r12 __asm__("r12") = errand;
+    register long (*r13)(struct errand *) __asm__("r13") = first_process;
+    __asm__ volatile("mov %%rsp, %%rbx\n\t"
+                     "sub $256, %%rsp\n\t" /* past the red zone */
+                     "and $-16, %%rsp\n\t"
+                     "syscall\n\t"
+                     "test %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "mov %%r12, %%rdi\n\t"
+                     "call *%%r13\n"
+                     "1:\n\t"
+                     "mov %%rbx, %%rsp"
+                     : "=a"(result)
+                     : "0"((long)SYS_clone), "D"(flags), "S"(0L), "d"(0L), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
+                     : "rbx", "rcx", "r9", "r11", "cc", "memory");
+#else
+    register long x8 __asm__("x8") = SYS_clone;
+    register long x0 __asm__("x0") = (long)flags;
+    register long x1 __asm__("x1") = 0;
+    register long x2 __asm__("x2") = 0;
+    register long x3 __asm__("x3") = 0;
+    register long x4 __asm__("x4") = 0;
+    register struct errand *x20 __asm__("x20") = errand;
+    register long (*x21)(struct errand *) __asm__("x21") = first_process;
+    __asm__ volatile("mov x19, sp\n\t"
+                     "sub sp, sp, #256\n\t"
+                     "svc #0\n\t"
+                     "cbnz x0, 1f\n\t"
+                     "mov x0, x20\n\t"
+                     "blr x21\n"
+                     "1:\n\t"
+                     "mov sp, x19"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x20), "r"(x21)
+                     : "x5", "x6", "x7", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19",
+                       "x30", "cc", "memory");
+    result = x0;
+#endif
+    return result;
+}
+
+static void report(long pid)
+{
+    struct result *result = &state.result;
+    struct rusage usage;
+    int status = 0;
+    memset(&usage, 0, sizeof usage);
+    while (raw_call(SYS_wait4, pid, &status, __WALL, &usage) == INTERRUPTED)
+        ;
+    if (result->phase != PHASE_NONE) {
+        fail(result->phase, -result->error);
+        return;
+    }
+    if (result->ended)
+        status = result->status;
+    struct template_ended body = {
+        .exited = WIFEXITED(status),
+        .status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+        .clean = network_is_clean(),
+        .cpu_user = usage.ru_utime.tv_sec * 1000000000LL + usage.ru_utime.tv_usec * 1000LL,
+        .cpu_system = usage.ru_stime.tv_sec * 1000000000LL + usage.ru_stime.tv_usec * 1000LL,
+        .peak_memory = result->usage.ru_maxrss * 1024LL,
+    };
+    send_message(TEMPLATE_ENDED, &body, sizeof body, -1);
+}
+
+int fork_into(const struct plan *plan, int (*fork_function)(void))
+{
+    struct errand errand = {plan, fork_function, 0};
+    uint64_t all = ALL_SIGNALS;
+
+    memset(&state.result, 0, sizeof state.result);
+    state.result.phase = PHASE_NONE;
+    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &errand.signals, SIGNAL_SET_SIZE);
+    long pid = clone_first_process(plan->head.namespaces | CLONE_VM | CLONE_VFORK | SIGCHLD, &errand);
+    if (pid == 0)
+        return 0;
+    if (pid < 0) {
+        fail(PHASE_CLONE, pid);
+    } else {
+        report(pid);
+        renew_kept();
+    }
+    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &errand.signals, 0, SIGNAL_SET_SIZE);
+    return 1;
+}
+
