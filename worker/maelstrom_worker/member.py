@@ -7,6 +7,7 @@ members but the host. Imports no asyncio.
 from __future__ import annotations
 
 import os
+import socket
 
 import msgspec
 
@@ -14,6 +15,7 @@ from maelstrom_container.launcher import Launcher, Request
 from maelstrom_container.outer import Outer
 from maelstrom_core.job import Outcome
 from maelstrom_worker.ring import Line, MemoryFd
+from maelstrom_worker.runners import Runners
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -38,17 +40,19 @@ class MemberFds(msgspec.Struct, frozen=True):
     supervisor_bell: int
 
 
-def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds) -> None:
-    """Serve requests until killed."""
+def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: socket.socket) -> None:
+    """Serve requests until killed; `desk` is where runners of templates are asked for."""
     line = Line(fds.memory, supervisor=False)
     launcher = Launcher(outer, host_network=settings.host_network, memory=settings.memory)
+    runners = Runners(launcher, desk)
     decode = msgspec.msgpack.Decoder(Request).decode
     encode = msgspec.msgpack.Encoder().encode
     while True:
         messages = line.receive()
         for message in messages:
             request = decode(message)
-            outcome = launcher.run(request, doorbell=fds.own_bell, cancelled=line.word)
+            run = runners.run if request.template else launcher.run
+            outcome = run(request, doorbell=fds.own_bell, cancelled=line.word)
             sent = line.send(encode(Answer(request.sequence, outcome)))
             os.eventfd_write(fds.supervisor_bell, 1)
             while not sent:
@@ -59,4 +63,5 @@ def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds) -> None:
             continue  # a bell may have been swallowed while the job ran: look before sleeping
         if line.partial:
             os.eventfd_write(fds.supervisor_bell, 1)  # there is room for the rest now
+        launcher.rest()
         os.eventfd_read(fds.own_bell)

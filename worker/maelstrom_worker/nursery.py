@@ -200,6 +200,10 @@ class _Loop:
         self._socket = connection
         self._sandbox = sandbox
         self._members: set[int] = set()
+        self._incubator = 0
+        self._memory = 0
+        # Members ask at the desk. Whoever serves it is forked when somebody asks, and again should it die.
+        self._desk, self._served_desk = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._wake, wake = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(wake, False)
@@ -207,17 +211,38 @@ class _Loop:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
 
     def run(self) -> None:
+        desk = self._served_desk.fileno()
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
+        poll.register(desk, select.POLLIN)
         while True:
             for fd, _ in poll.poll():
                 if fd == self._wake:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._wake, MESSAGE)
                     self._reap()
+                    if not self._incubator:
+                        poll.register(desk, select.POLLIN)
+                elif fd == desk:
+                    poll.unregister(desk)
+                    self._start_incubator()
                 elif not self._serve():
                     return
+
+    def _start_incubator(self) -> None:
+        self._incubator = os.fork()
+        if self._incubator == 0:
+            try:
+                self._become_child()
+                self._desk.close()
+                from maelstrom_worker.incubator import Incubator
+
+                Incubator(self._sandbox, self._served_desk, memory=self._memory).run()
+            except BaseException:  # noqa: BLE001 - the edge of a process: a bug is shown
+                _show_bug()
+            finally:
+                os._exit(70)
 
     def _serve(self) -> bool:
         message, fds, _, _ = socket.recv_fds(self._socket, MESSAGE, PASSED_FDS)
@@ -225,6 +250,7 @@ class _Loop:
             return False
         asked = json.loads(message)
         number = asked.pop("member")
+        self._memory = asked["memory"]
         try:
             pid = os.fork()
         except OSError as error:
@@ -242,18 +268,19 @@ class _Loop:
 
     def _be_member(self, settings: MemberSettings, fds: list[int]) -> NoReturn:
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._socket.close()
+            self._become_child()
+            self._served_desk.close()
             memory, own, supervisor = fds
-            run_member(self._sandbox, settings, MemberFds(MemoryFd(memory), own, supervisor))
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            raise
+            run_member(self._sandbox, settings, MemberFds(MemoryFd(memory), own, supervisor), self._desk)
+        except BaseException:  # noqa: BLE001 - the edge of a process: a bug is shown
+            _show_bug()
         finally:
             os._exit(70)
+
+    def _become_child(self) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._socket.close()
 
     def _reap(self) -> None:
         while True:
@@ -263,16 +290,25 @@ class _Loop:
                 return
             if pid == 0:
                 return
-            if pid in self._members:
-                self._members.discard(pid)
-                self._kill_orphans()
+            if pid == self._incubator:
+                self._incubator = 0
+            elif pid not in self._members:
+                continue
+            self._members.discard(pid)
+            self._kill_orphans()
 
     def _kill_orphans(self) -> None:
         """Kill the job of a member that died: it is ours now, and may have switched off its parent-death signal."""
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) in {1, *self._members}:
+            if not entry.name.isdigit() or int(entry.name) in {1, self._incubator, *self._members}:
                 continue
             with contextlib.suppress(OSError):
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 if fields[1] == "1":
                     os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _show_bug() -> None:
+    import traceback
+
+    traceback.print_exc()

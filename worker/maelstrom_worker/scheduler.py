@@ -1,23 +1,19 @@
 """Which job runs next, on which slot: pure decisions. Events in (method calls), effects out.
 
 No clock, no sockets, no processes: `maelstrom_worker.supervisor` carries the effects out. A job is in exactly one
-state: queued, running, or stopping (running, and to be killed). Order: higher priority first, then the longest
-estimate (unknown counts as longest), then first come.
+state: queued, running, or stopping (running, and to be killed). The order is that of `job_queue`.
 """
 
 from __future__ import annotations
 
 import heapq
-import itertools
-from typing import Literal, NewType
+from typing import Literal
 
 import msgspec
 
-JobId = NewType("JobId", int)
-Slot = NewType("Slot", int)
-State = Literal["queued", "running", "stopping"]
+from maelstrom_worker.job_queue import Group, JobId, JobQueue, Slot
 
-UNKNOWN = float("inf")
+State = Literal["queued", "running", "stopping"]
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -54,20 +50,20 @@ class Scheduler:
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self._free = [Slot(number) for number in range(slots)]
-        self._queue: list[tuple[int, float, int, JobId]] = []
+        self._queue = JobQueue()
         self._jobs: dict[JobId, _Entry] = {}
-        self._arrival = itertools.count()
         self._stopped = False
 
-    def submit(self, job: JobId, *, priority: int = 0, estimate: float | None = None) -> list[Effect]:
+    def submit(
+        self, job: JobId, *, priority: int = 0, estimate: float | None = None, group: Group | None = None
+    ) -> list[Effect]:
         """Take a job; raises ValueError for an id that is known. After `stop` it is forgotten at once."""
         if job in self._jobs:
             raise ValueError(f"job {job} is known already")
         if self._stopped:
             return [Forget(job)]
         self._jobs[job] = _Entry("queued")
-        rank = -(UNKNOWN if estimate is None else estimate)
-        heapq.heappush(self._queue, (-priority, rank, next(self._arrival), job))
+        self._queue.push(job, priority=priority, estimate=estimate, group=group)
         return self._fill()
 
     def cancel(self, job: JobId) -> list[Effect]:
@@ -76,7 +72,8 @@ class Scheduler:
         if entry is None or entry.state == "stopping":
             return []
         if entry.state == "queued":
-            del self._jobs[job]  # its place in the queue is skipped when it comes up
+            del self._jobs[job]
+            self._queue.discard(job)
             return [Forget(job)]
         assert entry.slot is not None  # noqa: S101 - a running job has one
         entry.state = "stopping"
@@ -109,7 +106,8 @@ class Scheduler:
         assert len(set(busy)) == len(busy), "two jobs on one slot"  # noqa: S101
         assert sorted([*busy, *self._free]) == list(range(self.slots)), "a slot is lost"  # noqa: S101
         queued = {job for job, entry in self._jobs.items() if entry.state == "queued"}
-        assert queued <= {item[-1] for item in self._queue}, "a queued job is not in the queue"  # noqa: S101
+        assert len(queued) == len(self._queue), "the queue has other jobs than those that are queued"  # noqa: S101
+        assert all(job in self._queue for job in queued), "a queued job is not in the queue"  # noqa: S101
         assert not (queued and self._free), "a slot is free while a job waits"  # noqa: S101
         for entry in self._jobs.values():
             assert (entry.slot is None) == (entry.state == "queued"), "only queued jobs have no slot"  # noqa: S101
@@ -117,10 +115,9 @@ class Scheduler:
     def _fill(self) -> list[Effect]:
         effects: list[Effect] = []
         while self._free and self._queue:
-            job = heapq.heappop(self._queue)[-1]
-            entry = self._jobs.get(job)
-            if entry is None or entry.state != "queued":
-                continue
-            entry.state, entry.slot = "running", heapq.heappop(self._free)
-            effects.append(Start(job, entry.slot))
+            slot = heapq.heappop(self._free)
+            job = self._queue.pop(slot)
+            entry = self._jobs[job]
+            entry.state, entry.slot = "running", slot
+            effects.append(Start(job, slot))
         return effects

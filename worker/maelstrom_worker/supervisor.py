@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
-from maelstrom_container.launcher import Request
+from maelstrom_container.launcher import Request, TemplateRequest
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
-from maelstrom_core.spec import Network
+from maelstrom_core.spec import Network, TemplateSpec
+from maelstrom_worker.job_queue import JobId, Slot
 from maelstrom_worker.member import Answer, MemberFds, MemberSettings
 from maelstrom_worker.nursery import Nursery, Stillborn
 from maelstrom_worker.ring import Line, ProtocolError, create_memory
-from maelstrom_worker.scheduler import Effect, Forget, JobId, Kill, Scheduler, Slot, Start
+from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
 
 if TYPE_CHECKING:
     import asyncio
 
 Report = Callable[[Outcome], object]
+OnStart = Callable[[], object]
 
 MEMORY_SHARE = 4
 """Each file system in memory may take this part of a slot's share of the machine's memory."""
@@ -53,6 +55,7 @@ def memory_for(slots: int) -> int:
 class _Task(msgspec.Struct):
     job: Job
     report: Report
+    on_start: OnStart | None
     started: bool = False
 
 
@@ -87,6 +90,7 @@ class Supervisor:
         self._last_job = self._last_member = 0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._packed: dict[Container, bytes] = {}
+        self._templates: dict[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Answer).decode
         self._loop: Loop
@@ -119,20 +123,25 @@ class Supervisor:
         for job in list(self._tasks):
             self._answer(job, Cancelled())
 
-    def start(self, job: Job, report: Report) -> JobId:
-        """Run a job; `report` is called once, with its outcome."""
+    def start(self, job: Job, report: Report, on_start: OnStart | None = None) -> JobId:
+        """Run a job; `report` is called once, with its outcome, and `on_start` before, when a slot takes the job."""
         self._last_job += 1
         identity = JobId(self._last_job)
-        self._tasks[identity] = _Task(job, report)
-        self._apply(self._scheduler.submit(identity, priority=job.priority, estimate=job.estimated_duration))
+        self._tasks[identity] = _Task(job, report, on_start)
+        estimate = job.estimated_duration
+        effects = self._scheduler.submit(identity, priority=job.priority, estimate=estimate, group=job.template)
+        self._apply(effects)
         return identity
 
-    def submit(self, job: Job) -> asyncio.Future[Outcome]:
-        """Run a job; the future has its outcome, and only an outcome: it never fails. Cancel through `cancel`."""
+    def submit(self, job: Job, *, on_start: OnStart | None = None) -> asyncio.Future[Outcome]:
+        """Run a job; the future has its outcome, and only an outcome: it never fails. Cancel through `cancel`.
+
+        `on_start` is called when a slot takes the job.
+        """
         import asyncio
 
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        identity = self.start(job, partial(self._settle, future))
+        identity = self.start(job, partial(self._settle, future), on_start)
         if not future.done():
             self._ids[future] = identity
         return future
@@ -164,6 +173,8 @@ class Supervisor:
     def _start(self, identity: JobId, slot: Slot) -> None:
         task = self._tasks[identity]
         task.started = True
+        if task.on_start is not None:
+            task.on_start()
         try:
             member = self._member(slot, host_network=task.job.container.network is Network.LOCAL)
         except OSError as error:
@@ -181,14 +192,35 @@ class Supervisor:
             sequence=identity,
             container=container,
             program=job.program,
-            arguments=job.arguments,
-            environment=job.environment,
+            arguments=job.arguments if job.template is None else (),
+            environment=job.environment if job.template is None else (),
             working_directory=job.working_directory,
             timeout=job.timeout,
             stdin=job.stdin,
             inline_limit=job.inline_limit,
             result_limit=job.result_limit,
+            template=self._template(container, job),
         )
+
+    def _template(self, container: bytes, job: Job) -> bytes:
+        """Return what the job is to be forked from, packed: equal templates are packed once."""
+        template = job.template
+        if template is None:
+            return b""
+        key = (container, template, job.environment, job.working_directory)
+        packed = self._templates.get(key)
+        if packed is None:
+            request = TemplateRequest(
+                container=container,
+                program=template.program,
+                arguments=template.arguments,
+                environment=job.environment,
+                working_directory=job.working_directory,
+                request=template.request,
+                stages=template.stages,
+            )
+            packed = self._templates[key] = self._encode(request)
+        return packed
 
     def _kill(self, identity: JobId, slot: Slot) -> None:
         network = self._tasks[identity].job.container.network

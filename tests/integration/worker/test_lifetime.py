@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def mount_namespaces(pid: int) -> int:
+    """Return how many mount namespaces a process holds descriptors of."""
+    links = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            links.append(os.readlink(entry))
+    return sum(link.startswith("mnt:") for link in links)
 
 
 def start_sleepers(pool: Pool, marker: str) -> list[int]:
@@ -183,8 +193,7 @@ def test_a_member_forgets_containers_that_were_not_used_for_long(own_pool: Pool,
         assert isinstance(outcome, Exited)
         assert outcome.effects.stdout.data == str(number).encode()
     pid = own_pool.members()[0]
-    namespaces = [link for link in os.listdir(f"/proc/{pid}/fd") if "mnt" in os.readlink(f"/proc/{pid}/fd/{link}")]
-    assert len(namespaces) <= KEPT_CONTAINERS + 2
+    assert eventually(lambda: mount_namespaces(pid) <= KEPT_CONTAINERS + 2)
 
 
 def test_what_the_caller_ignores_a_job_does_not() -> None:
@@ -202,3 +211,12 @@ def test_what_the_caller_ignores_a_job_does_not() -> None:
         pool.close()
     assert isinstance(outcome, Exited)
     assert outcome.effects.stdout.data == b"SigIgn:\t0000000000000000\n"
+
+
+def test_a_member_without_a_job_keeps_no_mounts_of_the_last_one(own_pool: Pool) -> None:
+    """They end while the next job runs, or when there is none: two views of the machine and one container remain."""
+    for _ in range(3):
+        own_pool.run(shell("true"))
+    members = own_pool.members()
+    assert members
+    assert eventually(lambda: {mount_namespaces(member) for member in members} == {3})

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 
-from maelstrom_worker.scheduler import Effect, Forget, JobId, Kill, Scheduler, Slot, Start
+from maelstrom_worker.job_queue import JobId, Slot
+from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
 
 
 def started(effects: list[Effect]) -> list[int]:

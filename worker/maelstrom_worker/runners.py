@@ -1,0 +1,108 @@
+"""The runners of one pool member: processes that fork its jobs from templates, one job at a time.
+
+A runner belongs to one member, so that the network namespace of its jobs is nobody else's. It is asked for once per
+template and kept while there is use for it. Imports no asyncio.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+
+from maelstrom_container.launcher import Launcher, Request, RunnerLostError
+from maelstrom_core.job import Cancelled, NotForked, Outcome, SystemFailure
+from maelstrom_worker.incubator import ask_for_runner, read_reply
+from maelstrom_worker.ring import lib
+
+KEPT = 3
+"""Runners of a member, the ones used last; each keeps its template alive."""
+TRIES = 2
+"""How often a job is begun whose runner dies under it."""
+
+
+class _Runner(msgspec.Struct):
+    control: socket.socket
+    lease: socket.socket
+
+    def close(self) -> None:
+        """Let the runner end, and the template go if nobody else uses it."""
+        self.control.close()
+        self.lease.close()
+
+
+class Runners:
+    """Runs jobs in forks of templates; made and used by one member. `desk` is where runners are asked for."""
+
+    def __init__(self, launcher: Launcher, desk: socket.socket) -> None:
+        self._launcher = launcher
+        self._desk = desk
+        self._runners: OrderedDict[bytes, _Runner] = OrderedDict()
+
+    def run(self, request: Request, *, doorbell: int, cancelled: Any) -> Outcome:
+        """Run one job to its end; as `Launcher.run`."""
+        for _ in range(TRIES):
+            try:
+                runner = self._runner(request, doorbell, cancelled)
+            except (OSError, EOFError):
+                continue  # the incubator died; there will be another
+            if not isinstance(runner, _Runner):
+                return runner
+            try:
+                outcome, usable = self._launcher.fork(
+                    request, runner.control.fileno(), doorbell=doorbell, cancelled=cancelled
+                )
+            except RunnerLostError:
+                self._drop(request.template)
+                continue
+            if not usable:
+                self._drop(request.template)
+            return outcome
+        return SystemFailure(
+            "the template that this job was forked from was lost, twice",
+            hint="the machine may be short of memory: see the kernel's log",
+        )
+
+    def _drop(self, template: bytes) -> None:
+        self._runners.pop(template).close()
+
+    def _runner(self, request: Request, doorbell: int, cancelled: Any) -> _Runner | Cancelled | NotForked:
+        """Return the runner for a job, or what becomes of the job without one. Raises OSError and EOFError."""
+        known = self._runners.get(request.template)
+        if known is not None:
+            self._runners.move_to_end(request.template)
+            return known
+        lease = ask_for_runner(self._desk, request.template)
+        try:
+            waited = _wait(lease, request, doorbell, cancelled)
+            reply = read_reply(lease) if waited is None else waited
+        except BaseException:
+            lease.close()
+            raise
+        if not isinstance(reply, socket.socket):
+            lease.close()
+            return NotForked(reply) if isinstance(reply, str) else reply
+        while len(self._runners) >= KEPT:
+            self._runners.popitem(last=False)[1].close()
+        self._runners[request.template] = runner = _Runner(reply, lease)
+        return runner
+
+
+def _wait(lease: socket.socket, request: Request, doorbell: int, cancelled: Any) -> Cancelled | NotForked | None:
+    """Wait for a reply: as long as the job itself might take, or until it is cancelled."""
+    poll = select.poll()
+    poll.register(lease, select.POLLIN)
+    poll.register(doorbell, select.POLLIN)
+    while True:
+        if lib.word_load(cancelled) == request.sequence:
+            return Cancelled()
+        ready = poll.poll(request.timeout * 1000 if request.timeout else None)
+        if not ready:
+            return NotForked(f"it was not ready after {request.timeout:g} s")
+        if any(fd == lease.fileno() for fd, _ in ready):
+            return None
+        os.eventfd_read(doorbell)
