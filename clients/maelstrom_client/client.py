@@ -19,7 +19,7 @@ from maelstrom_core.environment import client_lookup, evaluate
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, Outcome, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec, Layer
 from maelstrom_worker.nursery import Nursery
-from maelstrom_worker.supervisor import Supervisor
+from maelstrom_worker.supervisor import OnStart, Supervisor
 
 __all__ = ["Client", "ClientOptions"]
 
@@ -67,13 +67,21 @@ class Client:
         return previous
 
     def submit(
-        self, spec: JobSpec, *, stdin: bytes = b"", inline_limit: int = DEFAULT_INLINE_LIMIT
+        self,
+        spec: JobSpec,
+        *,
+        stdin: bytes = b"",
+        inline_limit: int = DEFAULT_INLINE_LIMIT,
+        on_start: OnStart | None = None,
     ) -> asyncio.Future[Outcome]:
-        """Run a job. The future never fails: whatever happens is the outcome. Raises SpecError for a wrong spec."""
+        """Run a job. The future never fails: whatever happens is the outcome. Raises SpecError for a wrong spec.
+
+        `on_start` is called when a slot takes the job.
+        """
         key = self._encode(spec.container)
         ready = self._ready.get(key)
         if ready is not None:
-            return self._supervisor.submit(job_of(spec, ready, stdin, inline_limit))
+            return self._supervisor.submit(job_of(spec, ready, stdin, inline_limit), on_start=on_start)
         flat = collapse(spec.container, self._containers)
         environment = evaluate(flat.environment, client_lookup(os.environ))
         making = self._making.get(key)
@@ -82,7 +90,7 @@ class Client:
             self._making[key] = making
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[future] = None
-        making.add_done_callback(lambda task: self._made(key, task, future, (spec, stdin, inline_limit)))
+        making.add_done_callback(lambda task: self._made(key, task, future, (spec, stdin, inline_limit), on_start))
         return future
 
     def cancel(self, future: asyncio.Future[Outcome]) -> None:
@@ -113,6 +121,7 @@ class Client:
         task: asyncio.Task[Ready],
         future: asyncio.Future[Outcome],
         job: tuple[JobSpec, bytes, int],
+        on_start: OnStart | None,
     ) -> None:
         self._making.pop(key, None)
         if future not in self._waiting:
@@ -123,7 +132,7 @@ class Client:
             self._settle(future, failure(error))
         else:
             self._ready[key] = task.result()
-            inner = self._supervisor.submit(job_of(job[0], task.result(), job[1], job[2]))
+            inner = self._supervisor.submit(job_of(job[0], task.result(), job[1], job[2]), on_start=on_start)
             self._waiting[future] = inner
             inner.add_done_callback(lambda done: self._settle(future, done.result()))
 

@@ -70,6 +70,7 @@ def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int) -> Job:
         priority=spec.priority,
         estimated_duration=spec.estimated_duration,
         stdin=stdin,
+        template=spec.template,
         inline_limit=inline_limit,
     )
 

@@ -6,10 +6,10 @@ For `--help`, too, so it must be cheap: imports nothing but the declaration of c
 from __future__ import annotations
 
 from maelstrom_core.config import LocalConfig, Program, Value
-from maelstrom_core.config_kinds import Choice, FilePath, Integer, Seconds, Text
+from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Text
 
 PROGRAM = Program("maelstrom-pytest", "pytest")
-ISOLATION = ("test", "function", "class", "module", "session")
+ISOLATION = ("test", "function", "class", "module", "session", "auto")
 """The values of `plan.Isolation`, which is not imported just to name them."""
 
 
@@ -23,6 +23,11 @@ class PytestConfig(LocalConfig):
         default_text="the active environment's, the project's .venv, python3",
     )
     isolation = Value(Choice(*ISOLATION), "How much shares one process and one container.", default="test")
+    template = Value(Flag(), "Fork tests from a process that has loaded pytest and their file.", default=True)
+    verify_templates = Value(
+        Integer(0), "Run this many tests without a template as well, and compare the verdicts.", default=0
+    )
+    collection_cache = Value(Flag(), "Do not collect anew what has not changed since the last run.", default=True)
     timeout = Value(Seconds(), "Stop a test after this time; 0 means never.", default=None, short="t")
     stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
     junit_xml = Value(FilePath(), "Write a JUnit report to this file.", default=None)

@@ -12,10 +12,24 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from maelstrom_container.templates import library
 from maelstrom_core.errors import InfrastructureError
 from maelstrom_pytest.interpreter import Interpreter
 
-MODULES = ("boot", "channel", "heap", "hooks", "plugin", "renew", "reports", "safety", "start", "template", "warm")
+MODULES = (
+    "boot",
+    "channel",
+    "forks",
+    "heap",
+    "hooks",
+    "plugin",
+    "renew",
+    "reports",
+    "safety",
+    "start",
+    "template",
+    "warm",
+)
 SOURCE = Path(__file__).parent / "guest"
 
 # An unchecked hash: the interpreter takes the compiled file without looking at the source.
@@ -42,6 +56,7 @@ def stage(cache: Path, interpreter: Interpreter, mount_point: str) -> Path:
             fresh.mkdir()
             for module in MODULES:
                 shutil.copyfile(SOURCE / f"{module}.py", fresh / f"{module}.py")
+            shutil.copyfile(library(), fresh / "template.so")
             _compile(fresh, interpreter, mount_point)
             try:
                 fresh.rename(target)
@@ -60,8 +75,8 @@ def _name(interpreter: Interpreter, mount_point: str) -> str:
     from blake3 import blake3
 
     digest = blake3()
-    for module in MODULES:
-        digest.update((SOURCE / f"{module}.py").read_bytes())
+    for path in (*(SOURCE / f"{module}.py" for module in MODULES), library()):
+        digest.update(path.read_bytes())
     version = ".".join(map(str, interpreter.version))
     for text in (mount_point, interpreter.cache_tag or "", version):
         digest.update(os.fsencode(text) + b"\0")

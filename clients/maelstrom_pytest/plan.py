@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from maelstrom_client.sealed import sealed_container
-from maelstrom_core.spec import BindMount, ContainerSpec, JobSpec, Layer, PythonEnvironmentLayer
+from maelstrom_core.spec import BindMount, ContainerSpec, JobSpec, Layer, PythonEnvironmentLayer, TemplateSpec
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
 
@@ -37,6 +38,8 @@ class Isolation(enum.Enum):
     CLASS = "class"
     MODULE = "module"
     SESSION = "session"
+    AUTO = "auto"
+    """Cheap tests of a file share one, as many as earlier durations make worth while."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -59,6 +62,18 @@ class Plan(msgspec.Struct, frozen=True):
     """Whether pytest's texts shall be coloured."""
     width: int = 80
     mount_point: str = GUEST_MOUNT_POINT
+    installed: tuple[str, ...] = ()
+    """Where the interpreter looks for packages."""
+    templates: bool = True
+    """Whether tests are forked from templates; else each job starts an interpreter."""
+
+    @property
+    def name(self) -> str:
+        """A name for files about this project's tests, whatever pytest's arguments."""
+        from blake3 import blake3
+
+        parts = (self.directory, self.interpreter.executable)
+        return blake3(b"\0".join(map(os.fsencode, parts))).hexdigest(16)
 
 
 def container(plan: Plan) -> ContainerSpec:
@@ -83,6 +98,30 @@ def job(plan: Plan, shared: ContainerSpec, *, timeout: float | None) -> JobSpec:
     )
 
 
+def template_of(plan: Plan, file: str | None, *, forks: int) -> TemplateSpec:
+    """Return the template whose forks run tests: pytest with what all tests need, and then one file collected.
+
+    `forks` is about how many there will be: some of what makes them cheap pays off for many only.
+    """
+    stages = () if file is None else (_dump({"mode": "stage", "file": file, "prune": True}),)
+    return TemplateSpec(
+        program=plan.interpreter.executable,
+        arguments=("-c", BOOTSTRAP, plan.mount_point, "template"),
+        request=_request(plan, mode="template", forks=forks),
+        stages=stages,
+    )
+
+
+def fork(shared: ContainerSpec, template: TemplateSpec, *, timeout: float | None) -> JobSpec:
+    """Return the specification of a job that is forked from a template."""
+    return JobSpec(container=shared, program=template.program, template=template, timeout=timeout)
+
+
+def fork_request(items: Sequence[Item]) -> bytes:
+    """Return what a fork is given: the items to run."""
+    return _dump({"mode": "run", "select": [[item.nodeid, item.occurrence, item.file] for item in items]})
+
+
 def collect_request(plan: Plan) -> bytes:
     """Return the standard input of a job that collects."""
     return _request(plan, mode="collect")
@@ -94,12 +133,30 @@ def run_request(plan: Plan, items: Sequence[Item], *, prune: bool = True) -> byt
 
 
 def _request(plan: Plan, **fields: object) -> bytes:
-    document = {"args": plan.arguments, "markup": plan.markup, "width": plan.width, **fields}
+    return _dump({"args": plan.arguments, "markup": plan.markup, "width": plan.width, **fields})
+
+
+def _dump(document: object) -> bytes:
     return json.dumps(document).encode()
 
 
-def group(items: Iterable[Item], isolation: Isolation) -> list[tuple[Item, ...]]:
+Durations = Callable[[Item], float | None]
+"""Returns how long a test took in an earlier run, in seconds; None for one that has not run."""
+
+FORK = 0.005
+"""What a job costs besides its tests, in seconds: about right is good enough."""
+WORTH = 10
+"""In `auto`, tests share a job until they take this many times as long as the job costs."""
+UNKNOWN = 0.005
+"""What a test is taken to last that has not run yet."""
+COMPANY = 100
+"""The most tests that share a job in `auto`."""
+
+
+def group(items: Iterable[Item], isolation: Isolation, durations: Durations = lambda _: None) -> list[tuple[Item, ...]]:
     """Return which items share a job, in the order of each job's first item."""
+    if isolation is Isolation.AUTO:
+        return _group_cheap(items, durations)
     groups: dict[object, list[Item]] = {}
     for number, item in enumerate(items):
         key: object = {
@@ -111,3 +168,36 @@ def group(items: Iterable[Item], isolation: Isolation) -> list[tuple[Item, ...]]
         }[isolation]
         groups.setdefault(key, []).append(item)
     return [tuple(members) for members in groups.values()]
+
+
+def _group_cheap(items: Iterable[Item], durations: Durations) -> list[tuple[Item, ...]]:
+    """Let neighbours in a file share a job as long as that saves something; who opted out is alone."""
+    groups: list[tuple[Item, ...]] = []
+    open_groups: dict[str, tuple[list[Item], float]] = {}
+    for item in items:
+        known = durations(item)
+        seconds = UNKNOWN if known is None else known
+        if seconds >= WORTH * FORK or item.alone:
+            groups.append((item,))
+            continue
+        members, total = open_groups.pop(item.module, ([], 0.0))
+        members.append(item)
+        if total + seconds >= WORTH * FORK or len(members) == COMPANY:
+            groups.append(tuple(members))
+        else:
+            open_groups[item.module] = (members, total + seconds)
+    return groups + [tuple(members) for members, _ in open_groups.values()]
+
+
+def in_order(groups: Iterable[tuple[Item, ...]], durations: Durations) -> list[tuple[Item, ...]]:
+    """Return the groups by file: files with new tests and those with the longest test first."""
+
+    def length(members: tuple[Item, ...]) -> float:
+        known = [durations(item) for item in members]
+        return float("inf") if None in known else sum(seconds or 0.0 for seconds in known)
+
+    files: dict[str, list[tuple[Item, ...]]] = {}
+    for members in groups:
+        files.setdefault(members[0].module, []).append(members)
+    longest = sorted(files.values(), key=lambda those: max(map(length, those)), reverse=True)
+    return [members for those in longest for members in those]

@@ -100,6 +100,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
 
     root = find_root(call.directory)
     python = interpreter.choose(config.python, call.directory, root, call.environment, prober=prober)
+    info = prober(python.executable)
     return Plan(
         interpreter=python,
         directory=str(call.directory),
@@ -111,6 +112,8 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         markup=markup,
         width=width,
         mount_point=mount_point,
+        installed=(*info.path, *info.site_packages),
+        templates=config.template,
     )
 
 
@@ -138,13 +141,19 @@ class _Report:
 
 
 async def _run(
-    config: PytestConfig, call: Call, plan: Plan, report: _Report, opened: AbstractAsyncContextManager[Runner]
+    config: PytestConfig,
+    call: Call,
+    plan: Plan,
+    report: _Report,
+    opened: AbstractAsyncContextManager[Runner],
 ) -> int:
-    from maelstrom_pytest import session
+    from maelstrom_pytest import running
+    from maelstrom_test_runner.history import History
 
     ui = report.ui
+    past = config.cache_root / "pytest-history" / f"{plan.name}.jsonl"
     async with opened as runner:
-        collection = await session.collect(runner, plan)
+        collection = await _collect(config, plan, runner)
         code = _show_collection(collection, ui)
         if code is not None:
             return code
@@ -156,20 +165,38 @@ async def _run(
         for error in collection.errors:
             ui.collection_failed(error)
         configured = collection.configured
-        await session.run(
-            runner,
-            plan,
-            collection.items,
-            ui,
-            isolation=Isolation(config.isolation),
-            concurrency=config.slots,
-            stop_after=config.stop_after or (configured.maxfail if configured else 0),
-        )
+        with History(past) as history:
+            mismatches = await running.run(
+                runner,
+                plan,
+                collection.items,
+                ui,
+                isolation=Isolation(config.isolation),
+                stop_after=config.stop_after or (configured.maxfail if configured else 0),
+                history=history,
+                verify=config.verify_templates,
+            )
     summary = ui.summary()
     report.write()
-    if collection.errors:
+    if collection.errors or mismatches:
         return summary.exit_code or 1
     return EXIT_NO_TESTS if not collection.items else summary.exit_code
+
+
+async def _collect(config: PytestConfig, plan: Plan, runner: Runner) -> Collection:
+    from maelstrom_pytest import session
+
+    if not config.collection_cache:
+        return await session.collect(runner, plan)
+    from maelstrom_pytest.collection_cache import CollectionCache
+
+    cache = CollectionCache(config.cache_root / "pytest-collections", plan)
+    known = cache.load()
+    if known is not None:
+        return known
+    collection = await session.collect(runner, plan)
+    cache.store(collection)
+    return collection
 
 
 def _show_collection(collection: Collection, ui: SimpleUI) -> int | None:

@@ -14,6 +14,8 @@ import msgspec
 
 MAX_RECORD = 32 * 1024 * 1024
 MAX_RECORDS = 2_000_000
+NO_TEMPLATE = "maelstrom_no_template"
+"""The mark of tests that must not be forked."""
 CHANNEL_LOST_CODE = 187
 """How a fork of a template ends that can no longer reach its result channel."""
 
@@ -47,6 +49,11 @@ class Item(msgspec.Struct, frozen=True, tag="item"):
     location: tuple[str, int | None, str]
     markers: tuple[str, ...]
     keywords: tuple[str, ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it asks for an interpreter that was started for it."""
+        return NO_TEMPLATE in self.markers
 
 
 class CollectError(msgspec.Struct, frozen=True, tag="collect-error"):

@@ -1,14 +1,12 @@
-"""A run: collect in one job, run the tests in many, tell a listener what becomes of each.
+"""The jobs of a run go through a `Runner`; the first of them collects the tests.
 
-Jobs go through a `Runner`; this module knows neither containers nor terminals. A test is told about exactly once. Jobs
-that die in the middle cost the test that was running, the others are run again (`verdict.judge_job`).
+This module knows neither containers nor terminals. What is done with the tests: see `running`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Sequence
+from asyncio import Future
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, Self
 
@@ -20,6 +18,7 @@ from maelstrom_core.job import (
     Cancelled,
     ExecutionError,
     Exited,
+    NotForked,
     Outcome,
     Signaled,
     SystemFailure,
@@ -27,7 +26,7 @@ from maelstrom_core.job import (
 )
 from maelstrom_core.spec import JobSpec
 from maelstrom_pytest import plan as planning
-from maelstrom_pytest.plan import Isolation, Plan
+from maelstrom_pytest.plan import Plan
 from maelstrom_pytest.records import (
     CollectError,
     CollectSkipped,
@@ -39,14 +38,18 @@ from maelstrom_pytest.records import (
     SessionEnd,
     parse,
 )
-from maelstrom_pytest.verdict import Verdict, how_it_ended, judge_job
+from maelstrom_pytest.verdict import how_it_ended
 
 
 class Runner(Protocol):
     """Runs jobs, as many at once as it sees fit."""
 
-    async def run(self, spec: JobSpec, *, stdin: bytes) -> Outcome:
-        """Return what became of a job; stops it if the caller is cancelled."""
+    def submit(self, spec: JobSpec, *, stdin: bytes, on_start: Callable[[], None] | None = None) -> Future[Outcome]:
+        """Queue a job; the future has what became of it. `on_start` is called when it begins."""
+        ...
+
+    def cancel(self, future: Future[Outcome]) -> None:
+        """Stop a job; its outcome becomes `Cancelled` unless it has one already."""
         ...
 
 
@@ -57,8 +60,14 @@ class Library(Protocol):
 
     async def __aexit__(self, *_: object) -> None: ...
 
-    def submit(self, spec: JobSpec, *, stdin: bytes = b"", inline_limit: int = ...) -> asyncio.Future[Outcome]:
+    def submit(
+        self, spec: JobSpec, *, stdin: bytes = b"", inline_limit: int = ..., on_start: Callable[[], None] | None = None
+    ) -> Future[Outcome]:
         """Queue a job."""
+        ...
+
+    def cancel(self, future: Future[Outcome]) -> None:
+        """Stop a job."""
         ...
 
 
@@ -76,25 +85,13 @@ class ClientRunner(AbstractAsyncContextManager["ClientRunner"]):
     async def __aexit__(self, *error: object) -> None:
         await self._client.__aexit__(*error)
 
-    async def run(self, spec: JobSpec, *, stdin: bytes) -> Outcome:
-        """Return what became of a job."""
-        return await self._client.submit(spec, stdin=stdin, inline_limit=self._inline_limit)
+    def submit(self, spec: JobSpec, *, stdin: bytes, on_start: Callable[[], None] | None = None) -> Future[Outcome]:
+        """Queue a job."""
+        return self._client.submit(spec, stdin=stdin, inline_limit=self._inline_limit, on_start=on_start)
 
-
-class Listener(Protocol):
-    """Is told what happens to the tests of a run."""
-
-    def started(self, items: Sequence[Item]) -> None:
-        """Take note of a job with these tests, handed to the runner."""
-        ...
-
-    def finished(self, item: Item, verdict: Verdict) -> None:
-        """Take note of a test's verdict."""
-        ...
-
-    def requeued(self, items: Sequence[Item]) -> None:
-        """Take note that a job ended without these tests; they will be started again."""
-        ...
+    def cancel(self, future: Future[Outcome]) -> None:
+        """Stop a job."""
+        self._client.cancel(future)
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -118,8 +115,10 @@ async def collect(runner: Runner, plan: Plan) -> Collection:
     """Collect the tests; raises SpecError, InfrastructureError, or UserError if pytest did not survive it."""
     shared = planning.container(plan)
     spec = planning.job(plan, shared, timeout=None)
-    outcome = await runner.run(spec, stdin=planning.collect_request(plan))
+    outcome = await runner.submit(spec, stdin=planning.collect_request(plan))
     match outcome:
+        case NotForked(reason):
+            raise InfrastructureError(f"failed to collect the tests: {reason}")
         case ExecutionError(message, hint):
             raise SpecError(f"failed to start pytest for collection: {message}", hint=hint)
         case SystemFailure(message, hint):
@@ -151,74 +150,3 @@ async def collect(runner: Runner, plan: Plan) -> Collection:
         error_output=effects.stderr.data,
         broken=stopped or (bool(errors) and not go_on),
     )
-
-
-class _Work(msgspec.Struct, frozen=True):
-    items: tuple[Item, ...]
-    prune: bool = True
-
-
-async def run(
-    runner: Runner,
-    plan: Plan,
-    items: Sequence[Item],
-    listener: Listener,
-    *,
-    isolation: Isolation = Isolation.TEST,
-    concurrency: int = 1,
-    stop_after: int = 0,
-) -> None:
-    """Run the tests, `concurrency` jobs at a time; stops early after `stop_after` failures (0: never).
-
-    Raises what the runner raises.
-    """
-    state = _Run(runner, plan, listener, stop_after)
-    state.queue.extend(_Work(members) for members in planning.group(items, isolation))
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(concurrency, len(state.queue))):
-                tasks.create_task(state.work())
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
-
-
-class _Run:
-    """The state of a run: what waits, and how many have failed."""
-
-    def __init__(self, runner: Runner, plan: Plan, listener: Listener, stop_after: int) -> None:
-        self.queue: deque[_Work] = deque()
-        self._runner = runner
-        self._plan = plan
-        self._container = planning.container(plan)
-        self._listener = listener
-        self._stop_after = stop_after
-        self._failures = 0
-
-    async def work(self) -> None:
-        while self.queue and not self._stopped:
-            await self._do(self.queue.popleft())
-
-    @property
-    def _stopped(self) -> bool:
-        return bool(self._stop_after) and self._failures >= self._stop_after
-
-    async def _do(self, work: _Work) -> None:
-        self._listener.started(work.items)
-        timeout = self._plan.timeout * len(work.items) if self._plan.timeout else None
-        outcome = await self._runner.run(
-            planning.job(self._plan, self._container, timeout=timeout),
-            stdin=planning.run_request(self._plan, work.items, prune=work.prune),
-        )
-        result = outcome.effects.result if isinstance(outcome, Exited | Signaled | TimedOut) else None
-        transcript = parse(result.data, result.lost) if result is not None else parse(b"")
-        judged = judge_job(len(work.items), transcript, outcome, pruned=work.prune)
-        for index, verdict in sorted(judged.verdicts.items()):
-            if self._stopped:
-                return
-            self._failures += verdict.status.is_failure
-            self._listener.finished(work.items[index], verdict)
-        for indices, prune in ((judged.again, work.prune), (judged.unpruned, False)):
-            if indices:
-                items = tuple(work.items[index] for index in indices)
-                self._listener.requeued(items)
-                self.queue.append(_Work(items, prune))

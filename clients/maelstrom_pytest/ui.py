@@ -81,6 +81,10 @@ class SimpleUI:
         for item in items:
             self._running.pop((item.nodeid, item.occurrence), None)
 
+    def note(self, text: str) -> None:
+        """Print a remark, which is no test's."""
+        self._progress.print_lines(prefixed_lines(f"note: {text}"))
+
     def finished(self, item: Item, verdict: Verdict) -> None:
         """Print a verdict."""
         self._running.pop((item.nodeid, item.occurrence), None)

@@ -8,7 +8,17 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from maelstrom_core.errors import MaelstromError
-from maelstrom_core.job import Cancelled, Effects, ExecutionError, Exited, Outcome, Signaled, SystemFailure, TimedOut
+from maelstrom_core.job import (
+    Cancelled,
+    Effects,
+    ExecutionError,
+    Exited,
+    NotForked,
+    Outcome,
+    Signaled,
+    SystemFailure,
+    TimedOut,
+)
 
 FAILURE = 1
 """The exit code for every failure that has no code of its own."""
@@ -48,6 +58,8 @@ def describe_failure(outcome: Outcome) -> str | None:
             return _with_hint(f"system error: {message}", hint)
         case Cancelled():
             return "cancelled"
+        case NotForked(reason=reason):
+            return f"not forked: {reason}"
 
 
 def describe_truncation(effects: Effects) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 RESULT_DESCRIPTOR = 3
+MOUNTS_DESCRIPTOR = 4  # of templates, whose control socket has the result channel's number
 HIGH_DESCRIPTOR = 200  # out of the way of tests that count descriptors or expect the low ones to be free
 CHANNEL_LOST = signal.SIGRTMAX  # the child to the reaper: I can no longer reach the result channel
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -97,6 +98,21 @@ def reap(child: int, directory: str, channel: int) -> NoReturn:
     os._exit(128 + killer if killer is not None else code or 0)
 
 
+def serve(directory: str, safe_path: bool) -> NoReturn:
+    """Become a template, below a first process as well: its forks then have the process id that it had."""
+    request = read_request()
+    child = os.fork()
+    if child:
+        for descriptor in (0, 1, 2, RESULT_DESCRIPTOR, MOUNTS_DESCRIPTOR):
+            os.close(descriptor)
+        while os.waitpid(-1, 0)[0] != child:
+            pass
+        os._exit(0)
+    forks = load(directory, "forks")["Forks"](directory)
+    load(directory, "start")["run_template"](load, directory, request, forks, safe_path)
+    raise AssertionError("a template never returns")
+
+
 def main(directory: str, safe_path: bool) -> None:
     """Read the request, fork, and be the reaper or pytest."""
     request = read_request()
@@ -110,4 +126,5 @@ def main(directory: str, safe_path: bool) -> None:
 
 
 if __name__ == "maelstrom_guest":
-    main(sys.argv[1], bool(getattr(sys.flags, "safe_path", False)) or bool(sys.flags.isolated))
+    begin = serve if sys.argv[2:] == ["template"] else main
+    begin(sys.argv[1], bool(getattr(sys.flags, "safe_path", False)) or bool(sys.flags.isolated))

@@ -49,9 +49,7 @@ def run_template(
     Never returns: this process serves until it is killed, its forks end as the tests they run.
     """
     request = json.loads(request_text.decode("utf-8"))
-    modules = {
-        name: load(directory, name) for name in ("boot", "channel", "heap", "hooks", "renew", "safety", "template")
-    }
+    modules = {name: load(directory, name) for name in ("channel", "heap", "hooks", "renew", "safety", "template")}
     watch = modules["safety"]["Watch"](request.get("private"))  # sees what is there before anything is loaded
     arguments = prepare(request, safe_path)
     imitate_module_run(arguments)

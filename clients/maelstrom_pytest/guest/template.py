@@ -11,7 +11,9 @@ collected (a stage). A job may be forked at either.
     forks.refuse(reason)             must not be forked; never returns
     forks.serve() -> kind, payload   serves for ever; returns in forks only: "stage" or "job", and what to do
 
-A stage has outputs of its own and may be forked from in turn; a job also has a result channel, on descriptor 3.
+    forks.channel                    the descriptor of the result channel, in a job
+
+A stage has outputs of its own and may be forked from in turn; a job also has a result channel.
 
 Runs inside the container; see the package. Imports nothing but pytest and the standard library.
 """
@@ -42,7 +44,6 @@ class Gate:
         self.flush = modules["renew"]["flush"]
         self.find_log_file = modules["renew"]["log_file"]
         self.make_channel = modules["channel"]["Channel"]
-        self.hide_channel = modules["boot"]["hide_channel"]
         self.hooks = modules["hooks"]
         self.expected = expected  # forks, of this base and its stages
         self.in_job = False
@@ -88,7 +89,7 @@ class Gate:
         if kind == "job":
             self.in_job = True
             self.watch.stop()
-            channel = self.make_channel(self.hide_channel())
+            channel = self.make_channel(self.forks.channel)
             self.renewal.perform(job=True)
             self.running.adopt(json.loads(payload.decode("utf-8")), channel)
         else:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 
 class FakeForks:
+    channel = 200
+
     def __init__(self, control: int) -> None:
         self.control = socket.socket(fileno=control)
 
@@ -61,6 +63,9 @@ class FakeForks:
         if message["kind"] == "stage":
             self.control = socket.socket(fileno=3)
             os.set_inheritable(3, False)
+        else:
+            os.dup2(3, self.channel, inheritable=False)
+            os.close(3)
         return message["kind"], message["payload"].encode()
 
 

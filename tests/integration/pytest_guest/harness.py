@@ -102,7 +102,7 @@ def ours(
     stream = io.StringIO()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "ours.xml"
-        defaults = {"python": python, "junit_xml": report, "cache_root": Path(scratch), "slots": 2}
+        defaults = {"python": python, "junit_xml": report, "cache_root": Path(scratch), "slots": 2, "template": False}
         code = program.run(
             PytestConfig(**(defaults | values)),
             program.Call(project, arguments, env or environment(), listing),

@@ -7,9 +7,10 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Self
 
-from maelstrom_core.job import Effects, Exited, Outcome, Output, Signaled, TimedOut
+from maelstrom_core.job import Effects, Exited, NotForked, Outcome, Output, Signaled, TimedOut
 from maelstrom_core.spec import JobSpec
 
 # subprocess can hand a descriptor down but not under another number
@@ -26,6 +27,7 @@ class SubprocessRunner:
     """A `session.Runner` without containers."""
 
     def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(2)
         self.specs: list[JobSpec] = []
         self.outcomes: list[Outcome] = []
 
@@ -35,7 +37,23 @@ class SubprocessRunner:
     async def __aexit__(self, *_: object) -> None:
         pass
 
+    def submit(
+        self, spec: JobSpec, *, stdin: bytes, on_start: Callable[[], None] | None = None
+    ) -> asyncio.Future[Outcome]:
+        return asyncio.ensure_future(self._limited(spec, stdin, on_start))
+
+    def cancel(self, future: asyncio.Future[Outcome]) -> None:
+        future.cancel()
+
+    async def _limited(self, spec: JobSpec, stdin: bytes, on_start: Callable[[], None] | None) -> Outcome:
+        async with self._slots:
+            if on_start is not None:
+                on_start()
+            return await self.run(spec, stdin=stdin)
+
     async def run(self, spec: JobSpec, *, stdin: bytes) -> Outcome:
+        if spec.template is not None:
+            return NotForked("there are no templates here")
         self.specs.append(spec)
         outcome = await self._run(spec, stdin)
         self.outcomes.append(outcome)

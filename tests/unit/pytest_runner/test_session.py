@@ -8,10 +8,11 @@ import json
 import pytest
 
 from maelstrom_core.errors import InfrastructureError, SpecError, UserError
-from maelstrom_core.job import Effects, ExecutionError, Exited, Output, Signaled, SystemFailure
-from maelstrom_pytest import session
+from maelstrom_core.job import Effects, ExecutionError, Exited, NotForked, Output, Signaled, SystemFailure
+from maelstrom_pytest import running, session
 from maelstrom_pytest.guest.channel import encode
 from maelstrom_pytest.plan import Isolation
+from maelstrom_pytest.records import CHANNEL_LOST_CODE
 from maelstrom_test_runner.status import Status
 from tests.unit.pytest_runner.builders import item, plan
 
@@ -36,9 +37,18 @@ class Fake:
         self.answer = answer
         self.requests = []
         self.specs = []
-        self.now = self.most = 0
+        self.now = self.most = self.cancelled = 0
 
-    async def run(self, spec, *, stdin):
+    def submit(self, spec, *, stdin, on_start=None):
+        return asyncio.ensure_future(self.answered(spec, stdin, on_start))
+
+    def cancel(self, future):
+        self.cancelled += 1
+        future.cancel()
+
+    async def answered(self, spec, stdin, on_start):
+        if on_start is not None:
+            on_start()
         self.now += 1
         self.most = max(self.most, self.now)
         await asyncio.sleep(0)
@@ -52,12 +62,16 @@ class Log:
     def __init__(self):
         self.verdicts = {}
         self.twice = []
+        self.notes = []
 
     def started(self, items):
         pass
 
     def requeued(self, items):
         pass
+
+    def note(self, text):
+        self.notes.append(text)
 
     def finished(self, item, verdict):
         key = (item.nodeid, item.occurrence)
@@ -66,9 +80,13 @@ class Log:
         self.verdicts[key] = verdict.status
 
 
-def run(runner, items, **more):
-    log = Log()
-    asyncio.run(session.run(runner, plan(timeout=2.0), items, log, **more))
+def run(runner, items, *, templates=False, log=None, **more):
+    log = log or Log()
+
+    async def main():
+        await running.run(runner, plan(timeout=2.0, templates=templates), items, log, **more)
+
+    asyncio.run(main())
     assert log.twice == []
     return log.verdicts
 
@@ -82,9 +100,15 @@ def all_pass(request):
 
 def test_every_test_gets_a_job_and_a_verdict():
     runner = Fake(all_pass)
-    assert set(run(runner, ITEMS, concurrency=2).values()) == {Status.PASSED}
+    assert set(run(runner, ITEMS).values()) == {Status.PASSED}
     assert len(runner.requests) == 5
-    assert runner.most == 2
+
+
+def test_the_runner_has_jobs_to_choose_from_but_never_all_of_many():
+    runner = Fake(all_pass)
+    many = [item(f"a.py::t{number}") for number in range(3 * running.WINDOW)]
+    assert len(run(runner, many)) == len(many)
+    assert runner.most == running.WINDOW
 
 
 def test_the_timeout_of_a_job_is_that_of_its_tests_together():
@@ -125,7 +149,50 @@ def test_ap27_what_the_runner_raises_comes_out_as_it_is():
         raise InfrastructureError("no containers here")
 
     with pytest.raises(InfrastructureError, match="no containers here"):
-        run(Fake(broken), ITEMS, concurrency=3)
+        run(Fake(broken), ITEMS)
+
+
+def test_tests_are_forked_from_a_template_of_their_file():
+    runner = Fake(all_pass)
+    run(runner, [*ITEMS[:2], item("b.py::t")], templates=True)
+    stages = [[json.loads(stage)["file"] for stage in spec.template.stages] for spec in runner.specs]
+    assert stages == [["/project/a.py"], ["/project/a.py"], ["/project/b.py"]]
+    assert len({spec.template.request for spec in runner.specs}) == 1
+
+
+def test_tests_of_several_files_in_one_job_are_forked_from_the_first_template():
+    runner = Fake(all_pass)
+    run(runner, [ITEMS[0], item("b.py::t")], templates=True, isolation=Isolation.SESSION)
+    assert [spec.template.stages for spec in runner.specs] == [()]
+
+
+class Refusing(Fake):
+    """Its templates refuse."""
+
+    async def answered(self, spec, stdin, on_start):
+        outcome = await super().answered(spec, stdin, on_start)
+        return NotForked("it started a thread") if spec.template is not None else outcome
+
+
+def test_what_cannot_be_forked_starts_an_interpreter_and_is_noted_once():
+    runner, log = Refusing(all_pass), Log()
+    verdicts = run(runner, [*ITEMS, item("b.py::t")], templates=True, log=log)
+    assert set(verdicts.values()) == {Status.PASSED}
+    assert len(verdicts) == 6
+    assert len(log.notes) == 1
+    assert "a.py" in log.notes[0]
+    assert "it started a thread" in log.notes[0]
+
+
+def test_a_fork_that_lost_its_channel_is_run_again_in_an_interpreter_of_its_own():
+    def lose(request):
+        return (
+            Exited(CHANNEL_LOST_CODE, Effects()) if "mode" in request and "args" not in request else all_pass(request)
+        )
+
+    runner = Fake(lose)
+    assert run(runner, ITEMS[:1], templates=True) == {("a.py::t0", 0): Status.PASSED}
+    assert [spec.template is None for spec in runner.specs] == [False, True]
 
 
 def collect(answer):

@@ -1,0 +1,132 @@
+"""Collections, remembered: pytest need not collect what has not changed since it did.
+
+A collection is good as long as everything that goes into it stays the same: pytest's arguments, the environment, the
+interpreter and what is installed for it, and size and times of every file of the project. It says which tests there are
+and in what order to begin; each file is collected again before its tests run, so a test that is not there any more is
+found out. What a project collects from elsewhere (a database, the time of day) is not seen: `--no-collection-cache`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+from blake3 import blake3
+
+from maelstrom_core.spec import Layer, ProjectLayer
+from maelstrom_pytest.plan import Plan
+from maelstrom_pytest.session import Collection
+
+KEPT = 32
+"""Collections that are kept, of all projects together: those used last."""
+PASSED_OVER = frozenset({"__pycache__", ".pytest_cache", ".hypothesis", ".git", ".hg", ".svn", "node_modules"})
+VERSION = b"1"
+
+
+class _Remembered(msgspec.Struct, frozen=True):
+    fingerprint: str
+    collection: Collection
+
+
+class CollectionCache:
+    """The collections of earlier runs, in a directory. Whatever goes wrong with it, pytest collects."""
+
+    def __init__(self, directory: Path, plan: Plan) -> None:
+        self._directory = directory
+        self._path = directory / _name(plan)
+        self._fingerprint = fingerprint(plan)
+
+    def load(self) -> Collection | None:
+        """Return the collection of an earlier run if it is still good."""
+        try:
+            found = msgspec.msgpack.decode(self._path.read_bytes(), type=_Remembered)
+        except (OSError, msgspec.MsgspecError):
+            return None
+        if found.fingerprint != self._fingerprint:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(self._path)
+        return found.collection
+
+    def store(self, collection: Collection) -> None:
+        """Remember a collection, if it is a whole one."""
+        if collection.broken or collection.errors or collection.status or not collection.items:
+            return
+        try:
+            data = msgspec.msgpack.encode(_Remembered(self._fingerprint, collection))
+        except UnicodeEncodeError:  # a test named by half a character
+            return
+        with contextlib.suppress(OSError):
+            self._directory.mkdir(parents=True, exist_ok=True)
+            descriptor, fresh = tempfile.mkstemp(dir=self._directory, prefix="new-")
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            os.rename(fresh, self._path)
+            self._prune()
+
+    def _prune(self) -> None:
+        files = sorted(self._directory.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in files[KEPT:]:
+            path.unlink()
+
+
+def fingerprint(plan: Plan) -> str:
+    """Return a digest of everything that a collection is made from."""
+    digest = blake3(VERSION)
+
+    def add(*parts: object) -> None:
+        for part in parts:
+            digest.update(os.fsencode(str(part)) + b"\0")
+
+    add(plan.guest, plan.directory, *plan.arguments)
+    add(plan.interpreter.executable, plan.interpreter.version, plan.interpreter.pytest)
+    for name, value in sorted(plan.environment.items()):
+        add(name, value)
+    for directory in plan.installed:
+        add(directory, *_listing(directory))
+    for path, status in _files(plan.shown):
+        add(path, status.st_size, status.st_mtime_ns, status.st_mode)
+    return digest.hexdigest()
+
+
+def _name(plan: Plan) -> str:
+    digest = blake3(plan.name.encode())
+    for argument in plan.arguments:
+        digest.update(os.fsencode(argument) + b"\0")
+    return digest.hexdigest(16)
+
+
+def _listing(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
+def _files(layers: Iterable[Layer]) -> Iterator[tuple[str, os.stat_result]]:
+    for layer in layers:
+        if isinstance(layer, ProjectLayer):
+            yield from _walk(layer.project)
+
+
+def _walk(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name in PASSED_OVER:
+            continue
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+        if not stat.S_ISDIR(status.st_mode):
+            yield entry.path, status
+        elif not os.path.lexists(f"{entry.path}/pyvenv.cfg"):
+            yield from _walk(entry.path)

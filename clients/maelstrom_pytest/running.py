@@ -1,0 +1,254 @@
+"""Running the tests: which of them share a job, how the job is made, what becomes of each test.
+
+Tests are forked from a template that has collected their file. What cannot be forked, or was collected in another way
+alone than with the whole project, gets an interpreter of its own. A test is told about exactly once. Jobs that die in
+the middle cost the test that was running, the others are run again (`verdict.judge_job`).
+
+Knows neither containers nor terminals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
+from maelstrom_core.spec import JobSpec
+from maelstrom_pytest import plan as planning
+from maelstrom_pytest.plan import Isolation, Plan
+from maelstrom_pytest.records import NO_TEMPLATE, Item, parse
+from maelstrom_pytest.session import Runner
+from maelstrom_pytest.verdict import Verdict, judge_job
+from maelstrom_test_runner.history import History, Past
+
+WINDOW = 512
+"""Jobs that are handed to the runner at a time: enough for it to choose from, few enough to be made as needed."""
+
+
+class Listener(Protocol):
+    """Is told what happens to the tests of a run."""
+
+    def started(self, items: Sequence[Item]) -> None:
+        """Take note of a job with these tests, which begins."""
+        ...
+
+    def finished(self, item: Item, verdict: Verdict) -> None:
+        """Take note of a test's verdict."""
+        ...
+
+    def requeued(self, items: Sequence[Item]) -> None:
+        """Take note that a job ended without these tests; they will be started again."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Take note of something that is worth a line."""
+        ...
+
+
+async def run(
+    runner: Runner,
+    plan: Plan,
+    items: Sequence[Item],
+    listener: Listener,
+    *,
+    isolation: Isolation = Isolation.TEST,
+    stop_after: int = 0,
+    history: History | None = None,
+    verify: int = 0,
+) -> int:
+    """Run the tests; stops early after `stop_after` failures (0: never). Raises what the runner raises.
+
+    `verify` tests are also run in an interpreter of their own each; returns how many of these got another verdict.
+    """
+    state = _Run(runner, plan, listener, stop_after, history)
+    groups = planning.in_order(planning.group(items, isolation, state.seconds), state.seconds)
+    state.forks = len(groups)
+    state.queue.extend(_Work(members, company=isolation is Isolation.AUTO) for members in groups)
+    state.sample = {_key(item) for item in items[:: max(1, len(items) // verify)][:verify]} if verify else set()
+    await state.run()
+    return state.mismatches
+
+
+def _key(item: Item) -> tuple[str, int]:
+    return item.nodeid, item.occurrence
+
+
+class _Work(msgspec.Struct, frozen=True):
+    """Some tests that share a job."""
+
+    items: tuple[Item, ...]
+    prune: bool = True
+    cold: bool = False
+    """Start an interpreter for them."""
+    company: bool = False
+    """They share it to save time only: what fails among them is to be confirmed alone."""
+    accused: tuple[Item, ...] = ()
+    """The test failed in the company of these."""
+    verified: Verdict | None = None
+    """The test has this verdict already, of a fork; only whether it gets the same now is of interest."""
+
+
+class _Run:
+    """The state of a run: what waits, what runs, and how many have failed."""
+
+    def __init__(
+        self, runner: Runner, plan: Plan, listener: Listener, stop_after: int, history: History | None
+    ) -> None:
+        self.queue: deque[_Work] = deque()
+        self.sample: set[tuple[str, int]] = set()
+        self.forks = 0
+        self.mismatches = 0
+        self._runner = runner
+        self._plan = plan
+        self._container = planning.container(plan)
+        self._listener = listener
+        self._stop_after = stop_after
+        self._history = history
+        self._failures = 0
+        self._unforkable: set[str | None] = set()
+        self._noted: set[str] = set()
+        self._flying: set[asyncio.Future[Outcome]] = set()
+        self._over: asyncio.Future[None] | None = None
+
+    def seconds(self, item: Item) -> float | None:
+        """Return how long a test took in an earlier run."""
+        past = self._past(item)
+        return None if past is None else past.seconds
+
+    def _past(self, item: Item) -> Past | None:
+        return None if self._history is None else self._history.get(item.nodeid, item.occurrence)
+
+    async def run(self) -> None:
+        """Run what is in the queue to its end."""
+        self._over = asyncio.get_running_loop().create_future()
+        try:
+            self._submit()
+            await self._over
+        finally:
+            for future in list(self._flying):
+                self._runner.cancel(future)
+
+    @property
+    def _stopped(self) -> bool:
+        return bool(self._stop_after) and self._failures >= self._stop_after
+
+    def _submit(self) -> None:
+        """Hand out jobs as far as the window goes; see whether all is over."""
+        while self.queue and len(self._flying) < WINDOW and not self._stopped:
+            work = self.queue.popleft()
+            spec, stdin, warm = self._job(work)
+            future = self._runner.submit(spec, stdin=stdin, on_start=self._starter(work))
+            self._flying.add(future)
+            future.add_done_callback(self._ender(work, warm))
+        over = self._stopped or not self._flying
+        if over and self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    def _starter(self, work: _Work) -> Callable[[], None] | None:
+        return None if work.verified is not None else lambda: self._listener.started(work.items)
+
+    def _ender(self, work: _Work, warm: bool) -> Callable[[asyncio.Future[Outcome]], None]:
+        return lambda future: self._on_end(work, warm, future)
+
+    def _job(self, work: _Work) -> tuple[JobSpec, bytes, bool]:
+        """Return the job for some tests, its input, and whether it is forked from a template."""
+        timeout = self._plan.timeout * len(work.items) if self._plan.timeout else None
+        if self._plan.templates and work.prune and not work.cold and not any(item.alone for item in work.items):
+            files = {item.file for item in work.items}
+            file = files.pop() if len(files) == 1 else None
+            if not self._unforkable & {file, None} and all(item.file for item in work.items):
+                template = planning.template_of(self._plan, file, forks=self.forks)
+                spec = planning.fork(self._container, template, timeout=timeout)
+                return self._ranked(spec, work), planning.fork_request(work.items), True
+        spec = planning.job(self._plan, self._container, timeout=timeout)
+        return self._ranked(spec, work), planning.run_request(self._plan, work.items, prune=work.prune), False
+
+    def _ranked(self, spec: JobSpec, work: _Work) -> JobSpec:
+        """Say what is known of how long it will take; what failed last time is wanted first."""
+        past = [self._past(item) for item in work.items]
+        known = [each for each in past if each is not None]
+        seconds = sum(each.seconds for each in known) if len(known) == len(past) else None
+        failed = any(each.failed for each in known)
+        return msgspec.structs.replace(spec, estimated_duration=seconds, priority=int(failed))
+
+    def _on_end(self, work: _Work, warm: bool, future: asyncio.Future[Outcome]) -> None:
+        self._flying.discard(future)
+        assert self._over is not None  # noqa: S101 - set before the first job
+        if self._over.done():
+            return
+        try:
+            self._judge(work, warm, future.result())
+            self._submit()
+        except BaseException as error:  # noqa: BLE001 - a callback: whoever waits for the end gets it
+            self._over.set_exception(error)
+
+    def _judge(self, work: _Work, warm: bool, outcome: Outcome) -> None:
+        if isinstance(outcome, NotForked):
+            self._give_up_template(work, outcome.reason)
+            return
+        result = outcome.effects.result if isinstance(outcome, Exited | Signaled | TimedOut) else None
+        transcript = parse(result.data, result.lost) if result is not None else parse(b"")
+        judged = judge_job(len(work.items), transcript, outcome, pruned=work.prune, direct=warm)
+        suspects = []
+        for index, verdict in sorted(judged.verdicts.items()):
+            if self._stopped:
+                return
+            if work.company and len(work.items) > 1 and verdict.status.is_failure and not verdict.infrastructure:
+                suspects.append(index)
+            else:
+                self._report(work, work.items[index], verdict, warm)
+        for index in suspects:
+            self._again(work, (index,), prune=work.prune, cold=work.cold, accused=work.items[:index])
+        self._again(work, judged.again, prune=work.prune, cold=work.cold)
+        self._again(work, judged.unpruned, prune=False, cold=True)
+        self._again(work, judged.cold, prune=work.prune, cold=True)
+
+    def _report(self, work: _Work, item: Item, verdict: Verdict, warm: bool) -> None:
+        if work.verified is not None:
+            self._compare(item, work.verified, verdict)
+            return
+        failed = verdict.status.is_failure
+        if work.accused and not failed:
+            self._listener.note(
+                f"{item.nodeid} failed after {len(work.accused)} other tests in its process and passed alone: one of "
+                f"them leaks, from {work.accused[0].nodeid} on"
+            )
+        self._failures += failed
+        if self._history is not None:
+            self._history.add(item.nodeid, item.occurrence, seconds=verdict.duration, failed=failed)
+        self._listener.finished(item, verdict)
+        if warm and _key(item) in self.sample:
+            self.queue.append(_Work((item,), cold=True, verified=verdict))
+
+    def _compare(self, item: Item, forked: Verdict, cold: Verdict) -> None:
+        if forked.status is not cold.status:
+            self.mismatches += 1
+            self._listener.note(
+                f"{item.nodeid} is {forked.status.value} when it is forked from a template, and {cold.status.value} in "
+                f"an interpreter of its own: mark it with `{NO_TEMPLATE}`, or use --no-template"
+            )
+
+    def _again(
+        self, work: _Work, indices: Sequence[int], *, prune: bool, cold: bool, accused: tuple[Item, ...] = ()
+    ) -> None:
+        if indices:
+            items = tuple(work.items[index] for index in indices)
+            if work.verified is None:
+                self._listener.requeued(items)
+            self.queue.append(_Work(items, prune, cold, work.company, accused or work.accused, work.verified))
+
+    def _give_up_template(self, work: _Work, reason: str) -> None:
+        """Run these tests, and all others that would have been forked from the same template, in another way."""
+        file = work.items[0].file
+        self._unforkable.add(file)
+        self._listener.requeued(work.items)
+        self.queue.appendleft(msgspec.structs.replace(work, cold=True))
+        if reason not in self._noted:
+            self._noted.add(reason)
+            self._listener.note(
+                f"the tests of {work.items[0].module} start an interpreter each, since they cannot be forked: {reason}"
+            )
