@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -98,17 +99,17 @@ def job(plan: Plan, shared: ContainerSpec, *, timeout: float | None) -> JobSpec:
     )
 
 
-def template_of(plan: Plan, file: str | None, *, forks: int) -> TemplateSpec:
-    """Return the template whose forks run tests: pytest with what all tests need, and then one file collected.
+def template_of(plan: Plan, stage: Stage, *, forks: int) -> TemplateSpec:
+    """Return the template whose forks run tests: pytest with what all tests need, and then some files collected.
 
     `forks` is about how many there will be: some of what makes them cheap pays off for many only.
     """
-    stages = () if file is None else (_dump({"mode": "stage", "file": file, "prune": True}),)
+    requests = (_dump({"mode": "stage", "files": stage, "prune": True}),) if stage else ()
     return TemplateSpec(
         program=plan.interpreter.executable,
         arguments=("-c", BOOTSTRAP, plan.mount_point, "template"),
         request=_request(plan, mode="template", forks=forks),
-        stages=stages,
+        stages=requests,
     )
 
 
@@ -143,20 +144,27 @@ def _dump(document: object) -> bytes:
 Durations = Callable[[Item], float | None]
 """Returns how long a test took in an earlier run, in seconds; None for one that has not run."""
 
-FORK = 0.005
-"""What a job costs besides its tests, in seconds: about right is good enough."""
-WORTH = 10
-"""In `auto`, tests share a job until they take this many times as long as the job costs."""
+SHARE = (0.05, 1.0)
+"""In `auto`, tests share a job until they take so long together, in seconds: ten times what the job itself costs, and more
+where there are so many tests that all slots stay busy nevertheless: what tests leave in caches helps those behind them."""
+ROUNDS = 8
+"""How many jobs there should be for each slot."""
 UNKNOWN = 0.005
 """What a test is taken to last that has not run yet."""
-COMPANY = 100
+COMPANY = 500
 """The most tests that share a job in `auto`."""
+SMALL = 4
+"""A file with fewer tests gets no template of its own: that would cost more than it saves."""
+CHUNK = 250
+"""How many small files that are no modules of Python share a template."""
 
 
-def group(items: Iterable[Item], isolation: Isolation, durations: Durations = lambda _: None) -> list[tuple[Item, ...]]:
+def group(
+    items: Sequence[Item], isolation: Isolation, durations: Durations = lambda _: None, slots: int = 1
+) -> list[tuple[Item, ...]]:
     """Return which items share a job, in the order of each job's first item."""
     if isolation is Isolation.AUTO:
-        return _group_cheap(items, durations)
+        return _group_cheap(items, durations, slots)
     groups: dict[object, list[Item]] = {}
     for number, item in enumerate(items):
         key: object = {
@@ -170,22 +178,47 @@ def group(items: Iterable[Item], isolation: Isolation, durations: Durations = la
     return [tuple(members) for members in groups.values()]
 
 
-def _group_cheap(items: Iterable[Item], durations: Durations) -> list[tuple[Item, ...]]:
-    """Let neighbours in a file share a job as long as that saves something; who opted out is alone."""
+Stage = tuple[str, ...]
+"""The files that a template has collected; none in the base."""
+
+
+def stages(items: Iterable[Item]) -> dict[str, Stage]:
+    """Return for each file the stage from which its tests are forked.
+
+    A file with many tests has one of its own. Jobs of small modules are forked from the base and import them themselves:
+    to import one beside the others might change what it does. Small files of other kinds (data that a plugin makes tests
+    of) are collected together.
+    """
+    counts = Counter(item.file for item in items)
+    small = [file for file, count in counts.items() if count < SMALL]
+    found: dict[str, Stage] = {file: (file,) for file in counts}
+    found.update((file, ()) for file in small if file.endswith(".py"))
+    data = [file for file in small if not file.endswith(".py")]
+    for start in range(0, len(data), CHUNK):
+        chunk = tuple(data[start : start + CHUNK])
+        found.update(dict.fromkeys(chunk, chunk))
+    return found
+
+
+def _group_cheap(items: Sequence[Item], durations: Durations, slots: int) -> list[tuple[Item, ...]]:
+    """Let neighbours in a stage share a job as long as that saves something; who opted out is alone."""
+    expected = [UNKNOWN if (known := durations(item)) is None else known for item in items]
+    least, most = SHARE
+    share = max(least, min(most, sum(expected) / (slots * ROUNDS)))
     groups: list[tuple[Item, ...]] = []
-    open_groups: dict[str, tuple[list[Item], float]] = {}
-    for item in items:
-        known = durations(item)
-        seconds = UNKNOWN if known is None else known
-        if seconds >= WORTH * FORK or item.alone:
+    stage_of = stages(items)
+    open_groups: dict[Stage, tuple[list[Item], float]] = {}
+    for item, seconds in zip(items, expected, strict=True):
+        if seconds >= share or item.alone:
             groups.append((item,))
             continue
-        members, total = open_groups.pop(item.module, ([], 0.0))
+        place = stage_of[item.file]
+        members, total = open_groups.pop(place, ([], 0.0))
         members.append(item)
-        if total + seconds >= WORTH * FORK or len(members) == COMPANY:
+        if total + seconds >= share or len(members) == COMPANY:
             groups.append(tuple(members))
         else:
-            open_groups[item.module] = (members, total + seconds)
+            open_groups[place] = (members, total + seconds)
     return groups + [tuple(members) for members, _ in open_groups.values()]
 
 

@@ -175,6 +175,7 @@ async def _run(
                 stop_after=config.stop_after or (configured.maxfail if configured else 0),
                 history=history,
                 verify=config.verify_templates,
+                slots=config.slots,
             )
     summary = ui.summary()
     report.write()

@@ -59,14 +59,15 @@ async def run(
     stop_after: int = 0,
     history: History | None = None,
     verify: int = 0,
+    slots: int = 1,
 ) -> int:
     """Run the tests; stops early after `stop_after` failures (0: never). Raises what the runner raises.
 
     `verify` tests are also run in an interpreter of their own each; returns how many of these got another verdict.
     """
     state = _Run(runner, plan, listener, stop_after, history)
-    groups = planning.in_order(planning.group(items, isolation, state.seconds), state.seconds)
-    state.forks = len(groups)
+    groups = planning.in_order(planning.group(items, isolation, state.seconds, slots), state.seconds)
+    state.forks, state.stages = len(groups), planning.stages(items)
     state.queue.extend(_Work(members, company=isolation is Isolation.AUTO) for members in groups)
     state.sample = {_key(item) for item in items[:: max(1, len(items) // verify)][:verify]} if verify else set()
     await state.run()
@@ -101,6 +102,7 @@ class _Run:
         self.queue: deque[_Work] = deque()
         self.sample: set[tuple[str, int]] = set()
         self.forks = 0
+        self.stages: dict[str, planning.Stage] = {}
         self.mismatches = 0
         self._runner = runner
         self._plan = plan
@@ -109,7 +111,7 @@ class _Run:
         self._stop_after = stop_after
         self._history = history
         self._failures = 0
-        self._unforkable: set[str | None] = set()
+        self._unforkable: set[str] = set()
         self._noted: set[str] = set()
         self._flying: set[asyncio.Future[Outcome]] = set()
         self._over: asyncio.Future[None] | None = None
@@ -159,9 +161,10 @@ class _Run:
         timeout = self._plan.timeout * len(work.items) if self._plan.timeout else None
         if self._plan.templates and work.prune and not work.cold and not any(item.alone for item in work.items):
             files = {item.file for item in work.items}
-            file = files.pop() if len(files) == 1 else None
-            if not self._unforkable & {file, None} and all(item.file for item in work.items):
-                template = planning.template_of(self._plan, file, forks=self.forks)
+            stages = {self.stages[file] for file in files}
+            stage = stages.pop() if len(stages) == 1 else ()
+            if not self._unforkable & files and all(files):
+                template = planning.template_of(self._plan, stage, forks=self.forks)
                 spec = planning.fork(self._container, template, timeout=timeout)
                 return self._ranked(spec, work), planning.fork_request(work.items), True
         spec = planning.job(self._plan, self._container, timeout=timeout)
@@ -243,8 +246,7 @@ class _Run:
 
     def _give_up_template(self, work: _Work, reason: str) -> None:
         """Run these tests, and all others that would have been forked from the same template, in another way."""
-        file = work.items[0].file
-        self._unforkable.add(file)
+        self._unforkable.update(item.file for item in work.items)
         self._listener.requeued(work.items)
         self.queue.appendleft(msgspec.structs.replace(work, cold=True))
         if reason not in self._noted:

@@ -198,6 +198,7 @@ static void silence(void)
 EXPORT int template_ready(void)
 {
     silence();
+    arenas_rest();
     return (int)send_message(TEMPLATE_READY, NULL, 0, -1);
 }
 

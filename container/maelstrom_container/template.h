@@ -14,6 +14,7 @@
  */
 #ifndef MAELSTROM_TEMPLATE_H
 #define MAELSTROM_TEMPLATE_H
+#include <stddef.h>
 #include <stdint.h>
 
 #define TEMPLATE_VERSION 1
@@ -48,6 +49,11 @@ int template_fork(int (*fork_function)(void));
 
 /* Returns the descriptor of the result channel; in a job. */
 int template_channel(void);
+
+/* Memory in one piece, on huge pages, for a program that takes its memory in pieces of one size (arenas); forks of it
+ * cost less. Shaped for CPython: the first argument means nothing. */
+void *template_arena_alloc(void *context, size_t size);
+void template_arena_free(void *context, void *place, size_t size);
 
 /* Every message begins with this, in the machine's byte order; then the plan, then the payload. A payload that is larger
  * than TEMPLATE_INLINE comes as a file, whose descriptor is the last one. Descriptors of a JOB: standard output, standard

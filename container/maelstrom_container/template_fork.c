@@ -141,6 +141,8 @@ static long first_process(struct errand *errand)
         raw_call(SYS_rseq, state.restartable, RESTARTABLE_SIZE, 0, RESTARTABLE_SIGNATURE);
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &errand->signals, 0, SIGNAL_SET_SIZE);
     state.fd_count = 0;
+    if (state.kind == TEMPLATE_STAGE)
+        arenas_grow();
     return 0;
 }
 

@@ -87,6 +87,10 @@ int fork_into(const struct plan *plan, int (*fork_function)(void));
 long map_ids(const struct plan *plan);
 void drop_capabilities(uint64_t keep);
 
+/* template_arena.c: whether memory that is used for the first time is to lie on huge pages. */
+void arenas_grow(void);
+void arenas_rest(void);
+
 /* template_runner.c: what is between two jobs of a runner. */
 int become_runner(void);
 int become_stage(int (*fork_function)(void));

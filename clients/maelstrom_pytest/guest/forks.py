@@ -13,7 +13,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 KINDS = {1: "job", 2: "stage", 3: "runner"}
 
@@ -51,9 +51,23 @@ class Forks:
             library.template_restartable(offset)
         for name in {"ctypes", "ctypes._endian", "_ctypes"} - known:  # a test may look whether its program imports them
             del sys.modules[name]
+        self._take_arenas(ctypes)
         result = library.template_start()
         if result < 0:
             raise OSError(-result, os.strerror(-result))
+
+    def _take_arenas(self, ctypes: Any) -> None:
+        """Have the interpreter take the memory of its objects from one piece, which makes forks cheaper."""
+        pointer = ctypes.c_void_p
+
+        class Allocator(ctypes.Structure):  # type: ignore[misc]  # PyObjectArenaAllocator
+            _fields_ = (("ctx", pointer), ("alloc", pointer), ("free", pointer))
+
+        allocate = ctypes.cast(self._library.template_arena_alloc, pointer)
+        free = ctypes.cast(self._library.template_arena_free, pointer)
+        set_allocator = ctypes.pythonapi.PyObject_SetArenaAllocator
+        set_allocator.restype = None
+        set_allocator(ctypes.byref(Allocator(None, allocate, free)))
 
     @property
     def channel(self) -> int:

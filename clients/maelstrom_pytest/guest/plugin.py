@@ -212,7 +212,6 @@ class Running(Common):
         self.entered: set[str] | None = None
         self.collected: dict[tuple[str, int], tuple[int, Any]] | None = None
         self.collect_error = ""
-        self.request_file: str | None = None
         self.passed: list[Any] = []  # reports of the current item that are not sent yet
         self.brief = False
         if self.request["mode"] == "run":
@@ -230,9 +229,8 @@ class Running(Common):
             self.entered = ways_to(files) if request.get("prune", True) and all(files) else None
 
     def stage(self, request: dict[str, Any]) -> None:
-        """Collect one file, and remember its items for selections to come."""
-        self.entered = ways_to([request["file"]]) if request.get("prune", True) else None
-        self.request_file = request["file"]
+        """Collect some files, and remember their items for selections to come."""
+        self.entered = ways_to(request["files"]) if request.get("prune", True) else None
         self.collected = {}
 
     def pick(self, session: Any) -> None:

@@ -154,7 +154,7 @@ class TemplateRunner(SubprocessRunner):
         if None in self.refused or not self.stages:
             return None if None in self.refused else base
         if file not in self.templates:
-            stage, process, said = base.stage({"mode": "stage", "file": file, "prune": True})
+            stage, process, said = base.stage({"mode": "stage", "files": [file], "prune": True})
             self.processes.append(process)
             self.add(file, stage, said)
         return None if file in self.refused else self.templates[file]

@@ -155,8 +155,8 @@ def test_ap27_what_the_runner_raises_comes_out_as_it_is():
 def test_tests_are_forked_from_a_template_of_their_file():
     runner = Fake(all_pass)
     run(runner, [*ITEMS[:2], item("b.py::t")], templates=True)
-    stages = [[json.loads(stage)["file"] for stage in spec.template.stages] for spec in runner.specs]
-    assert stages == [["/project/a.py"], ["/project/a.py"], ["/project/b.py"]]
+    stages = [[json.loads(stage)["files"] for stage in spec.template.stages] for spec in runner.specs]
+    assert stages == [[["/project/a.py"]], [["/project/a.py"]], []]
     assert len({spec.template.request for spec in runner.specs}) == 1
 
 
