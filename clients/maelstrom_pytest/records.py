@@ -194,6 +194,19 @@ class Transcript(msgspec.Struct, frozen=True):
         return next((record for record in reversed(self.records) if isinstance(record, kind)), None)
 
 
+_FAST: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+def _decode(data: memoryview) -> Record:
+    """Return a record; raises ValueError, RecursionError or ValidationError for what is none."""
+    try:
+        return _FAST.decode(data)
+    except msgspec.DecodeError:
+        # texts from tests may hold lone surrogates, which only the standard library's parser takes
+        record: Record = msgspec.convert(json.loads(bytes(data)), Record)
+        return record
+
+
 def parse(data: bytes, lost: int = 0) -> Transcript:
     """Return the records in what came through a result channel; `lost` bytes were cut off its end."""
     records: list[Record] = []
@@ -210,8 +223,7 @@ def parse(data: bytes, lost: int = 0) -> Transcript:
             problem = f"more than was kept of it ({lost} bytes too many)" if lost else "an unfinished record"
             return Transcript(tuple(records), problem, cut=bool(lost))
         try:
-            # the standard library's parser: texts from tests may hold lone surrogates, which others refuse
-            record = msgspec.convert(json.loads(bytes(view[position + 4 : end])), Record)
+            record = _decode(view[position + 4 : end])
         except (ValueError, RecursionError, msgspec.ValidationError) as error:
             return Transcript(tuple(records), f"something that is no record ({type(error).__name__})")
         records.append(record)

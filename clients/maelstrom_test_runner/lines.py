@@ -18,6 +18,8 @@ ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
 
 def printable(text: str) -> str:
     """Return a name fit for one line of a terminal: control characters become visible."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
@@ -25,6 +27,8 @@ def printable(text: str) -> str:
 
 def cells(text: str) -> int:
     """Return the number of columns a printable text takes."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text

@@ -29,9 +29,11 @@ class ProgressLine:
 
     def update(self, text: str) -> None:
         """Show another text, unless the last one has been shown just now."""
+        if not self._active:
+            return
         self._text = printable(text)
         now = self._clock()
-        if self._active and now - self._last >= MINIMUM_INTERVAL:
+        if now - self._last >= MINIMUM_INTERVAL:
             self._last = now
             self._draw()
             self._stream.flush()

@@ -24,7 +24,7 @@ class Status(enum.Enum):
     @property
     def is_failure(self) -> bool:
         """Whether a run with such a test has failed."""
-        return self in {Status.FAILED, Status.ERROR, Status.TIMEOUT, Status.ERR}
+        return self in FAILURES
 
     @property
     def colour(self) -> str:
@@ -32,3 +32,6 @@ class Status(enum.Enum):
         if self.is_failure:
             return "31"
         return "33" if self in {Status.SKIPPED, Status.XFAIL, Status.XPASS} else "32"
+
+
+FAILURES = frozenset({Status.FAILED, Status.ERROR, Status.TIMEOUT, Status.ERR})

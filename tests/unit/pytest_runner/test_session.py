@@ -154,9 +154,10 @@ def test_ap27_what_the_runner_raises_comes_out_as_it_is():
 
 def test_tests_are_forked_from_a_template_of_their_file():
     runner = Fake(all_pass)
-    run(runner, [*ITEMS[:2], item("b.py::t")], templates=True)
+    run(runner, [*ITEMS, item("b.py::t"), item("c.txt::t"), item("d.txt::t")], templates=True)
     stages = [[json.loads(stage)["files"] for stage in spec.template.stages] for spec in runner.specs]
-    assert stages == [[["/project/a.py"]], [["/project/a.py"]], []]
+    small = [[], [["/project/c.txt", "/project/d.txt"]], [["/project/c.txt", "/project/d.txt"]]]
+    assert stages == [*[[["/project/a.py"]]] * 5, *small]
     assert len({spec.template.request for spec in runner.specs}) == 1
 
 
