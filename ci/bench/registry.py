@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ci.bench.measure import Bench
-from ci.bench.rows import launch, one_shot, original, syscalls, throughput
+from ci.bench.rows import forks, launch, one_shot, original, pytest, syscalls, throughput
 
 BENCHES: dict[str, Bench] = {
     bench.name: bench
@@ -15,5 +15,10 @@ BENCHES: dict[str, Bench] = {
         one_shot.AGAINST_PYTHON,
         one_shot.AGAINST_SPAWN,
         syscalls.BENCH,
+        forks.TIME,
+        forks.FAULTS,
+        forks.SYSCALLS,
+        pytest.TEST,
+        pytest.AUTO,
     )
 }

@@ -145,8 +145,8 @@ Durations = Callable[[Item], float | None]
 """Returns how long a test took in an earlier run, in seconds; None for one that has not run."""
 
 SHARE = (0.05, 1.0)
-"""In `auto`, tests share a job until they take so long together, in seconds: ten times what the job itself costs, and more
-where there are so many tests that all slots stay busy nevertheless: what tests leave in caches helps those behind them."""
+"""In `auto`, tests share a job until they take so long together, in seconds: ten times what the job itself costs, and
+more where enough jobs are left for all slots: what tests leave in caches helps those behind them."""
 ROUNDS = 8
 """How many jobs there should be for each slot."""
 UNKNOWN = 0.005
@@ -185,9 +185,9 @@ Stage = tuple[str, ...]
 def stages(items: Iterable[Item]) -> dict[str, Stage]:
     """Return for each file the stage from which its tests are forked.
 
-    A file with many tests has one of its own. Jobs of small modules are forked from the base and import them themselves:
-    to import one beside the others might change what it does. Small files of other kinds (data that a plugin makes tests
-    of) are collected together.
+    A file with many tests has one of its own. Jobs of small modules are forked from the base and import them
+    themselves: to import one beside the others might change what it does. Small files of other kinds (data that a
+    plugin makes tests of) are collected together.
     """
     counts = Counter(item.file for item in items)
     small = [file for file, count in counts.items() if count < SMALL]

@@ -98,8 +98,13 @@ static void reap(int child)
         leave(EXIT_LOST);
 }
 
-/* All signals are blocked, and what is blocked is not dropped, not even where it would be ignored: what others than the
- * kernel send us is meant for the fork. */
+static int is_meant_for_the_fork(long number)
+{
+    return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM || number == SIGUSR1 ||
+           number == SIGUSR2;
+}
+
+/* All signals are blocked, and what is blocked is not dropped, not even where it would be ignored. */
 __attribute__((noreturn)) static void reap_until(int child)
 {
     uint64_t all = ALL_SIGNALS;
@@ -108,7 +113,7 @@ __attribute__((noreturn)) static void reap_until(int child)
         long number = raw_call(SYS_rt_sigtimedwait, &all, 0, 0, SIGNAL_SET_SIZE);
         if (number == SIGCHLD)
             reap(child);
-        else if (number > 0)
+        else if (is_meant_for_the_fork(number))
             raw_call(SYS_kill, child, number);
     }
 }

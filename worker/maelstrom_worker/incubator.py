@@ -148,9 +148,8 @@ class Incubator:
     def run(self) -> NoReturn:
         """Serve for ever."""
         while True:
-            for fd, _ in self._poll.poll():
-                handler = self._handlers.get(fd)
-                if handler is not None:  # else an earlier one of this round closed it
+            for fd, handler in [(fd, self._handlers[fd]) for fd, _ in self._poll.poll()]:
+                if self._handlers.get(fd) is handler:  # else one before it closed the descriptor, or it is another now
                     handler()
             self._reap()
             if _memory_is_scarce():

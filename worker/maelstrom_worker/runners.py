@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from maelstrom_container.launcher import Launcher, Request, RunnerLostError
-from maelstrom_core.job import Cancelled, NotForked, Outcome, SystemFailure
+from maelstrom_core.job import Cancelled, NotForked, Outcome
 from maelstrom_worker.incubator import ask_for_runner, read_reply
 from maelstrom_worker.ring import lib
 
@@ -62,10 +62,7 @@ class Runners:
             if not usable:
                 self._drop(request.template)
             return outcome
-        return SystemFailure(
-            "the template that this job was forked from was lost, twice",
-            hint="the machine may be short of memory: see the kernel's log",
-        )
+        return NotForked("it died under its job, twice")
 
     def _drop(self, template: bytes) -> None:
         self._runners.pop(template).close()

@@ -51,6 +51,7 @@ def forked(folder: Path) -> MakeJob:
             "writable": True,
             "user": os.getuid(),
             "group": os.getgid(),
+            "directories": ("/var/tmp",),
         }
         within = Container(**(standard | (fields or {})))
         template = TemplateSpec(

@@ -72,7 +72,7 @@ grep -E 'NoNewPrivs|CapBnd|CapPrm' /proc/self/status | tr -d '\\n\\t'; echo
 @pytest.mark.parametrize("place", ["/tmp/left", "/run/left", "/dev/shm/left", "/var/tmp/left"])
 def test_what_a_fork_writes_nobody_else_sees(pool: Pool, forked: MakeJob, place: str) -> None:
     for _ in range(2):
-        assert "fresh" in output(pool.run(forked(f"test -e {place} || echo fresh; echo x > {place}; cat {place}")))
+        assert "fresh" in output(pool.run(forked(f"test -e {place} || echo fresh; echo x > {place} && cat {place}")))
 
 
 def test_forks_of_two_slots_do_not_share_a_port(pool: Pool, forked: MakeJob) -> None:

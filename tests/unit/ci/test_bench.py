@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.bench import suites
 from ci.bench.measure import Bench, Result, as_line, as_record, measure
 from ci.bench.programs import BenchError, count_calls, run
 from ci.bench.registry import BENCHES
 from ci.bench.rows.syscalls import FEW, MANY, per_job
+from ci.comparison.suites import Suite
 
 
 def bench(**changes):
@@ -101,3 +103,27 @@ def test_a_command_that_is_not_there_is_named():
 def test_every_bench_is_found_by_its_own_name():
     assert {name: found.name for name, found in BENCHES.items()} == {name: name for name in BENCHES}
     assert {"launch", "throughput", "original", "one-shot", "syscalls"} <= BENCHES.keys()
+
+
+def test_real_suites_are_measured_in_turns_and_what_does_not_work_is_left_out():
+    story = []
+
+    def take(_suite, way):
+        story.append(way)
+        return None if way == "forked" else {"plain": 4.0, "xdist": 2.0, "test": 3.0, "auto": 1.0}[way]
+
+    found = suites.measure(Suite("/x", "python", (), {}), ["plain", "xdist", "forked", "test", "auto"], 2, take)
+    assert found == {"plain": 4.0, "xdist": 2.0, "test": 3.0, "auto": 1.0}
+    assert story[:7] == ["plain", "xdist", "forked", "test", "test", "auto", "auto"]
+    assert story[7:] == ["plain", "xdist", "test", "auto"] * 2
+
+
+def test_the_table_of_real_suites_has_ratios_and_their_geometric_means():
+    results = {"a": {"xdist": 2.0, "test": 4.0, "auto": 1.0}, "b": {"xdist": 1.0, "test": 0.5}}
+    assert suites.table(results, ["xdist", "test", "auto"]) == [
+        "| suite | xdist, s | test, s | auto, s | test / xdist | auto / xdist |",
+        "|---|---|---|---|---|---|",
+        "| a | 2.0 | 4.0 | 1.0 | 2.00 | 0.50 |",
+        "| b | 1.0 | 0.5 |  | 0.50 |  |",
+        "| geometric mean |  |  |  | 1.00 | 0.50 |",
+    ]

@@ -196,6 +196,63 @@ def test_a_fork_that_lost_its_channel_is_run_again_in_an_interpreter_of_its_own(
     assert [spec.template is None for spec in runner.specs] == [False, True]
 
 
+def failing(index):
+    report = {"type": "report", "item": index, "nodeid": "x", "when": "call", "outcome": "failed", "category": "failed"}
+    return [{"type": "start", "item": index}, {**report, "word": ""}, {"type": "finish", "item": index}]
+
+
+def test_what_fails_in_company_is_confirmed_alone():
+    def second_always_fails(request):
+        names = [nodeid for nodeid, _occurrence, _file in request["select"]]
+        return outcome(
+            *(r for i, name in enumerate(names) for r in (failing if "t1" in name else passing)(i)), END, ENDED
+        )
+
+    runner, log = Fake(second_always_fails), Log()
+    verdicts = run(runner, ITEMS, templates=True, isolation=Isolation.AUTO, log=log)
+    assert [verdicts[f"a.py::t{number}", 0] for number in range(3)] == [Status.PASSED, Status.FAILED, Status.PASSED]
+    assert [len(request["select"]) for request in runner.requests] == [5, 1]
+    assert log.notes == []
+
+
+def test_what_fails_in_company_only_is_named_as_a_leak():
+    def fails_in_company(request):
+        count = len(request["select"])
+        return outcome(*passing(0), *(r for i in range(1, count) for r in failing(i)), END, ENDED)
+
+    runner, log = Fake(fails_in_company), Log()
+    assert set(run(runner, ITEMS[:2], templates=True, isolation=Isolation.AUTO, log=log).values()) == {Status.PASSED}
+    assert len(log.notes) == 1
+    assert "a.py::t1 failed after 1 other tests in its process and passed alone" in log.notes[0]
+
+
+def verified(answer, verify=2):
+    log, found = Log(), []
+
+    async def main():
+        found.append(await running.run(Fake(answer), plan(), ITEMS, log, verify=verify))
+
+    asyncio.run(main())
+    assert log.twice == []
+    return found[0], log
+
+
+def test_a_sample_is_run_again_without_a_template_and_compared():
+    mismatches, log = verified(all_pass)
+    assert (mismatches, log.notes) == (0, [])
+    assert len(log.verdicts) == 5
+
+
+def test_a_test_that_minds_being_forked_is_named():
+    def minds(request):
+        return all_pass(request) if "args" not in request else outcome(*failing(0), END, ENDED)
+
+    mismatches, log = verified(minds, verify=1)
+    assert mismatches == 1
+    assert "a.py::t0 is OK when it is forked from a template, and FAIL in an interpreter of its own" in log.notes[0]
+    assert set(log.verdicts.values()) == {Status.PASSED}
+
+
 def collect(answer):
     return asyncio.run(session.collect(Fake(lambda _request: answer), plan()))
 
