@@ -24,7 +24,7 @@ from maelstrom_container.places import (
     under,
 )
 from maelstrom_container.sources import Sources
-from maelstrom_container.steps import CompiledSteps, Fresh, Layout, Mount, Protect, Unit, compile_steps, job_steps
+from maelstrom_container.steps import CompiledSteps, Fresh, Layout, Mount, Protect, Step, Unit, compile_steps, job_steps
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import Container
 from maelstrom_core.spec import (
@@ -77,23 +77,29 @@ def prepare(outer: Outer, container: Container, *, memory: int) -> Prepared:
         syscalls.setns(outer.bare_view, syscalls.CLONE_NEWNS)
         syscalls.unshare(syscalls.CLONE_NEWNS)
         capabilities = _capabilities(container, outer)
-        real_root = outer.uid == 0
-        # A covered old root is out of reach, but a nested user namespace counts the proc in it as one that it sees,
-        # and may then mount one without our protections: only root of the host could do harm with that.
-        cover = not capabilities & CAP_SYS_ADMIN and not real_root
-        layout = _compose(container, sources, protect=real_root, cover=cover)
+        protect = outer.uid == 0
+        layout = _compose(container, sources, protect=protect, cover=not capabilities & CAP_SYS_ADMIN)
     finally:
         sources.close()
     return Prepared(
         namespace=syscalls.open_namespace("mnt"),
         layout=layout,
-        protect=outer.uid == 0,
-        steps=compile_steps(job_steps(layout, memory=memory)),
+        protect=protect,
+        steps=compile_steps([*job_steps(layout, memory=memory), *_hide_old_proc(layout, protect=protect)]),
         uid_map=f"{container.user} {outer.uid} 1\0".encode(),
         gid_map=f"{container.group} {outer.gid} 1\0".encode(),
         capabilities=capabilities,
         network=container.network,
     )
+
+
+def _hide_old_proc(layout: Layout, *, protect: bool) -> list[Step]:
+    """Return the step that keeps a nested user namespace from mounting a proc on account of the covered one.
+
+    A covered old root is out of reach, but the kernel counts the proc in it as one that is visible, unless something is
+    mounted on a part of it.
+    """
+    return [Protect("proc/sys")] if protect and layout.cover else []
 
 
 def _check(container: Container) -> None:

@@ -114,8 +114,7 @@ class Layout(msgspec.Struct, frozen=True):
 
     writable: bool
     cover: bool
-    """Whether the old root need only be covered, not let go: for a job that can unmount nothing, and to whom it is no
-    danger that the proc mounted there still counts as visible."""
+    """Whether the old root need only be covered, not let go: for a job that can unmount nothing."""
     units: tuple[Unit, ...]
     """Mounts of the prepared root, parents first; a read-only container gets them all with the root."""
     fresh: tuple[Fresh, ...]
@@ -167,8 +166,6 @@ def fork_steps(layout: Layout, *, memory: int, protect: bool, depth: int, kept: 
 
     With `kept` it is forked by a runner, which has run the `kept_steps`.
     """
-    if protect:
-        layout = msgspec.structs.replace(layout, cover=True)
     if kept and _keeps(layout):
         layout = msgspec.structs.replace(layout, writable=False, units=())
         steps = job_steps(layout, memory=memory, root=KEPT)

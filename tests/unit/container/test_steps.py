@@ -86,7 +86,7 @@ def test_a_fork_has_an_upper_layer_of_its_own(depth: int) -> None:
 
 def test_forks_of_a_real_root_get_a_read_only_proc() -> None:
     """The proc by which the kernel lets them mount one is read-only as well: nobody below can mount a better one."""
-    layout = Layout(writable=False, cover=False, units=(), fresh=(PROC, Protect("/proc/sys"), TMP))
+    layout = Layout(writable=False, cover=True, units=(), fresh=(PROC, Protect("/proc/sys"), TMP))
     template = template_steps(layout, memory=1, protect=True)
     assert template[0] == Mount("proc", "proc", flags=NOEXEC | MS_RDONLY)
     steps = fork_steps(layout, memory=1, protect=True, depth=1)
