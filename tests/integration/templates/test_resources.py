@@ -26,10 +26,10 @@ def own_pool() -> Iterator[Pool]:
 
 def census(pool: Pool) -> dict[str, list[int]]:
     """Return what the processes of a pool hold: how many they are, their descriptors, their mounts."""
-    living = sorted(pid for pid in descendants(pool.process.pid) if alive(pid))
+    living = [pid for pid in descendants(pool.process.pid) if alive(pid)]
     return {
-        "descriptors": [len(os.listdir(f"/proc/{pid}/fd")) for pid in living],
-        "mounts": [len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in living],
+        "descriptors": sorted(len(os.listdir(f"/proc/{pid}/fd")) for pid in living),
+        "mounts": sorted(len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in living),
     }
 
 
