@@ -17,7 +17,7 @@ import msgspec
 from maelstrom_container import syscalls
 from maelstrom_container.launcher import NAMESPACES
 from maelstrom_container.outer import DEPTH
-from maelstrom_container.prepare import Prepared, template_capabilities
+from maelstrom_container.prepare import CAP_SYS_ADMIN, Prepared, template_capabilities
 from maelstrom_container.steps import describe, fork_steps, kept_steps, pack_steps
 from maelstrom_core.errors import SpecError
 from maelstrom_core.spec import Network
@@ -75,9 +75,12 @@ def fork_plan(prepared: Prepared, *, memory: int, depth: int, stage: bool = Fals
     """
     if depth > DEPTH:
         raise SpecError(f"a template may have {DEPTH - 1} stages, not {depth - 1}")
-    layout = msgspec.structs.replace(prepared.layout, cover=True) if stage else prepared.layout
-    # a fork that could trace its first process could reach the memory of its template: see template.c
-    capabilities = template_capabilities(prepared) if stage else prepared.capabilities & ~CAP_SYS_PTRACE
+    # The root of a fork can only be put on top of its template's: pivot_root wants it to be below. So it must not be
+    # able to unmount; and one that could trace its first process could reach its template's memory, see template.c.
+    layout = msgspec.structs.replace(prepared.layout, cover=True)
+    capabilities = prepared.capabilities & ~(CAP_SYS_PTRACE | CAP_SYS_ADMIN)
+    if stage:
+        capabilities = template_capabilities(prepared)
     kept = [] if stage else kept_steps(layout, memory=memory, depth=depth)
     steps = [*kept, *fork_steps(layout, memory=memory, protect=prepared.protect, depth=depth, kept=not stage)]
     head = PLAN.pack(NAMESPACES, capabilities, len(steps), len(kept), NETWORKS[prepared.network], 0)
