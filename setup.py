@@ -3,11 +3,20 @@
 from setuptools import Extension, setup
 
 FOLDER = "container/maelstrom_container"
+TEMPLATE_PARTS = (
+    "template",
+    "template_arena",
+    "template_fork",
+    "template_look",
+    "template_memory",
+    "template_rewind",
+    "template_runner",
+)
 
 # Not a module of Python but a library that programs in containers load, whatever C library they have: see template.c.
 template = Extension(
     "maelstrom_container._template",
-    [f"{FOLDER}/{name}.c" for name in ("template", "template_arena", "template_fork", "template_runner")],
+    [f"{FOLDER}/{name}.c" for name in TEMPLATE_PARTS],
     include_dirs=[FOLDER],
     depends=[f"{FOLDER}/{name}.h" for name in ("launch", "raw", "steps", "template", "template_internal")],
     extra_compile_args=[

@@ -65,12 +65,15 @@ static void end_capture(struct capture *capture)
     capture->fd = -1;
 }
 
-/* When pid 1 of the namespace is gone every process of the job is, so nobody can write any more. */
+/* When pid 1 of the namespace is gone every process of the job is, so nobody can write any more; nor can one that has been
+ * stopped, whose pipes stay open. */
 static void drain(struct capture *capture, uint64_t limit)
 {
     while (capture->fd >= 0) {
         struct pollfd readable = {.fd = capture->fd, .events = POLLIN};
-        if (poll(&readable, 1, 0) <= 0 || !read_once(capture, limit))
+        if (poll(&readable, 1, 0) <= 0)
+            return;
+        if (!read_once(capture, limit))
             end_capture(capture);
     }
 }
@@ -178,6 +181,29 @@ void close_ends(struct child *child)
             close(child->ends[stream]);
 }
 
+/* Goes on with pipes whose other ends are open in a process that has been kept. */
+void resume_pipes(struct child *child, const int streams[STREAMS])
+{
+    for (int stream = 0; stream < STREAMS; stream++) {
+        captures[stream].kept = 0;
+        captures[stream].lost = 0;
+        captures[stream].fd = streams[stream];
+        child->ends[stream] = -1;
+    }
+}
+
+/* Hands over the pipes instead of closing them. Returns 0 where one is closed already. */
+int keep_pipes(int streams[STREAMS])
+{
+    int all = 1;
+    for (int stream = 0; stream < STREAMS; stream++) {
+        streams[stream] = captures[stream].fd;
+        all = all && captures[stream].fd >= 0;
+        captures[stream].fd = -1;
+    }
+    return all;
+}
+
 void close_pipes(struct child *child)
 {
     close_ends(child);
@@ -191,6 +217,8 @@ void collect_streams(struct child *child)
     for (int stream = 0; stream < STREAMS; stream++) {
         struct capture *capture = &captures[stream];
         drain(capture, child->launch->limits[stream]);
+        if (!child->landing->kept)
+            end_capture(capture);
         child->landing->streams[stream] = (struct stream){capture->data, capture->kept, capture->lost};
     }
 }

@@ -45,15 +45,19 @@ static int file_of(const char *payload, uint64_t size)
     return fd;
 }
 
-int ask_runner(struct child *child, const char *payload, uint64_t size)
+int ask_runner(struct child *child, int again, const char *payload, uint64_t size)
 {
-    struct template_message head = {.version = TEMPLATE_VERSION, .kind = TEMPLATE_JOB, .payload_size = size};
+    struct template_message head = {.version = TEMPLATE_VERSION, .payload_size = size};
     struct iovec parts[2] = {{&head, sizeof head}, {(void *)payload, size}};
     int fds[FDS], count = STREAMS, file = -1;
     union rights rights;
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = &rights};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
+    head.kind = again ? TEMPLATE_AGAIN : TEMPLATE_JOB;
+    if (again)
+        return sendmsg(child->control, &message, MSG_NOSIGNAL) < 0 ? lost(child, errno) : 0;
     memset(&rights, 0, sizeof rights);
+    message.msg_control = &rights;
     memcpy(fds, child->ends, STREAMS * sizeof(int));
     if (size > TEMPLATE_INLINE) {
         fds[count++] = file = file_of(payload, size);
@@ -91,6 +95,7 @@ static void ended(struct landing *landing, const struct template_ended *body)
     landing->exited = body->exited;
     landing->status = body->status;
     landing->spoiled = !body->clean;
+    landing->kept = body->kept;
     landing->cpu_user = body->cpu_user;
     landing->cpu_system = body->cpu_system;
     landing->peak_memory = body->peak_memory;

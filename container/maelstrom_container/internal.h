@@ -34,6 +34,8 @@ int64_t now(void);
 int open_pipes(struct child *child);
 void close_pipes(struct child *child);
 void close_ends(struct child *child);
+void resume_pipes(struct child *child, const int streams[STREAMS]);
+int keep_pipes(int streams[STREAMS]);
 void wait_for(struct child *child);
 void reap(struct child *child);
 void collect_streams(struct child *child);
@@ -42,6 +44,7 @@ void kill_child(struct child *child);
 /* launch.c: keeps the mounts of this job until the next one has started. */
 void hold_mounts(struct child *child);
 
-/* forked.c: asks a runner for a fork; takes its answers. take_answer returns 1 when the job is over. */
-int ask_runner(struct child *child, const char *payload, uint64_t size);
+/* forked.c: asks a runner for a fork, or for another job in the process it has kept; takes its answers. take_answer
+ * returns 1 when the job is over. */
+int ask_runner(struct child *child, int again, const char *payload, uint64_t size);
 int take_answer(struct child *child);

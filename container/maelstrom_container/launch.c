@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "template.h"
 
 #define GET_MOUNT_NAMESPACE _IO(0xFF, 3) /* PIDFD_GET_MNT_NAMESPACE */
 
@@ -150,25 +151,58 @@ int start_template(const struct launch *launch, const int descriptors[3], struct
     return landing->phase == PHASE_NONE ? child.pidfd : -1;
 }
 
-int launch_fork(const struct launch *launch, int control, const char *payload, uint64_t size, struct landing *landing)
+void forget_kept(struct runner *runner)
+{
+    if (runner->pidfd < 0)
+        return;
+    close(runner->pidfd);
+    runner->pidfd = -1;
+    for (int stream = 0; stream < STREAMS; stream++)
+        if (runner->streams[stream] >= 0)
+            close(runner->streams[stream]);
+}
+
+/* Returns -1 where there are no pipes. */
+static int prepare_streams(struct child *child, struct runner *runner, int again)
+{
+    if (again) {
+        resume_pipes(child, runner->streams);
+        child->pidfd = runner->pidfd;
+        runner->pidfd = -1;
+        return 0;
+    }
+    forget_kept(runner);
+    if (open_pipes(child) == 0)
+        return 0;
+    refuse(child, errno);
+    close_pipes(child);
+    return -1;
+}
+
+int launch_fork(const struct launch *launch, struct runner *runner, const char *payload, uint64_t size,
+                struct landing *landing)
 {
     struct child child;
     int64_t start = now();
+    int again = runner->pidfd >= 0 && size <= TEMPLATE_INLINE;
 
     begin(&child, launch, landing);
-    child.control = control;
-    if (open_pipes(&child) < 0) {
-        refuse(&child, errno);
-        close_pipes(&child);
+    child.control = runner->control;
+    if (prepare_streams(&child, runner, again) < 0)
         return -1;
-    }
-    int asked = ask_runner(&child, payload, size);
+    int asked = ask_runner(&child, again, payload, size);
     close_ends(&child);
     if (asked == 0)
         wait_for(&child);
-    if (child.pidfd >= 0)
-        close(child.pidfd);
     landing->duration = now() - start;
     collect_streams(&child);
+    if (landing->kept) {
+        int complete = keep_pipes(runner->streams);
+        runner->pidfd = child.pidfd;
+        if (!complete)
+            forget_kept(runner);
+    } else if (child.pidfd >= 0) {
+        close(child.pidfd);
+    }
     return 0;
 }

@@ -57,6 +57,7 @@ struct landing {
     int exited, status;         /* status is the exit code, or the signal where exited is 0 */
     int timed_out, was_cancelled;
     int spoiled;                /* of a fork: its runner must not be used again */
+    int kept;                   /* of a fork: its process waits for another job */
     int64_t duration, cpu_user, cpu_system;
     int64_t peak_memory;        /* bytes; contains the launching process's own peak, see launch.c */
     int64_t own_peak;           /* the launching process's own peak */
@@ -71,10 +72,20 @@ int launch(const struct launch *launch, struct landing *landing);
  * socket. Returns a pidfd, or -1 (see the landing). */
 int start_template(const struct launch *launch, const int descriptors[3], struct landing *landing);
 
-/* Has the runner at the other end of `control` fork a job, and waits for its end; of the launch only the streams' limits,
+/* A runner, and the process that it has kept of its last job, if any: that one's pidfd and the read ends of its streams. */
+struct runner {
+    int control;
+    int pidfd; /* -1: none is kept */
+    int streams[3];
+};
+
+/* Has a runner fork a job, or its kept process go on, and waits for the job's end; of the launch only the streams' limits,
  * the timeout and how it is cancelled count. Returns as launch() does; PHASE_LOST where the runner died. */
-int launch_fork(const struct launch *launch, int control, const char *payload, uint64_t size,
+int launch_fork(const struct launch *launch, struct runner *runner, const char *payload, uint64_t size,
                 struct landing *landing);
+
+/* Closes what there is of a kept process; not the control socket. */
+void forget_kept(struct runner *runner);
 
 /* Gives back what is kept of the last job until the next one has started; to be called before a long wait. */
 void launch_rest(void);

@@ -90,6 +90,16 @@ class LaunchError(Exception):
         self.outcome = outcome
 
 
+def new_runner(control: int) -> Any:
+    """Return what is known of a runner; to be given back by `forget_runner`. The control socket stays the caller's."""
+    return ffi.new("struct runner *", {"control": control, "pidfd": -1})
+
+
+def forget_runner(runner: Any) -> None:
+    """Close what there is of the process that a runner has kept."""
+    lib.forget_kept(runner)
+
+
 class Launcher:
     """Launches jobs from inside an outer sandbox. `memory` bounds each file system in memory, in bytes."""
 
@@ -132,9 +142,9 @@ class Launcher:
                 self._networks.leave()
 
     def fork(
-        self, request: Request, control: int, *, doorbell: int = -1, cancelled: Any = None
+        self, request: Request, runner: Any, *, doorbell: int = -1, cancelled: Any = None
     ) -> tuple[Outcome, bool]:
-        """Run one job in a fork that the runner at the other end of a control socket makes.
+        """Run one job in a fork that a runner makes (struct runner of launch.h, as `new_runner` returns it).
 
         Returns what became of it, and whether the runner can be used again. Raises RunnerLostError where the runner
         died: then so did the job, if it had begun.
@@ -142,7 +152,7 @@ class Launcher:
         landing = self._landing
         self._set_bounds(request, doorbell, cancelled)
         payload = ffi.from_buffer(request.stdin)
-        lib.launch_fork(self._launch, control, payload, len(request.stdin), landing)
+        lib.launch_fork(self._launch, runner, payload, len(request.stdin), landing)
         phase = landing.phase
         if phase == NOT_FAILED:
             return self._completed(), not landing.spoiled

@@ -13,10 +13,10 @@
  */
 #include "template_internal.h"
 
-struct state state = {.control = -1, .mounts = -1, .proc = -1, .sockets = -1};
+struct state state = {.control = -1, .mounts = -1, .proc = -1, .sockets = -1, .here = -1};
 struct plan job_plan, stage_plan;
 
-static _Alignas(16) char inbox[sizeof(struct template_message) + PLAN_LIMIT + TEMPLATE_INLINE];
+_Alignas(16) char inbox[sizeof(struct template_message) + PLAN_LIMIT + TEMPLATE_INLINE];
 
 /* The compiler may call these. */
 void *memcpy(void *to, const void *from, size_t size)
@@ -208,7 +208,8 @@ EXPORT void template_refuse(const char *reason, uint64_t size)
     leave(0);
 }
 
-static long receive(struct template_message *head)
+/* Returns the size of the body, or -1 where nobody asks any more. */
+long receive_message(struct template_message *head, int flags)
 {
     union {
         struct cmsghdr head;
@@ -219,10 +220,10 @@ static long receive(struct template_message *head)
     long size;
     do {
         message.msg_controllen = sizeof control;
-        size = raw_call(SYS_recvmsg, state.control, &message, MSG_CMSG_CLOEXEC);
+        size = raw_call(SYS_recvmsg, state.control, &message, MSG_CMSG_CLOEXEC | flags);
     } while (size == INTERRUPTED);
     if (size < (long)sizeof *head)
-        leave(0); /* the worker is gone, or does not want us any more */
+        return -1;
     take_descriptors(&message);
     memcpy(head, inbox, sizeof *head);
     return size - (long)sizeof *head;
@@ -258,7 +259,9 @@ EXPORT int template_receive(const char **payload, uint64_t *size)
         forget_payload();
         while (!state.runner && raw_call(SYS_wait4, -1, 0, WNOHANG, 0) > 0)
             ; /* runners and carriers that have ended */
-        long rest = receive(&head);
+        long rest = receive_message(&head, 0);
+        if (rest < 0)
+            leave(0); /* the worker is gone, or does not want us any more */
         long result = accept_request(&head, (uint64_t)rest);
         if (result >= 0)
             break;

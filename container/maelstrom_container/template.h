@@ -17,11 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TEMPLATE_VERSION 1
+#define TEMPLATE_VERSION 2
 
 /* What is asked for. A JOB is run by the fork and ends with it. A STAGE loads more and is a template itself. A RUNNER
- * is a copy of the template for one slot, with a network of its own; it runs one job at a time. */
-enum { TEMPLATE_JOB = 1, TEMPLATE_STAGE = 2, TEMPLATE_RUNNER = 3 };
+ * is a copy of the template for one slot, with a network of its own; it runs one job at a time. AGAIN is a job for a
+ * process that has been kept: see template_point. */
+enum { TEMPLATE_JOB = 1, TEMPLATE_STAGE = 2, TEMPLATE_RUNNER = 3, TEMPLATE_AGAIN = 4 };
 /* What is answered, to a message of the same control socket. */
 enum { TEMPLATE_READY = 16, TEMPLATE_REFUSED = 17, TEMPLATE_STARTED = 18, TEMPLATE_ENDED = 19, TEMPLATE_FAILED = 20 };
 
@@ -50,6 +51,14 @@ int template_fork(int (*fork_function)(void));
 /* Returns the descriptor of the result channel; in a job. */
 int template_channel(void);
 
+/* In a job: from here on it is about the payload, and what was done before is the same for all jobs. The process may be
+ * used for another job when this one has ended by `template_end` and left nothing behind but in its memory. That is put
+ * back, and the call returns once more, with the other payload. May be called once, or not at all. */
+void template_point(const char **payload, uint64_t *size);
+
+/* Ends a job with an exit code. What the C library would do at the end of a process has to be done before. */
+void template_end(int code);
+
 /* Memory in one piece, on huge pages, for a program that takes its memory in pieces of one size (arenas); forks of it
  * cost less. Shaped for CPython: the first argument means nothing. */
 void *template_arena_alloc(void *context, size_t size);
@@ -58,7 +67,7 @@ void template_arena_free(void *context, void *place, size_t size);
 /* Every message begins with this, in the machine's byte order; then the plan, then the payload. A payload that is larger
  * than TEMPLATE_INLINE comes as a file, whose descriptor is the last one. Descriptors of a JOB: standard output, standard
  * error, result channel. Of a STAGE: standard output, standard error, its control socket. Of a RUNNER: its control socket.
- * STARTED carries a pidfd. */
+ * AGAIN has none, and no file. STARTED carries a pidfd. */
 enum { TEMPLATE_INLINE = 65536 };
 
 struct template_message {
@@ -67,9 +76,10 @@ struct template_message {
 };
 
 /* The body of ENDED. `status` is the exit code, or the signal where `exited` is 0; times are nanoseconds, sizes bytes.
- * Where the network of a runner is not `clean` any more it must not be used again. */
+ * Where the network of a runner is not `clean` any more it must not be used again. Where the process is `kept` it holds
+ * its descriptors, and the next job may be asked for by AGAIN. */
 struct template_ended {
-    int32_t exited, status, clean, padding;
+    int32_t exited, status, clean, kept;
     int64_t cpu_user, cpu_system, peak_memory;
 };
 
@@ -80,9 +90,10 @@ struct template_failed {
 
 /* A plan: this, then the two maps, each closed by NUL, then the steps: `op` and `number` (32 bits each), `flags` (64),
  * and four texts, each closed by NUL. The first `kept_count` steps are run by a runner for all its jobs, in a mount
- * namespace of its own. `network` of a runner: 0 as it is, 1 one of its own, 2 with lo up. */
+ * namespace of its own. `network` of a runner: 0 as it is, 1 one of its own, 2 with lo up. `keep`: whether the process of
+ * a job may be used for another one. */
 struct template_plan {
     uint64_t namespaces, capabilities;
-    uint32_t step_count, kept_count, network, padding;
+    uint32_t step_count, kept_count, network, keep;
 };
 #endif

@@ -54,6 +54,14 @@ void arenas_rest(void)
         raw_call(SYS_madvise, region.start + used, REGION_SIZE - used, ADVISE_NOT_HUGE);
 }
 
+/* Returns 1 if there is one. */
+int arena_region(uint64_t *start, uint64_t *end)
+{
+    *start = (uint64_t)region.start;
+    *end = *start + REGION_SIZE;
+    return region.start != NULL;
+}
+
 EXPORT void *template_arena_alloc(void *context, size_t size)
 {
     (void)context;

@@ -29,14 +29,33 @@ static long enter_directory(void)
     return result < 0 ? result : raw_call(SYS_chdir, state.directory);
 }
 
+/* What the first process of a job needs after the fork; the job must have none of it. */
+static int *const own_descriptors[] = {&state.control, &state.mounts, &state.proc, &state.sockets, &state.here};
+#define OWN_COUNT ((int)(sizeof own_descriptors / sizeof *own_descriptors))
+
 /* A job finds its result channel where its template had the control socket, and nothing else of ours. */
-static long place_for_job(void)
+static void place_for_job(void)
 {
-    raw_close(state.mounts);
-    raw_close(state.proc);
-    if (state.sockets >= 0)
-        raw_close(state.sockets);
-    return raw_call(SYS_dup3, state.fds[2], state.control, CLOSE_ON_EXEC);
+    for (int index = 0; index < OWN_COUNT; index++)
+        if (*own_descriptors[index] >= 0 && own_descriptors[index] != &state.control)
+            raw_close(*own_descriptors[index]);
+    if (raw_call(SYS_dup3, state.fds[2], state.control, CLOSE_ON_EXEC) < 0)
+        leave(EXIT_LOST);
+    raw_close(state.fds[2]);
+}
+
+/* A first process holds nothing of the job's open. */
+static void close_others(void)
+{
+    for (long first = 0; first >= 0;) {
+        long next = -1;
+        for (int index = 0; index < OWN_COUNT; index++)
+            if (*own_descriptors[index] >= first && (next < 0 || *own_descriptors[index] < next))
+                next = *own_descriptors[index];
+        if (next != first)
+            raw_call(SYS_close_range, first, next < 0 ? ~0U : next - 1, 0);
+        first = next < 0 ? -1 : next + 1;
+    }
 }
 
 /* A stage has its own mount namespace, whose root is the current directory. */
@@ -52,12 +71,20 @@ static long place_for_stage(void)
 
 static long place_descriptors(void)
 {
-    long result = state.kind == TEMPLATE_STAGE ? place_for_stage() : place_for_job();
+    long result = state.kind == TEMPLATE_STAGE ? place_for_stage() : 0;
     for (int stream = 0; stream < 2 && result >= 0; stream++)
         result = raw_call(SYS_dup3, state.fds[stream], stream + 1, 0);
     for (int index = 0; index < state.fd_count; index++) /* in the runner they stay open: its state is not ours */
-        raw_close(state.fds[index]);
+        if (index < 2 || state.kind == TEMPLATE_STAGE)
+            raw_close(state.fds[index]);
     return result;
+}
+
+/* The kept mounts can be seen from here only until the root is another one. */
+static long note_place(void)
+{
+    long here = raw_open(".", PATH_ONLY | O_DIRECTORY, 0);
+    return here < 0 ? here : move_up((int)here, &state.here);
 }
 
 static void announce(void)
@@ -87,8 +114,11 @@ static void reap(int child)
     struct rusage usage;
     int status;
     long pid;
-    while ((pid = raw_call(SYS_wait4, -1, &status, WNOHANG, &usage)) > 0)
-        if (pid == child) {
+    while ((pid = raw_call(SYS_wait4, -1, &status, WNOHANG | WUNTRACED, &usage)) > 0)
+        if (WIFSTOPPED(status)) {
+            if (pid == child && WSTOPSIG(status) == SIGSTOP)
+                rewind_stopped(child, &usage);
+        } else if (pid == child) {
             state.result.status = status;
             state.result.usage = usage;
             state.result.ended = 1;
@@ -108,7 +138,7 @@ static int is_meant_for_the_fork(long number)
 __attribute__((noreturn)) static void reap_until(int child)
 {
     uint64_t all = ALL_SIGNALS;
-    raw_call(SYS_close_range, 0, ~0U, 0);
+    close_others();
     for (;;) {
         long number = raw_call(SYS_rt_sigtimedwait, &all, 0, 0, SIGNAL_SET_SIZE);
         if (number == SIGCHLD)
@@ -129,6 +159,8 @@ static long first_process(struct errand *errand)
     if ((result = map_ids(plan)) < 0)
         give_up(PHASE_IDENTITY, result);
     announce();
+    if (state.kind == TEMPLATE_JOB && (result = note_place()) < 0)
+        give_up(PHASE_DIRECTORY, result);
     for (uint32_t index = plan->head.kept_count; index < plan->head.step_count; index++)
         if ((result = run_step(&plan->steps[index])) < 0)
             give_up((int)index, result);
@@ -141,6 +173,8 @@ static long first_process(struct errand *errand)
         give_up(PHASE_CLONE, child);
     if (child > 0)
         reap_until(child);
+    if (state.kind == TEMPLATE_JOB)
+        place_for_job();
     drop_capabilities(plan->head.capabilities);
     if (state.restartable) /* a process that shares memory has none, and so neither had we when it forked us */
         raw_call(SYS_rseq, state.restartable, RESTARTABLE_SIZE, 0, RESTARTABLE_SIGNATURE);
@@ -208,6 +242,11 @@ static void report(long pid)
     memset(&usage, 0, sizeof usage);
     while (raw_call(SYS_wait4, pid, &status, __WALL, &usage) == INTERRUPTED)
         ;
+    if (result->told) {
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            leave(EXIT_LOST); /* whoever counts on the process has to be told */
+        return;
+    }
     if (result->phase != PHASE_NONE) {
         fail(result->phase, -result->error);
         return;
@@ -218,8 +257,8 @@ static void report(long pid)
         .exited = WIFEXITED(status),
         .status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
         .clean = network_is_clean(),
-        .cpu_user = usage.ru_utime.tv_sec * 1000000000LL + usage.ru_utime.tv_usec * 1000LL,
-        .cpu_system = usage.ru_stime.tv_sec * 1000000000LL + usage.ru_stime.tv_usec * 1000LL,
+        .cpu_user = nanoseconds(&usage.ru_utime) - result->cpu_user,
+        .cpu_system = nanoseconds(&usage.ru_stime) - result->cpu_system,
         .peak_memory = result->usage.ru_maxrss * 1024LL,
     };
     send_message(TEMPLATE_ENDED, &body, sizeof body, -1);
@@ -232,6 +271,7 @@ int fork_into(const struct plan *plan, int (*fork_function)(void))
 
     memset(&state.result, 0, sizeof state.result);
     state.result.phase = PHASE_NONE;
+    rewind_begin();
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &errand.signals, SIGNAL_SET_SIZE);
     long pid = clone_first_process(plan->head.namespaces | CLONE_VM | CLONE_VFORK | SIGCHLD, &errand);
     if (pid == 0)
@@ -240,6 +280,7 @@ int fork_into(const struct plan *plan, int (*fork_function)(void))
         fail(PHASE_CLONE, pid);
     } else {
         report(pid);
+        rewind_over();
         renew_kept();
     }
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &errand.signals, 0, SIGNAL_SET_SIZE);

@@ -54,16 +54,20 @@ struct result {
     int phase, error;
     int ended, status;
     struct rusage usage;
+    int told;                       /* the last job's end; the process waits for another job */
+    int64_t cpu_user, cpu_system;   /* of the process and the first one, that are no part of the present job */
 };
 
 struct state {
     int control, mounts, proc; /* proc: of the first template's namespace, where maps are written */
+    int sockets;               /* the counts of the runner's network, or -1 */
+    int here;                  /* of a first process: where the kept mounts are */
     int runner, network_is_own;
     int kind, fd_count, fds[FDS_LIMIT];
-    long sockets;
     char *restartable;         /* where the C library and the kernel meet for restartable sequences */
     const char *payload;
     uint64_t payload_size, mapped;
+    struct shared *shared;     /* with the jobs of this runner; see template_rewind.c */
     struct result result;
     char sockets_before[SOCKETS_LIMIT];
     char directory[PATH_LIMIT];
@@ -71,16 +75,23 @@ struct state {
 
 extern struct state state;
 extern struct plan job_plan, stage_plan;
+extern char inbox[sizeof(struct template_message) + PLAN_LIMIT + TEMPLATE_INLINE];
 
 void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *to, int value, size_t size);
 __attribute__((noreturn)) void leave(int code);
+
+static inline int64_t nanoseconds(const struct timeval *time)
+{
+    return time->tv_sec * 1000000000LL + time->tv_usec * 1000LL;
+}
 
 /* template.c: messages and descriptors. */
 long send_message(int kind, const void *body, uint64_t size, int fd);
 void fail(int phase, long error);
 void close_received(void);
 int move_up(int fd, int *high);
+long receive_message(struct template_message *head, int flags);
 
 /* template_fork.c: returns 0 in the fork, 1 in the process that called, when the fork's namespaces have ended. */
 int fork_into(const struct plan *plan, int (*fork_function)(void));
@@ -90,10 +101,28 @@ void drop_capabilities(uint64_t keep);
 /* template_arena.c: whether memory that is used for the first time is to lie on huge pages. */
 void arenas_grow(void);
 void arenas_rest(void);
+int arena_region(uint64_t *start, uint64_t *end);
 
 /* template_runner.c: what is between two jobs of a runner. */
 int become_runner(void);
 int become_stage(int (*fork_function)(void));
 int network_is_clean(void);
+int kept_are_clean(int directory);
 void renew_kept(void);
+
+/* template_rewind.c: jobs that are put back to where they began. Before a fork; in a first process, whose child has
+ * stopped; when that process has ended, in the runner. */
+void rewind_make(void);
+void rewind_begin(void);
+void rewind_stopped(int child, const struct rusage *usage);
+void rewind_over(void);
+
+/* template_look.c: what there is of a job besides its memory. */
+int look_begin(const struct plan *plan);
+uint64_t look(int pid, int proc, long *resident);
+
+/* template_memory.c: the memory of a job. Each returns 1 where that could be done. */
+int memory_take(int pid, int proc);
+int memory_compare(const struct rusage *usage, long resident);
+int memory_put_back(void);
 #endif

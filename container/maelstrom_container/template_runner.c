@@ -71,11 +71,11 @@ static int make_kept(long *error)
     return -1;
 }
 
-static int kept_are_clean(void)
+int kept_are_clean(int directory)
 {
     struct stat status;
     for (int index = 0; index < watched_count; index++)
-        if (raw_call(SYS_newfstatat, AT_FDCWD, watched[index].path, &status, 0) < 0 ||
+        if (raw_call(SYS_newfstatat, directory, watched[index].path, &status, 0) < 0 ||
             status.st_ctim.tv_sec != watched[index].seconds || status.st_ctim.tv_nsec != watched[index].nanoseconds)
             return 0;
     return 1;
@@ -98,7 +98,7 @@ static void unmake_kept(void)
 void renew_kept(void)
 {
     long error;
-    if (kept_are_clean())
+    if (kept_are_clean(AT_FDCWD))
         return;
     unmake_kept();
     if (make_kept(&error) >= 0)
@@ -138,6 +138,7 @@ int become_runner(void)
     long result = raw_call(SYS_dup3, state.fds[0], state.control, CLOSE_ON_EXEC);
     close_received();
     state.runner = 1;
+    rewind_make();
     int phase = PHASE_CLONE;
     if (result >= 0)
         result = stay_at_mounts();

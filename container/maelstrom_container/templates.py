@@ -22,7 +22,7 @@ from maelstrom_container.steps import describe, fork_steps, kept_steps, pack_ste
 from maelstrom_core.errors import SpecError
 from maelstrom_core.spec import Network
 
-VERSION = 1
+VERSION = 2
 STAGE, RUNNER = 2, 3
 READY, REFUSED, STARTED, FAILED = 16, 17, 18, 20
 
@@ -83,7 +83,9 @@ def fork_plan(prepared: Prepared, *, memory: int, depth: int, stage: bool = Fals
         capabilities = template_capabilities(prepared)
     kept = [] if stage else kept_steps(layout, memory=memory, depth=depth)
     steps = [*kept, *fork_steps(layout, memory=memory, protect=prepared.protect, depth=depth, kept=not stage)]
-    head = PLAN.pack(NAMESPACES, capabilities, len(steps), len(kept), NETWORKS[prepared.network], 0)
+    # A job that has capabilities may change what nobody looks at, unless all of the kernel's switches are read-only.
+    keep = not stage and (capabilities == 0 or prepared.protect)
+    head = PLAN.pack(NAMESPACES, capabilities, len(steps), len(kept), NETWORKS[prepared.network], keep)
     maps = b"".join(_identity(line) + b"\0" for line in (prepared.uid_map, prepared.gid_map))
     return head + maps + pack_steps(steps)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from maelstrom_container.launcher import Launcher, Request, RunnerLostError
+from maelstrom_container.launcher import Launcher, Request, RunnerLostError, forget_runner, new_runner
 from maelstrom_core.job import Cancelled, NotForked, Outcome
 from maelstrom_worker.incubator import ask_for_runner, read_reply
 from maelstrom_worker.ring import lib
@@ -28,9 +28,11 @@ TRIES = 2
 class _Runner(msgspec.Struct):
     control: socket.socket
     lease: socket.socket
+    native: Any
 
     def close(self) -> None:
         """Let the runner end, and the template go if nobody else uses it."""
+        forget_runner(self.native)
         self.control.close()
         self.lease.close()
 
@@ -54,7 +56,7 @@ class Runners:
                 return runner
             try:
                 outcome, usable = self._launcher.fork(
-                    request, runner.control.fileno(), doorbell=doorbell, cancelled=cancelled
+                    request, runner.native, doorbell=doorbell, cancelled=cancelled
                 )
             except RunnerLostError:
                 self._drop(request.template)
@@ -85,7 +87,7 @@ class Runners:
             return NotForked(reply) if isinstance(reply, str) else reply
         while len(self._runners) >= KEPT:
             self._runners.popitem(last=False)[1].close()
-        self._runners[request.template] = runner = _Runner(reply, lease)
+        self._runners[request.template] = runner = _Runner(reply, lease, new_runner(reply.fileno()))
         return runner
 
 

@@ -31,6 +31,8 @@ class Forks:
         library.template_fork.argtypes = [ctypes.c_void_p]
         library.template_refuse.argtypes = [ctypes.c_char_p, ctypes.c_uint64]
         library.template_restartable.argtypes = [ctypes.c_long]
+        library.template_point.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        library.template_point.restype = None
         libc = ctypes.CDLL(None)
         self._fork = ctypes.cast(libc.fork, ctypes.c_void_p)
         self._payload = ctypes.c_void_p()
@@ -98,3 +100,16 @@ class Forks:
             self._after_in_child()
             if kind != "runner":
                 return kind, self._string_at(self._payload, self._size.value)
+
+    def point(self) -> bytes:
+        """Return the request of a job; where its process is put back and used again, return once more, with another.
+
+        Everything that Python knows is put back, so it looks like the first time.
+        """
+        self._library.template_point(*self._arguments)
+        return bytes(self._string_at(self._payload, self._size.value))
+
+    def end(self, code: int) -> NoReturn:
+        """End a job; what an interpreter does at its end has been done."""
+        self._library.template_end(code)
+        os._exit(code)  # never reached

@@ -83,7 +83,7 @@ def file_of(module: Any) -> str | None:
 
 
 def do_nothing() -> None:
-    """Stand in for a setup."""
+    """Stand in for a function that need not do anything."""
 
 
 def foreign_cleanups(config: Any) -> bool:
@@ -108,6 +108,13 @@ def leave_out(config: Any, plugin: Any, *names: str) -> None:
             remove(plugin)  # type: ignore[misc]
         except (TypeError, ValueError):  # there is no such function, or the plugin has no part in it
             continue
+
+
+def keep_null_log(config: Any) -> None:
+    """Keep the log file that is none from being closed: a process that has lost a descriptor serves no other job."""
+    handler = getattr(config.pluginmanager.getplugin("logging-plugin"), "log_file_handler", None)
+    if getattr(handler, "baseFilename", None) == os.devnull:
+        handler.close = do_nothing  # type: ignore[union-attr]
 
 
 def run_exit_functions() -> None:

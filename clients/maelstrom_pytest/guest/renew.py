@@ -65,7 +65,7 @@ class Renewal:
         self.random_seeded = state if seeded(self.random_before, state) else None
         self.reseed_numpy = "numpy.random" in sys.modules and not numpy_seeded()
 
-    def perform(self, *, job: bool) -> None:
+    def perform(self) -> None:
         """Make the fork a process of its own. Descriptors 0, 1 and 2 are new already."""
         for capture in self.captures:
             renew_capture(capture)
@@ -77,7 +77,6 @@ class Renewal:
             renew_log_file(self.log_file)
         for path, mode in self.directories:
             remake(path, mode)
-        self.renew_randomness(job)
         if self.collecting:
             gc.enable()
 
@@ -85,12 +84,15 @@ class Renewal:
         """Take new seeds where a process of its own would have had some from the system.
 
         The standard library's `random` has done so after the fork, even where the project had given it a seed, which a
-        process of its own would go on from.
+        process of its own would go on from. But a fork may be put back and serve several jobs.
         """
+        random = sys.modules["random"]
         if self.random_seeded is not None:
-            sys.modules["random"].setstate(self.random_seeded)
+            random.setstate(self.random_seeded)
         elif not job:
-            self.random_before = sys.modules["random"].getstate()
+            self.random_before = random.getstate()
+        else:
+            random.seed()
         if not job:
             return
         if self.reseed_numpy:

@@ -10,6 +10,9 @@ collected (a stage). A job may be forked at either.
     forks.ready()                    loaded, may be forked; called once in each process that serves
     forks.refuse(reason)             must not be forked; never returns
     forks.serve() -> kind, payload   serves for ever; returns in forks only: "stage" or "job", and what to do
+    forks.point() -> payload         in a job: what follows may be done once for each of several jobs, by a process that
+                                     is put back to here after each
+    forks.end(code)                  ends a job
 
     forks.channel                    the descriptor of the result channel, in a job
 
@@ -22,14 +25,13 @@ from __future__ import annotations
 
 import json
 import sys
-from os import _exit  # by name: tests replace functions of `os`
 
 import pytest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, NoReturn
+    from typing import Any
 
 
 class Gate:
@@ -69,6 +71,7 @@ class Gate:
         outcome: Any = yield
         self.heap.leave_frozen()
         if outcome.excinfo is None and not self.whole_end:
+            self.hooks["keep_null_log"](session.config)
             self.finish(1 if session.testsfailed else 0 if session.testscollected else 5)
 
     def serve(self, config: Any, forks: int) -> None:
@@ -90,14 +93,17 @@ class Gate:
             self.in_job = True
             self.watch.stop()
             channel = self.make_channel(self.forks.channel)
-            self.renewal.perform(job=True)
+            self.renewal.perform()
+            payload = self.forks.point()
+            self.renewal.renew_randomness(job=True)
             self.running.adopt(json.loads(payload.decode("utf-8")), channel)
         else:
-            self.renewal.perform(job=False)
+            self.renewal.perform()
+            self.renewal.renew_randomness(job=False)
             self.watch.again()
             self.running.stage(json.loads(payload.decode("utf-8")))
 
-    def finish(self, status: int) -> NoReturn:
+    def finish(self, status: int) -> None:
         """End a job as the interpreter would, without taking apart what was loaded.
 
         Threads that keep a process alive are waited for, exit functions run and outputs are flushed, in that order.
@@ -108,4 +114,4 @@ class Gate:
             threading._shutdown()
         self.hooks["run_exit_functions"]()
         self.flush(sys.stdout, sys.stderr)
-        _exit(status)
+        self.forks.end(status)

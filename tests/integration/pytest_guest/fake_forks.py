@@ -44,13 +44,20 @@ class FakeForks:
             message = json.loads(data)
             child = os.fork()
             if child == 0:
-                return self.become(message, list(received))
+                kind, self.payload = self.become(message, list(received))
+                return kind, self.payload
             for descriptor in received:
                 os.close(descriptor)
             self.say(pid=child)
             if message["kind"] == "job":
                 _pid, status, usage = os.wait4(child, 0)
                 self.say(status=status, faults=usage.ru_minflt, cpu=usage.ru_utime + usage.ru_stime)
+
+    def point(self) -> bytes:
+        return self.payload
+
+    def end(self, code: int) -> None:
+        os._exit(code)
 
     def become(self, message, received) -> tuple[str, bytes]:
         self.control.close()

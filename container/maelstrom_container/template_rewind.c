@@ -1,0 +1,284 @@
+/* Jobs that are put back to where they began, instead of forking another process for the next one.
+ *
+ * A job says where it begins (`template_point`) and where it ends (`template_end`). At both it stops itself, and its
+ * first process, which shares the runner's memory, looks at it. At the point it takes down the job's memory and all
+ * else that the job may change. At the end it compares: where nothing is left but in memory, it puts the memory back and
+ * waits for the next request. Then the job goes on from its point a second time, and cannot tell. Otherwise it is
+ * ended like any other, and its runner forks again.
+ *
+ * What decides is what the kernel shows of the job, never what the job says; the job has no rights over who looks. */
+#include "template_internal.h"
+
+#define FRUITLESS 8  /* points in a row that were never gone back to: then they are not worth their time */
+#define TRY_AGAIN 64 /* jobs later */
+
+enum stop { RUNNING, AT_POINT, AT_END };
+enum use { NO_POINT, POINT, POINT_TAKEN }; /* whether a job is to stop at its point, and whether it can be put back */
+
+/* Of one runner and its jobs; mapped by all of them, and so not put back. */
+struct shared {
+    uint64_t stack; /* of the job, at its point */
+    enum stop state;
+    enum use use;
+    int code, rounds;
+    uint64_t payload_size;
+    char payload[TEMPLATE_INLINE];
+};
+
+static struct {
+    enum use use; /* what the job cannot change */
+    int proc, rounds, fruitless;
+    uint64_t before; /* how the job looked at its point */
+    int64_t cpu_user, cpu_system;
+} rewinding = {.proc = -1};
+
+/* Stops the process; the first argument is its id. What the caller expects to be kept lies on the stack while it does, and
+ * when it goes on it is from what the stack is then: `stop_at_end` comes back where `stop_at_point` was called. */
+void stop_at_point(long pid, uint64_t *stack);
+void stop_at_end(long pid, uint64_t *stack);
+#if defined(__x86_64__)
+__asm__(".text\n"
+        ".hidden stop_at_point, stop_at_end\n"
+        ".type stop_at_point, @function\n"
+        "stop_at_point:\n\t"
+        "push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
+        "sub $8, %rsp\n\t"
+        "stmxcsr (%rsp)\n\t"
+        "fnstcw 4(%rsp)\n\t"
+        "mov %rsp, (%rsi)\n"
+        ".type stop_at_end, @function\n"
+        "stop_at_end:\n\t"
+        "mov %rsi, %r8\n\t"
+        "mov $62, %eax\n\t" /* kill */
+        "mov $19, %esi\n\t" /* SIGSTOP */
+        "syscall\n\t"
+        "mov (%r8), %rsp\n\t"
+        "cld\n\t"
+        "ldmxcsr (%rsp)\n\t"
+        "fldcw 4(%rsp)\n\t"
+        "add $8, %rsp\n\t"
+        "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbp\n\tpop %rbx\n\t"
+        "ret\n");
+#else
+__asm__(".text\n"
+        ".hidden stop_at_point, stop_at_end\n"
+        ".type stop_at_point, %function\n"
+        "stop_at_point:\n\t"
+        "sub sp, sp, #176\n\t"
+        "stp x19, x20, [sp]\n\tstp x21, x22, [sp, #16]\n\tstp x23, x24, [sp, #32]\n\t"
+        "stp x25, x26, [sp, #48]\n\tstp x27, x28, [sp, #64]\n\tstp x29, x30, [sp, #80]\n\t"
+        "stp d8, d9, [sp, #96]\n\tstp d10, d11, [sp, #112]\n\tstp d12, d13, [sp, #128]\n\t"
+        "stp d14, d15, [sp, #144]\n\t"
+        "mrs x9, fpcr\n\tstr x9, [sp, #160]\n\t"
+        "mov x9, sp\n\tstr x9, [x1]\n"
+        ".type stop_at_end, %function\n"
+        "stop_at_end:\n\t"
+        "mov x10, x1\n\t"
+        "mov x8, #129\n\t" /* kill */
+        "mov x1, #19\n\t"  /* SIGSTOP */
+        "svc #0\n\t"
+        "ldr x9, [x10]\n\tmov sp, x9\n\t"
+        "ldp x19, x20, [sp]\n\tldp x21, x22, [sp, #16]\n\tldp x23, x24, [sp, #32]\n\t"
+        "ldp x25, x26, [sp, #48]\n\tldp x27, x28, [sp, #64]\n\tldp x29, x30, [sp, #80]\n\t"
+        "ldp d8, d9, [sp, #96]\n\tldp d10, d11, [sp, #112]\n\tldp d12, d13, [sp, #128]\n\t"
+        "ldp d14, d15, [sp, #144]\n\t"
+        "ldr x9, [sp, #160]\n\tmsr fpcr, x9\n\t"
+        "add sp, sp, #176\n\t"
+        "ret\n");
+#endif
+
+/* In the job */
+
+static void disarm_timers(void)
+{
+    struct {
+        long interval[2], value[2];
+    } none = {{0, 0}, {0, 0}};
+    for (long timer = 0; timer < 3; timer++) /* real, virtual, profiling */
+        raw_call(SYS_setitimer, timer, &none, 0);
+}
+
+EXPORT void template_point(const char **payload, uint64_t *size)
+{
+    struct shared *shared = state.shared;
+    stack_t signals;
+    if (shared == NULL || shared->use != POINT || state.kind != TEMPLATE_JOB)
+        return;
+    raw_call(SYS_sigaltstack, 0, &signals);
+    long heap = raw_call(SYS_brk, 0);
+    shared->state = AT_POINT;
+    stop_at_point(raw_call(SYS_getpid), &shared->stack);
+    /* from here on once for every job of this process */
+    raw_call(SYS_brk, heap);
+    raw_call(SYS_sigaltstack, &signals, 0);
+    if (shared->rounds > 0) {
+        *payload = shared->payload;
+        *size = shared->payload_size;
+    }
+}
+
+EXPORT void template_end(int code)
+{
+    struct shared *shared = state.shared;
+    if (shared != NULL && shared->use == POINT_TAKEN && state.kind == TEMPLATE_JOB) {
+        disarm_timers();
+        shared->code = code;
+        shared->state = AT_END;
+        stop_at_end(raw_call(SYS_getpid), &shared->stack);
+    }
+    leave(code);
+}
+
+/* In the first process */
+
+static void go_on(int child)
+{
+    state.shared->state = RUNNING;
+    raw_call(SYS_kill, child, SIGCONT);
+}
+
+/* What the kernel shows of the job, in a proc that can be written to: the job's own may be read-only. */
+static int open_proc(void)
+{
+    char children[32] = {0};
+    long fd = raw_call(SYS_openat, state.proc, "thread-self/children", O_RDONLY | CLOSE_ON_EXEC);
+    if (fd < 0)
+        return 0;
+    long size = raw_call(SYS_read, fd, children, sizeof children - 1);
+    raw_close(fd);
+    for (long at = 0; at < size; at++)
+        if (children[at] == ' ') {
+            if (at + 1 < size)
+                return 0; /* there are more */
+            children[at] = 0;
+        }
+    if (size <= 0)
+        return 0;
+    rewinding.proc = (int)raw_call(SYS_openat, state.proc, children, PATH_ONLY | O_DIRECTORY | CLOSE_ON_EXEC);
+    return rewinding.proc >= 0;
+}
+
+static void at_point(int child)
+{
+    long resident;
+    rewinding.use = NO_POINT;
+    if (open_proc() && look_begin(&job_plan) && (rewinding.before = look(child, rewinding.proc, &resident)) != 0 &&
+        memory_take(child, rewinding.proc))
+        rewinding.use = POINT_TAKEN;
+    state.shared->use = rewinding.use;
+    go_on(child);
+}
+
+static int is_put_back(int child, const struct rusage *usage)
+{
+    long resident;
+    return rewinding.use == POINT_TAKEN && network_is_clean() && kept_are_clean(state.here) &&
+           look(child, rewinding.proc, &resident) == rewinding.before && memory_compare(usage, resident) &&
+           memory_put_back();
+}
+
+/* Says how the job ended, whose process stays. */
+static void tell(int code, const struct rusage *usage)
+{
+    int64_t user = nanoseconds(&usage->ru_utime), system = nanoseconds(&usage->ru_stime);
+    struct template_ended body = {
+        .exited = 1,
+        .status = code,
+        .clean = 1,
+        .kept = 1,
+        .cpu_user = user - rewinding.cpu_user,
+        .cpu_system = system - rewinding.cpu_system,
+        .peak_memory = usage->ru_maxrss * 1024LL,
+    };
+    rewinding.cpu_user = user;
+    rewinding.cpu_system = system;
+    state.result.told = 1;
+    if (send_message(TEMPLATE_ENDED, &body, sizeof body, -1) < 0)
+        leave(EXIT_LOST);
+}
+
+/* Takes the next request, or ends and leaves it to the runner. */
+static void wait_for_request(void)
+{
+    struct template_message head;
+    long size = receive_message(&head, MSG_PEEK);
+    close_received();
+    if (size < 0 || head.version != TEMPLATE_VERSION || head.kind != TEMPLATE_AGAIN ||
+        head.payload_size != (uint64_t)size || size > TEMPLATE_INLINE)
+        leave(0);
+    receive_message(&head, 0);
+    close_received();
+    memcpy(state.shared->payload, inbox + sizeof head, (uint64_t)size);
+    state.shared->payload_size = (uint64_t)size;
+    state.shared->rounds = ++rewinding.rounds;
+    state.result.told = 0;
+}
+
+/* What has been used up to now, by the job's process and by us, is no part of the job that begins. */
+static void begin_accounts(void)
+{
+    struct rusage own;
+    raw_write_file(rewinding.proc, "clear_refs", "5"); /* the peak of its memory begins anew */
+    raw_call(SYS_getrusage, RUSAGE_SELF, &own);
+    state.result.cpu_user = rewinding.cpu_user + nanoseconds(&own.ru_utime);
+    state.result.cpu_system = rewinding.cpu_system + nanoseconds(&own.ru_stime);
+}
+
+static void at_end(int child, const struct rusage *usage)
+{
+    int code = state.shared->code & 0xff;
+    if (!is_put_back(child, usage)) {
+        state.result.status = code << 8;
+        state.result.usage = *usage;
+        state.result.ended = 1;
+        leave(0); /* and with us all others of the namespace */
+    }
+    tell(code, usage);
+    wait_for_request();
+    begin_accounts();
+    go_on(child);
+}
+
+void rewind_stopped(int child, const struct rusage *usage)
+{
+    if (state.shared == NULL)
+        return;
+    if (state.shared->state == AT_POINT && rewinding.use == POINT)
+        at_point(child);
+    else if (state.shared->state == AT_END && rewinding.use != POINT)
+        at_end(child, usage);
+}
+
+/* In the runner */
+
+void rewind_make(void)
+{
+    if (!job_plan.head.keep)
+        return;
+    long place = raw_call(SYS_mmap, 0, sizeof *state.shared, 3 /* PROT_READ, PROT_WRITE */,
+                          0x21 /* MAP_SHARED, MAP_ANONYMOUS */, -1, 0);
+    if (place > 0 || place < -4096)
+        state.shared = (struct shared *)place;
+}
+
+void rewind_begin(void)
+{
+    if (state.shared == NULL)
+        return;
+    rewinding.use = rewinding.fruitless < FRUITLESS ? POINT : NO_POINT;
+    rewinding.rounds = 0;
+    rewinding.cpu_user = rewinding.cpu_system = 0;
+    rewinding.proc = -1;
+    state.shared->use = rewinding.use;
+    state.shared->state = RUNNING;
+    state.shared->rounds = 0;
+}
+
+/* A point costs a tenth of a fork. Where jobs never leave their process as it was, they are not asked to stop there. */
+void rewind_over(void)
+{
+    if (rewinding.rounds > 0)
+        rewinding.fruitless = 0;
+    else if (++rewinding.fruitless == FRUITLESS + TRY_AGAIN)
+        rewinding.fruitless = FRUITLESS - 1;
+}
