@@ -6,6 +6,7 @@ FOLDER = "container/maelstrom_container"
 TEMPLATE_PARTS = (
     "template",
     "template_arena",
+    "template_files",
     "template_fork",
     "template_look",
     "template_memory",

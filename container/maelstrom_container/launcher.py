@@ -141,9 +141,7 @@ class Launcher:
             if self._networks is not None:
                 self._networks.leave()
 
-    def fork(
-        self, request: Request, runner: Any, *, doorbell: int = -1, cancelled: Any = None
-    ) -> tuple[Outcome, bool]:
+    def fork(self, request: Request, runner: Any, *, doorbell: int = -1, cancelled: Any = None) -> tuple[Outcome, bool]:
         """Run one job in a fork that a runner makes (struct runner of launch.h, as `new_runner` returns it).
 
         Returns what became of it, and whether the runner can be used again. Raises RunnerLostError where the runner

@@ -41,6 +41,7 @@
 #define RESTARTABLE_SIGNATURE 0xd428bc00
 #endif
 #define EXIT_LOST 70      /* of a first process whose runner is gone */
+#define SURPLUS_LIMIT 64
 
 struct plan {
     struct template_plan head;
@@ -56,6 +57,11 @@ struct result {
     struct rusage usage;
     int told;                       /* the last job's end; the process waits for another job */
     int64_t cpu_user, cpu_system;   /* of the process and the first one, that are no part of the present job */
+};
+
+/* A piece of memory. */
+struct piece {
+    uint64_t start, size;
 };
 
 struct state {
@@ -117,12 +123,24 @@ void rewind_begin(void);
 void rewind_stopped(int child, const struct rusage *usage);
 void rewind_over(void);
 
-/* template_look.c: what there is of a job besides its memory. */
-int look_begin(const struct plan *plan);
+/* template_look.c: what there is of a job besides its memory and its files. */
 uint64_t look(int pid, int proc, long *resident);
+
+/* template_files.c: the file systems in memory that a job has for itself. Each returns 1 where that could be done. */
+int files_begin(const struct plan *plan);
+int files_renew(void);
+
+static inline int begins(const char *at, const char *word)
+{
+    while (*word)
+        if (*at++ != *word++)
+            return 0;
+    return 1;
+}
 
 /* template_memory.c: the memory of a job. Each returns 1 where that could be done. */
 int memory_take(int pid, int proc);
 int memory_compare(const struct rusage *usage, long resident);
 int memory_put_back(void);
+int memory_surplus(const struct piece **pieces);
 #endif

@@ -1,24 +1,16 @@
-/* What there is of a job besides its memory, in one number: when it is the same as before, a test has left nothing.
+/* What there is of a job besides its memory and its files, in one number: when it is the same as before, a test has left nothing.
  *
  * All that the kernel keeps for a process and that the process may change belongs here: see template_rewind.c. Whatever
  * cannot be looked at counts as changed. */
-#include <linux/magic.h>
 #include <linux/shm.h>
-#include <sys/statfs.h>
 
 #include "template_internal.h"
 
 #define TEXT_LIMIT 16384
-#define DIRECTORIES_LIMIT 32
 #define DESCRIPTORS_LIMIT 128
 #define LIMITS 16 /* RLIM_NLIMITS */
-#define EVEN_IF_EMPTY 0x1000 /* AT_EMPTY_PATH */
-#define NO_LINK 0x100        /* AT_SYMLINK_NOFOLLOW */
 
 static char text[TEXT_LIMIT];
-
-/* Directories in which nothing is to be made: those of file systems in memory, and the queues of messages. */
-static int directories[DIRECTORIES_LIMIT], directory_count;
 
 static uint64_t add(uint64_t sum, const void *data, uint64_t size)
 {
@@ -53,18 +45,14 @@ static long read_text(int directory, const char *name)
     return size;
 }
 
-static int begins(const char *at, const char *word)
-{
-    while (*word)
-        if (*at++ != *word++)
-            return 0;
-    return 1;
-}
-
 static int is_always_changing(const char *line)
 {
     static const char *const names[] = {"VmP", "VmS", "VmH", "VmR", "VmD", "Rss", "FDSize", "SigQ", "voluntary",
-                                        "nonvoluntary", "Hugetlb"};
+                                        "nonvoluntary", "Hugetlb",
+                                        /* what the job itself puts back */
+                                        "SigBlk", "SigIgn", "SigCgt",
+                                        /* libraries; the maps tell better */
+                                        "VmLib"};
     if (begins(line, "VmPin"))
         return 0;
     for (uint64_t index = 0; index < sizeof names / sizeof *names; index++)
@@ -131,12 +119,13 @@ static int add_descriptor(uint64_t *sum, int proc, const char *number)
     char name[32];
     struct stat status;
     put_number(name, "fd/", number);
-    if (!add_link(sum, proc, name) || begins(text, "socket:") || begins(text, "anon_inode:"))
-        return 0;
     if (raw_call(SYS_newfstatat, proc, name, &status, 0) < 0)
         return 0;
+    *sum = add_number(add_number(*sum, (long)status.st_dev), (long)status.st_ino);
     if (S_ISREG(status.st_mode))
         *sum = add_number(add_number(*sum, status.st_size), status.st_mode);
+    else if (!add_link(sum, proc, name) || begins(text, "socket:") || begins(text, "anon_inode:"))
+        return 0;
     put_number(name, "fdinfo/", number);
     return add_file(sum, proc, name);
 }
@@ -190,19 +179,6 @@ static uint64_t add_scheduling(uint64_t sum, int pid)
     return add_number(sum, raw_call(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, pid));
 }
 
-/* The last field is the process id that was given last: it tells of every process and thread that there has been. */
-static int add_last_process(uint64_t *sum)
-{
-    long size = read_text(AT_FDCWD, "/proc/loadavg");
-    if (size <= 0)
-        return 0;
-    long at = size;
-    while (at > 0 && text[at - 1] != ' ')
-        at--;
-    *sum = add(*sum, text + at, (uint64_t)(size - at));
-    return 1;
-}
-
 /* Memory, semaphores and queues of System V: there must be none. */
 static int is_without_ipc(void)
 {
@@ -217,100 +193,11 @@ static int is_without_ipc(void)
     return raw_call(SYS_msgctl, 0, 12 /* MSG_INFO */, info) >= 0 && info[0] == 0; /* msgpool: queues in use */
 }
 
-/* Directories */
-
-static int add_directories(uint64_t *sum)
-{
-    struct stat status;
-    struct statfs room;
-    for (int index = 0; index < directory_count; index++) {
-        if (raw_call(SYS_fstat, directories[index], &status) < 0 ||
-            raw_call(SYS_fstatfs, directories[index], &room) < 0)
-            return 0;
-        *sum = add(*sum, &status.st_ctim, sizeof status.st_ctim);
-        *sum = add(*sum, &status.st_mtim, sizeof status.st_mtim);
-        *sum = add_number(add_number(*sum, (long)room.f_bfree), (long)room.f_ffree);
-    }
-    return 1;
-}
-
-/* Opens the directories below, but not what is mounted there; the list grows while it is walked. Returns 0 where there
- * is anything else, which might be written to without a trace. */
-static int open_below(int top, unsigned long device)
-{
-    _Alignas(8) char listing[2048];
-    struct stat status;
-    long size;
-    while ((size = raw_call(SYS_getdents64, top, listing, sizeof listing)) > 0)
-        for (long at = 0; at < size; at += ((struct entry *)(listing + at))->size) {
-            struct entry *entry = (struct entry *)(listing + at);
-            if (entry->name[0] == '.' && (entry->name[1] == 0 || (entry->name[1] == '.' && entry->name[2] == 0)))
-                continue;
-            if (raw_call(SYS_newfstatat, top, entry->name, &status, NO_LINK) < 0)
-                return 0;
-            if (status.st_dev != device)
-                continue;
-            if (!S_ISDIR(status.st_mode) || directory_count == DIRECTORIES_LIMIT)
-                return 0;
-            long fd = raw_call(SYS_openat, top, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | CLOSE_ON_EXEC);
-            if (fd < 0)
-                return 0;
-            directories[directory_count++] = (int)fd;
-        }
-    return size == 0;
-}
-
-static int open_directory(long fd)
-{
-    struct stat status;
-    int first = directory_count;
-    if (fd < 0 || directory_count == DIRECTORIES_LIMIT || raw_call(SYS_fstat, fd, &status) < 0)
-        return 0;
-    directories[directory_count++] = (int)fd;
-    for (int index = first; index < directory_count; index++)
-        if (!open_below(directories[index], status.st_dev))
-            return 0;
-    return 1;
-}
-
-/* Queues of messages can be had without their file system being mounted where one sees it. */
-static int open_queues(void)
-{
-    long fs = raw_call(SYS_fsopen, "mqueue", 1 /* FSOPEN_CLOEXEC */);
-    if (fs < 0)
-        return fs == -19; /* ENODEV: the kernel has none */
-    long fd = raw_call(SYS_fsconfig, fs, 6 /* FSCONFIG_CMD_CREATE */, 0, 0, 0);
-    if (fd >= 0)
-        fd = raw_call(SYS_fsmount, fs, 1 /* FSMOUNT_CLOEXEC */, 0);
-    raw_close(fs);
-    if (fd < 0)
-        return 0;
-    long top = raw_call(SYS_openat, fd, ".", O_RDONLY | O_DIRECTORY | CLOSE_ON_EXEC);
-    raw_close(fd);
-    return open_directory(top);
-}
-
-/* Returns 1 when it is known where a job may leave files, apart from its root. */
-int look_begin(const struct plan *plan)
-{
-    directory_count = 0; /* those of another first process ended with it */
-    for (uint32_t index = plan->head.kept_count; index < plan->head.step_count; index++) {
-        const struct step *step = &plan->steps[index];
-        if (step->op != STEP_MOUNT)
-            continue;
-        if (step->b[0] != '/' || begins(step->c, "overlay")) /* a root of the job's own */
-            return 0;
-        if (begins(step->c, "tmpfs") && !open_directory(raw_open(step->b, O_RDONLY | O_DIRECTORY, 0)))
-            return 0;
-    }
-    return open_queues();
-}
-
 /* Returns 0 where it cannot be told. `resident`: the job's memory without that of files, in KiB. */
 uint64_t look(int pid, int proc, long *resident)
 {
     uint64_t sum = 0xcbf29ce484222325;
-    if (!add_directories(&sum) || !add_last_process(&sum) || !is_without_ipc() || !add_status(&sum, proc, resident) ||
+    if (!is_without_ipc() || !add_status(&sum, proc, resident) ||
         !add_descriptors(&sum, proc) || !add_link(&sum, proc, "cwd") || !add_link(&sum, proc, "root") ||
         !add_link(&sum, proc, "ns/user") || !add_limits(&sum, pid) || !add_file(&sum, proc, "oom_score_adj"))
         return 0;

@@ -30,6 +30,7 @@ struct workspace {
     struct range ranges[RANGES_LIMIT];
     uint64_t entries[CHUNK];
     uint64_t saved_at[SAVED_LIMIT], dirty[DIRTY_LIMIT];
+    struct piece surplus[SURPLUS_LIMIT];
     unsigned char present[PAGES_LIMIT / 8];
     char maps[MAPS_LIMIT], maps_now[MAPS_LIMIT];
     char saved[SAVED_LIMIT * PAGE];
@@ -38,7 +39,7 @@ struct workspace {
 static struct {
     struct workspace *work;
     long maps_size;
-    int range_count, saved_count, dirty_count;
+    int range_count, saved_count, dirty_count, surplus_count;
     int pid, maps, pagemap;
     int is_known;       /* which pages are dirty, as of the two numbers below */
     long faults, resident;
@@ -90,18 +91,6 @@ static const char *line_end(const char *at, const char *end)
     return at;
 }
 
-static int line_has(const char *at, const char *end, const char *word)
-{
-    for (; at < end; at++) {
-        const char *one = at, *other = word;
-        while (one < end && *other && *one == *other)
-            one++, other++;
-        if (*other == 0)
-            return 1;
-    }
-    return 0;
-}
-
 /* Takes down the ranges that are the job's own and may be written. Returns 0 where there is memory that is shared with
  * others, for what is written there cannot be put back. */
 static int take_ranges(void)
@@ -134,43 +123,107 @@ static int take_ranges(void)
     return pages <= PAGES_LIMIT;
 }
 
-/* What the job took from the system for its heap, and its stack, may grow: the one is given back, the other is garbage. */
-static int may_differ(const char *was, const char *was_end, const char *is, const char *is_end)
+/* One line of the maps: where, and the rest of it from the permissions on. */
+struct mapping {
+    uint64_t start, end, offset;
+    const char *rest, *name; /* `rest`: permissions, five characters with the blank; `name`: after the offset */
+};
+
+static const char *take_mapping(const char *at, const char *end, struct mapping *mapping)
 {
-    uint64_t start = take_number(&was), now_start = take_number(&is);
-    was++, is++;
-    uint64_t stop = take_number(&was), now_stop = take_number(&is);
-    if (line_has(was, was_end, "[heap]") && line_has(is, is_end, "[heap]"))
-        return start == now_start && now_stop >= stop;
-    if (line_has(was, was_end, "[stack]") && line_has(is, is_end, "[stack]"))
-        return stop == now_stop && now_start <= start;
+    const char *after = line_end(at, end);
+    mapping->start = take_number(&at);
+    at++;
+    mapping->end = take_number(&at);
+    mapping->rest = ++at;
+    at += 5;
+    mapping->offset = take_number(&at);
+    mapping->name = at;
+    return after + 1;
+}
+
+static int is_of_file(const struct mapping *mapping)
+{
+    const char *none = " 00:00 0", *at = mapping->name;
+    while (*none && *none == *at)
+        none++, at++;
+    return *none || (*at != ' ' && *at != '\n');
+}
+
+/* Whether two mappings are pieces of the same thing. */
+static int is_same_kind(const struct mapping *was, const struct mapping *is)
+{
+    for (int index = 0; index < 4; index++)
+        if (was->rest[index] != is->rest[index])
+            return 0;
+    const char *one = was->name, *other = is->name;
+    for (; *one == *other; one++, other++)
+        if (*one == '\n')
+            return !is_of_file(was) || is->offset - is->start == was->offset - was->start;
     return 0;
 }
 
-static int maps_are_the_same(void)
+static int note_surplus(uint64_t start, uint64_t end)
 {
-    const char *was = memory.work->maps, *was_end = was + memory.maps_size, *is = memory.work->maps_now;
+    if (start >= end)
+        return 1;
+    if (memory.surplus_count == SURPLUS_LIMIT)
+        return 0;
+    memory.work->surplus[memory.surplus_count++] = (struct piece){start, end - start};
+    return 1;
+}
+
+/* Everything that was mapped at the point must be there; what has been mapped since is to be unmapped. */
+static int compare_maps(const char *is, const char *is_end)
+{
+    const char *was = memory.work->maps, *was_end = was + memory.maps_size;
+    struct mapping before = {.end = 0}, now = {.end = 0};
+    uint64_t covered = 0; /* up to here `before` has been found again */
+    memory.surplus_count = 0;
+    if (was < was_end)
+        was = take_mapping(was, was_end, &before), covered = before.start;
+    while (is < is_end) {
+        is = take_mapping(is, is_end, &now);
+        while (now.start < now.end) {
+            if (before.end == 0 || now.end <= before.start) { /* past the last one, or in front of the next */
+                if (!note_surplus(now.start, now.end))
+                    return 0;
+                break;
+            }
+            if (now.start < before.start && !note_surplus(now.start, before.start))
+                return 0;
+            if (now.start > covered || !is_same_kind(&before, &now))
+                return 0;
+            covered = now.end < before.end ? now.end : before.end;
+            if (covered < before.end)
+                break;
+            now.offset += before.end - now.start;
+            now.start = before.end;
+            before.end = 0;
+            if (was < was_end)
+                was = take_mapping(was, was_end, &before), covered = before.start;
+        }
+    }
+    return before.end == 0;
+}
+
+static int maps_can_be_restored(void)
+{
     long size = read_whole(memory.maps, memory.work->maps_now, MAPS_LIMIT);
     if (size < 0)
         return 0;
-    const char *is_end = is + size;
-    while (was < was_end && is < is_end) {
-        const char *line = was, *now_line = is;
-        while (was < was_end && is < is_end && *was == *is && *was != '\n')
-            was++, is++;
-        if (was == was_end || is == is_end)
-            return 0;
-        if (*was == *is) { /* both at the end of the line */
-            was++, is++;
-            continue;
-        }
-        was = line_end(was, was_end);
-        is = line_end(is, is_end);
-        if (!may_differ(line, was, now_line, is))
-            return 0;
-        was++, is++;
+    memory.surplus_count = 0;
+    if (size == memory.maps_size) {
+        const uint64_t *one = (const uint64_t *)memory.work->maps, *other = (const uint64_t *)memory.work->maps_now;
+        long at = 0;
+        while (at + 8 <= size && one[at / 8] == other[at / 8])
+            at += 8;
+        while (at < size && memory.work->maps[at] == memory.work->maps_now[at])
+            at++;
+        if (at == size)
+            return 1;
     }
-    return was >= was_end && is >= is_end;
+    return compare_maps(memory.work->maps_now, memory.work->maps_now + size);
 }
 
 static int is_dirty(uint64_t entry)
@@ -307,13 +360,20 @@ static int has_touched_others(const struct rusage *usage, long resident)
 /* Returns 1 when it is known which pages have to be put back, and that this is all. */
 int memory_compare(const struct rusage *usage, long resident)
 {
-    if (!maps_are_the_same())
+    if (!maps_can_be_restored())
         return 0;
     if (!has_touched_others(usage, resident))
         return 1;
     memory.dirty_count = 0;
     memory.is_known = walk(find_page);
     return memory.is_known;
+}
+
+/* Returns how many pieces have been mapped since the point; the job has to unmap them. */
+int memory_surplus(const struct piece **pieces)
+{
+    *pieces = memory.work->surplus;
+    return memory.surplus_count;
 }
 
 /* Returns 1 when the job's memory is what it was. */

@@ -10,7 +10,9 @@
 #include "template_internal.h"
 
 #define FRUITLESS 8  /* points in a row that were never gone back to: then they are not worth their time */
-#define TRY_AGAIN 64 /* jobs later */
+#define TRY_AGAIN 16 /* jobs later */
+#define SIGNALS 64
+#define CHILDREN_LIMIT 32
 
 enum stop { RUNNING, AT_POINT, AT_END };
 enum use { NO_POINT, POINT, POINT_TAKEN }; /* whether a job is to stop at its point, and whether it can be put back */
@@ -21,6 +23,8 @@ struct shared {
     enum stop state;
     enum use use;
     int code, rounds;
+    int surplus_count;
+    struct piece surplus[SURPLUS_LIMIT]; /* mapped since the point */
     uint64_t payload_size;
     char payload[TEMPLATE_INLINE];
 };
@@ -28,6 +32,7 @@ struct shared {
 static struct {
     enum use use; /* what the job cannot change */
     int proc, rounds, fruitless;
+    char children[CHILDREN_LIMIT + 16]; /* the file of `proc` that names the job's own */
     uint64_t before; /* how the job looked at its point */
     int64_t cpu_user, cpu_system;
 } rewinding = {.proc = -1};
@@ -98,30 +103,63 @@ static void disarm_timers(void)
         raw_call(SYS_setitimer, timer, &none, 0);
 }
 
+/* struct sigaction, as the kernel has it. */
+struct action {
+    uint64_t handler, flags, restorer, mask;
+};
+
+/* What only the process itself can look at and put back. */
+struct own {
+    long heap;
+    stack_t stack;
+    uint64_t blocked;
+    struct action actions[SIGNALS];
+};
+
+static void look_at_own(struct own *own)
+{
+    own->heap = raw_call(SYS_brk, 0);
+    raw_call(SYS_sigaltstack, 0, &own->stack);
+    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, 0, &own->blocked, SIGNAL_SET_SIZE);
+    for (long number = 1; number <= SIGNALS; number++)
+        raw_call(SYS_rt_sigaction, number, 0, &own->actions[number - 1], SIGNAL_SET_SIZE);
+}
+
+static void put_back_own(const struct own *own, const struct shared *shared)
+{
+    for (long number = 1; number <= SIGNALS; number++)
+        raw_call(SYS_rt_sigaction, number, &own->actions[number - 1], 0, SIGNAL_SET_SIZE);
+    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &own->blocked, 0, SIGNAL_SET_SIZE);
+    raw_call(SYS_sigaltstack, &own->stack, 0);
+    raw_call(SYS_brk, own->heap);
+    for (int index = 0; index < shared->surplus_count; index++)
+        raw_call(SYS_munmap, shared->surplus[index].start, shared->surplus[index].size);
+}
+
 EXPORT void template_point(const char **payload, uint64_t *size)
 {
     struct shared *shared = state.shared;
-    stack_t signals;
+    struct own own;
     if (shared == NULL || shared->use != POINT || state.kind != TEMPLATE_JOB)
         return;
-    raw_call(SYS_sigaltstack, 0, &signals);
-    long heap = raw_call(SYS_brk, 0);
+    look_at_own(&own);
     shared->state = AT_POINT;
     stop_at_point(raw_call(SYS_getpid), &shared->stack);
-    /* from here on once for every job of this process */
-    raw_call(SYS_brk, heap);
-    raw_call(SYS_sigaltstack, &signals, 0);
-    if (shared->rounds > 0) {
-        *payload = shared->payload;
-        *size = shared->payload_size;
-    }
+    if (shared->rounds == 0)
+        return;
+    /* from here on once for each further job of this process */
+    put_back_own(&own, shared);
+    *payload = shared->payload;
+    *size = shared->payload_size;
 }
 
 EXPORT void template_end(int code)
 {
     struct shared *shared = state.shared;
+    struct action none = {0, 0, 0, 0};
     if (shared != NULL && shared->use == POINT_TAKEN && state.kind == TEMPLATE_JOB) {
         disarm_timers();
+        raw_call(SYS_rt_sigaction, SIGCONT, &none, 0, SIGNAL_SET_SIZE); /* it is what will wake us */
         shared->code = code;
         shared->state = AT_END;
         stop_at_end(raw_call(SYS_getpid), &shared->stack);
@@ -137,32 +175,56 @@ static void go_on(int child)
     raw_call(SYS_kill, child, SIGCONT);
 }
 
+/* Returns how many children a process has, two if there are more; the last of them as text. -1: not known. */
+static int read_children(int directory, const char *path, char text[CHILDREN_LIMIT])
+{
+    long fd = raw_call(SYS_openat, directory, path, O_RDONLY | CLOSE_ON_EXEC);
+    if (fd < 0)
+        return -1;
+    long size = raw_call(SYS_read, fd, text, CHILDREN_LIMIT - 1);
+    raw_close(fd);
+    if (size <= 0)
+        return size < 0 ? -1 : 0;
+    for (long at = 0; at < size; at++)
+        if (text[at] == ' ') {
+            text[at] = 0;
+            return at + 1 < size ? 2 : 1;
+        }
+    return -1;
+}
+
+static char *append(char *to, const char *text)
+{
+    while (*text)
+        *to++ = *text++;
+    *to = 0;
+    return to;
+}
+
 /* What the kernel shows of the job, in a proc that can be written to: the job's own may be read-only. */
 static int open_proc(void)
 {
-    char children[32] = {0};
-    long fd = raw_call(SYS_openat, state.proc, "thread-self/children", O_RDONLY | CLOSE_ON_EXEC);
-    if (fd < 0)
+    char job[CHILDREN_LIMIT];
+    if (read_children(state.proc, "thread-self/children", job) != 1)
         return 0;
-    long size = raw_call(SYS_read, fd, children, sizeof children - 1);
-    raw_close(fd);
-    for (long at = 0; at < size; at++)
-        if (children[at] == ' ') {
-            if (at + 1 < size)
-                return 0; /* there are more */
-            children[at] = 0;
-        }
-    if (size <= 0)
-        return 0;
-    rewinding.proc = (int)raw_call(SYS_openat, state.proc, children, PATH_ONLY | O_DIRECTORY | CLOSE_ON_EXEC);
+    append(append(append(rewinding.children, "task/"), job), "/children");
+    rewinding.proc = (int)raw_call(SYS_openat, state.proc, job, PATH_ONLY | O_DIRECTORY | CLOSE_ON_EXEC);
     return rewinding.proc >= 0;
+}
+
+/* Whether there is no process but the job and us; it was stopped, so there cannot be one in the next moment. */
+static int is_alone(void)
+{
+    char text[CHILDREN_LIMIT];
+    return read_children(state.proc, "thread-self/children", text) == 1 &&
+           read_children(rewinding.proc, rewinding.children, text) == 0;
 }
 
 static void at_point(int child)
 {
     long resident;
     rewinding.use = NO_POINT;
-    if (open_proc() && look_begin(&job_plan) && (rewinding.before = look(child, rewinding.proc, &resident)) != 0 &&
+    if (open_proc() && is_alone() && files_begin(&job_plan) && (rewinding.before = look(child, rewinding.proc, &resident)) != 0 &&
         memory_take(child, rewinding.proc))
         rewinding.use = POINT_TAKEN;
     state.shared->use = rewinding.use;
@@ -172,9 +234,9 @@ static void at_point(int child)
 static int is_put_back(int child, const struct rusage *usage)
 {
     long resident;
-    return rewinding.use == POINT_TAKEN && network_is_clean() && kept_are_clean(state.here) &&
+    return rewinding.use == POINT_TAKEN && is_alone() && network_is_clean() && kept_are_clean(state.here) &&
            look(child, rewinding.proc, &resident) == rewinding.before && memory_compare(usage, resident) &&
-           memory_put_back();
+           files_renew() && memory_put_back();
 }
 
 /* Says how the job ended, whose process stays. */
@@ -208,6 +270,9 @@ static void wait_for_request(void)
         leave(0);
     receive_message(&head, 0);
     close_received();
+    const struct piece *surplus;
+    state.shared->surplus_count = memory_surplus(&surplus);
+    memcpy(state.shared->surplus, surplus, (uint64_t)state.shared->surplus_count * sizeof *surplus);
     memcpy(state.shared->payload, inbox + sizeof head, (uint64_t)size);
     state.shared->payload_size = (uint64_t)size;
     state.shared->rounds = ++rewinding.rounds;
@@ -215,10 +280,12 @@ static void wait_for_request(void)
 }
 
 /* What has been used up to now, by the job's process and by us, is no part of the job that begins. */
-static void begin_accounts(void)
+static void begin_accounts(int child)
 {
     struct rusage own;
     raw_write_file(rewinding.proc, "clear_refs", "5"); /* the peak of its memory begins anew */
+    if (child == 2) /* and so do process ids, where they have gone on */
+        raw_write_file(state.proc, "sys/kernel/ns_last_pid", "2");
     raw_call(SYS_getrusage, RUSAGE_SELF, &own);
     state.result.cpu_user = rewinding.cpu_user + nanoseconds(&own.ru_utime);
     state.result.cpu_system = rewinding.cpu_system + nanoseconds(&own.ru_stime);
@@ -235,7 +302,7 @@ static void at_end(int child, const struct rusage *usage)
     }
     tell(code, usage);
     wait_for_request();
-    begin_accounts();
+    begin_accounts(child);
     go_on(child);
 }
 

@@ -55,9 +55,7 @@ class Runners:
             if not isinstance(runner, _Runner):
                 return runner
             try:
-                outcome, usable = self._launcher.fork(
-                    request, runner.native, doorbell=doorbell, cancelled=cancelled
-                )
+                outcome, usable = self._launcher.fork(request, runner.native, doorbell=doorbell, cancelled=cancelled)
             except RunnerLostError:
                 self._drop(request.template)
                 continue
