@@ -208,23 +208,24 @@ EXPORT void template_refuse(const char *reason, uint64_t size)
     leave(0);
 }
 
-/* Returns the size of the body, or -1 where nobody asks any more. */
-long receive_message(struct template_message *head, int flags)
+/* Returns the size of the body, or -1 where nobody asks any more. Without `rights` descriptors stay where they are. */
+long receive_message(struct template_message *head, int flags, int rights)
 {
     union {
         struct cmsghdr head;
         char space[CMSG_SPACE(FDS_LIMIT * sizeof(int))];
     } control;
     struct iovec part = {inbox, sizeof inbox};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = rights ? &control : NULL};
     long size;
     do {
-        message.msg_controllen = sizeof control;
+        message.msg_controllen = rights ? sizeof control : 0;
         size = raw_call(SYS_recvmsg, state.control, &message, MSG_CMSG_CLOEXEC | flags);
     } while (size == INTERRUPTED);
     if (size < (long)sizeof *head)
         return -1;
-    take_descriptors(&message);
+    if (rights)
+        take_descriptors(&message);
     memcpy(head, inbox, sizeof *head);
     return size - (long)sizeof *head;
 }
@@ -259,7 +260,7 @@ EXPORT int template_receive(const char **payload, uint64_t *size)
         forget_payload();
         while (!state.runner && raw_call(SYS_wait4, -1, 0, WNOHANG, 0) > 0)
             ; /* runners and carriers that have ended */
-        long rest = receive_message(&head, 0);
+        long rest = receive_message(&head, 0, 1);
         if (rest < 0)
             leave(0); /* the worker is gone, or does not want us any more */
         long result = accept_request(&head, (uint64_t)rest);

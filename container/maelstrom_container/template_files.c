@@ -17,15 +17,10 @@ struct entry { /* struct linux_dirent64 */
     char name[];
 };
 
-struct times {
-    struct timespec changed, modified;
-    uint64_t free_blocks, free_files;
-};
-
 /* A directory in which nothing is to be made. */
 struct directory {
     int fd;
-    struct times times;
+    struct trace trace;
 };
 
 /* A file system; `step` makes another one in its place, where it can be replaced. */
@@ -38,27 +33,27 @@ static struct directory directories[DIRECTORIES_LIMIT];
 static struct place places[PLACES_LIMIT];
 static int directory_count, place_count;
 
-static int take_times(int fd, struct times *times)
+long take_trace(int fd, struct trace *trace)
 {
     struct stat status;
     struct statfs room;
-    if (raw_call(SYS_fstat, fd, &status) < 0 || raw_call(SYS_fstatfs, fd, &room) < 0)
+    long result = raw_call(SYS_fstat, fd, &status);
+    if (result >= 0)
+        result = raw_call(SYS_fstatfs, fd, &room);
+    if (result < 0)
+        return result;
+    *trace = (struct trace){status.st_ctim.tv_sec, status.st_ctim.tv_nsec, status.st_mtim.tv_sec,
+                            status.st_mtim.tv_nsec, status.st_size, (long)room.f_bfree, (long)room.f_ffree};
+    return 0;
+}
+
+int is_untouched(int fd, const struct trace *then)
+{
+    struct trace now;
+    if (take_trace(fd, &now) < 0)
         return 0;
-    *times = (struct times){status.st_ctim, status.st_mtim, room.f_bfree, room.f_ffree};
-    return 1;
-}
-
-static int same_time(struct timespec one, struct timespec other)
-{
-    return one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec;
-}
-
-static int is_untouched(const struct directory *directory)
-{
-    struct times now;
-    const struct times *then = &directory->times;
-    return take_times(directory->fd, &now) && same_time(now.changed, then->changed) &&
-           same_time(now.modified, then->modified) && now.free_blocks == then->free_blocks &&
+    return now.changed == then->changed && now.changed_part == then->changed_part && now.modified == then->modified &&
+           now.modified_part == then->modified_part && now.size == then->size && now.free_blocks == then->free_blocks &&
            now.free_files == then->free_files;
 }
 
@@ -67,12 +62,12 @@ static int add_directory(long fd)
     if (fd < 0 || directory_count == DIRECTORIES_LIMIT)
         return 0;
     directories[directory_count].fd = (int)fd;
-    return take_times((int)fd, &directories[directory_count++].times);
+    return take_trace((int)fd, &directories[directory_count++].trace) >= 0;
 }
 
 /* Adds the directories below one, but not what is mounted there. Returns 0 where there is anything else, which might be
  * written to without a trace. */
-static int add_below(int top, unsigned long device)
+static int add_below(int top, unsigned long device, int *is_empty)
 {
     _Alignas(8) char listing[2048];
     struct stat status;
@@ -82,6 +77,7 @@ static int add_below(int top, unsigned long device)
             struct entry *entry = (struct entry *)(listing + at);
             if (entry->name[0] == '.' && (entry->name[1] == 0 || (entry->name[1] == '.' && entry->name[2] == 0)))
                 continue;
+            *is_empty = 0;
             if (raw_call(SYS_newfstatat, top, entry->name, &status, NO_LINK) < 0)
                 return 0;
             if (status.st_dev != device)
@@ -97,13 +93,12 @@ static int add_below(int top, unsigned long device)
 static int add_place(const struct step *step, long top)
 {
     struct stat status;
-    int first = directory_count;
+    int first = directory_count, is_empty = 1;
     if (place_count == PLACES_LIMIT || !add_directory(top) || raw_call(SYS_fstat, top, &status) < 0)
         return 0;
     for (int index = first; index < directory_count; index++)
-        if (!add_below(directories[index].fd, status.st_dev))
+        if (!add_below(directories[index].fd, status.st_dev, &is_empty))
             return 0;
-    int is_empty = directory_count == first + 1 && status.st_size == 0;
     places[place_count++] = (struct place){is_empty ? step : NULL, first, directory_count - first};
     return 1;
 }
@@ -154,7 +149,7 @@ static int renew(const struct place *place)
     if (raw_call(SYS_umount2, place->step->b, DETACH_MOUNT) < 0 || run_step(place->step) < 0)
         return 0;
     directory->fd = (int)open_place(place->step);
-    return directory->fd >= 0 && take_times(directory->fd, &directory->times);
+    return directory->fd >= 0 && take_trace(directory->fd, &directory->trace) >= 0;
 }
 
 /* Returns 1 when they are as they were, or are others. */
@@ -164,7 +159,7 @@ int files_renew(void)
         const struct place *place = &places[index];
         int untouched = 1;
         for (int each = place->first; each < place->first + place->count; each++)
-            untouched = untouched && is_untouched(&directories[each]);
+            untouched = untouched && is_untouched(directories[each].fd, &directories[each].trace);
         if (!untouched && (place->step == NULL || !renew(place)))
             return 0;
     }

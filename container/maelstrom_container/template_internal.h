@@ -97,7 +97,7 @@ long send_message(int kind, const void *body, uint64_t size, int fd);
 void fail(int phase, long error);
 void close_received(void);
 int move_up(int fd, int *high);
-long receive_message(struct template_message *head, int flags);
+long receive_message(struct template_message *head, int flags, int rights);
 
 /* template_fork.c: returns 0 in the fork, 1 in the process that called, when the fork's namespaces have ended. */
 int fork_into(const struct plan *plan, int (*fork_function)(void));
@@ -129,6 +129,14 @@ uint64_t look(int pid, int proc, long *resident);
 /* template_files.c: the file systems in memory that a job has for itself. Each returns 1 where that could be done. */
 int files_begin(const struct plan *plan);
 int files_renew(void);
+
+/* What shows that something was made in a directory, or anywhere in its file system. The clock of a file system may be
+ * as coarse as some milliseconds; what is there is counted. */
+struct trace {
+    long changed, changed_part, modified, modified_part, size, free_blocks, free_files;
+};
+long take_trace(int fd, struct trace *trace);
+int is_untouched(int fd, const struct trace *then);
 
 static inline int begins(const char *at, const char *word)
 {

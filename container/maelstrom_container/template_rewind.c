@@ -263,13 +263,11 @@ static void tell(int code, const struct rusage *usage)
 static void wait_for_request(void)
 {
     struct template_message head;
-    long size = receive_message(&head, MSG_PEEK);
-    close_received();
+    long size = receive_message(&head, MSG_PEEK, 0);
     if (size < 0 || head.version != TEMPLATE_VERSION || head.kind != TEMPLATE_AGAIN ||
         head.payload_size != (uint64_t)size || size > TEMPLATE_INLINE)
         leave(0);
-    receive_message(&head, 0);
-    close_received();
+    receive_message(&head, 0, 0);
     const struct piece *surplus;
     state.shared->surplus_count = memory_surplus(&surplus);
     memcpy(state.shared->surplus, surplus, (uint64_t)state.shared->surplus_count * sizeof *surplus);

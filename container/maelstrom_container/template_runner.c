@@ -6,7 +6,7 @@
 /* The upper layers of the kept mounts, as they were when they were made. */
 static struct {
     const char *path;
-    long seconds, nanoseconds;
+    struct trace trace;
 } watched[WATCHED_LIMIT];
 static int watched_count;
 int network_is_clean(void)
@@ -48,13 +48,14 @@ static long raise_loopback(void)
 
 static long watch(const char *path)
 {
-    struct stat status;
     if (watched_count == WATCHED_LIMIT)
         return TOO_LARGE;
-    long result = raw_call(SYS_newfstatat, AT_FDCWD, path, &status, 0);
+    long fd = raw_open(path, PATH_ONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
     watched[watched_count].path = path;
-    watched[watched_count].seconds = status.st_ctim.tv_sec;
-    watched[watched_count++].nanoseconds = status.st_ctim.tv_nsec;
+    long result = take_trace((int)fd, &watched[watched_count++].trace);
+    raw_close(fd);
     return result;
 }
 
@@ -73,12 +74,14 @@ static int make_kept(long *error)
 
 int kept_are_clean(int directory)
 {
-    struct stat status;
-    for (int index = 0; index < watched_count; index++)
-        if (raw_call(SYS_newfstatat, directory, watched[index].path, &status, 0) < 0 ||
-            status.st_ctim.tv_sec != watched[index].seconds || status.st_ctim.tv_nsec != watched[index].nanoseconds)
-            return 0;
-    return 1;
+    int clean = 1;
+    for (int index = 0; index < watched_count && clean; index++) {
+        long fd = raw_call(SYS_openat, directory, watched[index].path, PATH_ONLY | O_DIRECTORY | CLOSE_ON_EXEC);
+        clean = fd >= 0 && is_untouched((int)fd, &watched[index].trace);
+        if (fd >= 0)
+            raw_close(fd);
+    }
+    return clean;
 }
 
 /* Takes away the roots of the trees, and with each all that is below. */

@@ -42,6 +42,7 @@ def forked(folder: Path) -> MakeJob:
         request: str = "hello",
         stages: tuple[str, ...] = (),
         fields: dict[str, Any] | None = None,
+        program: str = "/template/program",
         **more: Any,
     ) -> Job:
         standard: dict[str, Any] = {
@@ -55,7 +56,7 @@ def forked(folder: Path) -> MakeJob:
         }
         within = Container(**(standard | (fields or {})))
         template = TemplateSpec(
-            "/template/program", ("/template/template.so",), request.encode(), tuple(stage.encode() for stage in stages)
+            program, ("/template/template.so",), request.encode(), tuple(stage.encode() for stage in stages)
         )
         return Job(within, "", environment=(PATH,), stdin=command.encode(), template=template, **more)
 

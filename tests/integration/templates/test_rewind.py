@@ -1,0 +1,104 @@
+"""A job's process serves the next one when everything is as it was before, and the next one cannot tell."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from maelstrom_core.job import Cancelled, Exited, Outcome, Signaled, TimedOut
+from tests.integration.templates.conftest import HEADERS, MakeJob
+from tests.support.pool import Pool
+
+SOURCE = Path(__file__).with_name("deeds.c")
+
+UNDONE = (
+    *("nothing", "heap", "map", "drop", "write", "load", "stack", "rounding", "signals", "timer"),
+    *("thread", "child", "tmp"),
+)
+"""Deeds that are undone, in the same process."""
+LAST = (
+    *("unmap", "protect", "living thread", "living child", "dead child", "orphan", "root", "descriptor"),
+    *("other descriptor", "non-blocking", "umask", "directory", "limit", "nice", "name", "hidden", "shared memory"),
+    *("queue", "socket", "timers"),
+)
+"""Deeds that a process does not survive."""
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    pool = Pool(slots=1)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="module")
+def program(folder: Path) -> str:
+    libraries = ("-ldl", "-lm", "-lrt", "-lpthread")
+    subprocess.run(["cc", "-O1", "-I", HEADERS, "-o", folder / "deeds", SOURCE, *libraries], check=True)
+    return "/template/deeds"
+
+
+@pytest.fixture
+def deed(program: str, forked: MakeJob) -> MakeJob:
+    def make(name: str, **more: object) -> object:
+        return forked(name, program=program, **more)
+
+    return make
+
+
+def look(pool: Pool, deed: MakeJob) -> tuple[str, str]:
+    """Return what a job sees of itself, and which namespaces it is in: those are made with its process."""
+    outcome = pool.run(deed("look"))
+    assert isinstance(outcome, Exited), outcome
+    assert outcome.code == 7
+    seen, namespaces = outcome.effects.stdout.data.decode().splitlines()
+    return seen, namespaces
+
+
+def code(outcome: Outcome) -> int:
+    assert isinstance(outcome, Exited), outcome
+    return outcome.code
+
+
+@pytest.mark.parametrize("name", UNDONE)
+def test_what_a_job_did_is_undone(pool: Pool, deed: MakeJob, name: str) -> None:
+    before = look(pool, deed)
+    for _ in range(3):
+        assert code(pool.run(deed(name))) == 7
+    assert look(pool, deed) == before
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_what_cannot_be_undone_is_the_end_of_its_process(pool: Pool, deed: MakeJob, name: str) -> None:
+    seen, namespaces = look(pool, deed)
+    assert code(pool.run(deed(name))) == 7
+    assert look(pool, deed)[0] == seen
+    assert look(pool, deed)[1] != namespaces
+
+
+@pytest.mark.parametrize("name", ["replace", "free"])
+def test_memory_that_was_given_back_is_there_again(pool: Pool, deed: MakeJob, name: str) -> None:
+    seen, _ = look(pool, deed)
+    assert code(pool.run(deed(name))) == 7
+    assert look(pool, deed)[0] == seen
+
+
+def test_a_job_that_ends_by_itself_has_its_own_end(pool: Pool, deed: MakeJob) -> None:
+    before = look(pool, deed)
+    assert code(pool.run(deed("exit"))) == 4
+    outcome = pool.run(deed("crash"))
+    assert isinstance(outcome, Signaled)
+    assert look(pool, deed)[0] == before[0]
+
+
+def test_a_process_that_serves_again_can_be_killed(pool: Pool, deed: MakeJob) -> None:
+    before = look(pool, deed)
+    outcome = pool.run(deed("lie", timeout=0.3))
+    assert isinstance(outcome, TimedOut), outcome
+    number = pool.start(deed("lie"))
+    pool.cancel(number)
+    assert pool.wait(number) == Cancelled()
+    assert look(pool, deed)[0] == before[0]
