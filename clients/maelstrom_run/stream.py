@@ -14,8 +14,8 @@ import msgspec
 from maelstrom_core.errors import MaelstromError, SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, Outcome
 from maelstrom_core.json_stream import Document, JsonStream
+from maelstrom_core.run_input import RunInput
 from maelstrom_core.spec import JobSpec
-from maelstrom_core.spec_parse import parse_run_input
 from maelstrom_run.backend import Client
 from maelstrom_run.present import FAILURE, ExitCode, Printer, exit_code
 
@@ -41,6 +41,7 @@ class Stream:
         self._printer = printer
         self._options = options
         self._exit_code = ExitCode()
+        self._input = RunInput()
         self._number = 0  # of the last job that was read
         self._unfinished = 0
         self._fatal: Exception | None = None
@@ -81,7 +82,7 @@ class Stream:
 
     def _take(self, document: Document) -> None:
         try:
-            item = parse_run_input(document.value)
+            item = self._input.parse(document.value)
         except SpecError as error:
             raise SpecError(f"object at line {document.line}: {error.message}", hint=error.hint) from None
         if isinstance(item, JobSpec):
