@@ -50,12 +50,15 @@ NOTHING = Output()
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """A job as it travels to a member: the container stays packed, because it is almost always known already."""
+    """A job as it travels to a member: the container stays packed, because it is almost always known already.
+
+    What differs most often comes first: a member compares the rest with that of the last job (repeat.c).
+    """
 
     sequence: int
+    arguments: tuple[str, ...]
     container: bytes
     program: str
-    arguments: tuple[str, ...]
     environment: tuple[str, ...]
     working_directory: str
     timeout: float | None
@@ -106,6 +109,23 @@ class Launcher:
         self._directory = _Strings()
         self._landing = ffi.new("struct landing *")
         self._decode = msgspec.msgpack.Decoder(Container).decode
+        self.repeatable = False
+        """Whether the last request could be run again, with other arguments, by the C launcher alone."""
+
+    def pointers(self) -> tuple[int, int, int, int]:
+        """Return where the launch, the landing and the launcher's two functions are: for who repeats a launch in C."""
+        functions = (ffi.addressof(lib, "launch"), ffi.addressof(lib, "launch_rest"))
+        launch, landing, function, rest = (
+            int(ffi.cast("uintptr_t", pointer)) for pointer in (self._launch, self._landing, *functions)
+        )
+        return launch, landing, function, rest
+
+    def repeated(self, request: Request) -> Outcome:
+        """Say what became of a launch that was repeated, with other arguments than this request's."""
+        if self._landing.phase == NOT_FAILED:
+            return self._completed()
+        assert self._armed is not None  # noqa: S101 - only what was launched can be repeated
+        return self._failure(self._armed.steps, request)
 
     def run(self, request: Request, *, doorbell: int = -1, cancelled: Any = None) -> Outcome:
         """Run one job to its end.
@@ -113,6 +133,7 @@ class Launcher:
         `cancelled` points to a word in shared memory: the job is killed when it becomes the request's sequence
         number and the doorbell (an eventfd) rings.
         """
+        self.repeatable = False
         try:
             prepared = self._enter(request.container)
         except SpecError as error:
@@ -140,6 +161,7 @@ class Launcher:
         died: then so did the job, if it had begun.
         """
         landing = self._landing
+        self.repeatable = False
         self._set_bounds(request, doorbell, cancelled)
         payload = ffi.from_buffer(request.stdin)
         lib.launch_fork(self._launch, control, payload, len(request.stdin), landing)
@@ -219,9 +241,11 @@ class Launcher:
         self._launch.stdin_fd = stdin
         self._set_bounds(request, doorbell, cancelled)
         lib.launch(self._launch, self._landing)
-        if self._landing.phase == NOT_FAILED:
-            return self._completed()
-        return self._failure(prepared.steps, request)
+        if self._landing.phase != NOT_FAILED:
+            return self._failure(prepared.steps, request)
+        # A job with input has its own descriptor; after one with a loopback network, that is looked at.
+        self.repeatable = not request.stdin and prepared.network is not Network.LOOPBACK
+        return self._completed()
 
     def _set_program(self, request: Request | TemplateRequest) -> None:
         """Say what to execute. Raises ValueError where a string holds a NUL."""

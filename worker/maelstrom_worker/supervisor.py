@@ -166,9 +166,9 @@ class Supervisor:
             container = self._packed[job.container] = self._encode(job.container)
         return Request(
             sequence=identity,
+            arguments=job.arguments if job.template is None else (),
             container=container,
             program=job.program,
-            arguments=job.arguments if job.template is None else (),
             environment=job.environment if job.template is None else (),
             working_directory=job.working_directory,
             timeout=job.timeout,
