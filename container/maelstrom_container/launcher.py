@@ -96,8 +96,10 @@ class LaunchError(Exception):
 class Launcher:
     """Launches jobs from inside an outer sandbox. `memory` bounds each file system in memory, in bytes."""
 
-    def __init__(self, outer: Outer, *, host_network: bool, memory: int) -> None:
+    def __init__(self, outer: Outer, *, host_network: bool, memory: int, templates: bool = False) -> None:
+        """`templates` is whether it starts templates, or jobs."""
         self._outer = outer
+        self._templates = templates
         self._memory = memory
         self._networks = None if host_network else Networks()
         self._prepared: OrderedDict[bytes, Prepared] = OrderedDict()
@@ -212,16 +214,16 @@ class Launcher:
             container = self._decode(packed)
             self._entered = None
             self._enter_network(container.network)
-            prepared = prepare(self._outer, container, memory=self._memory)
+            prepared = prepare(self._outer, container, memory=self._memory, templates=self._templates)
             self._prepared[packed] = prepared
             self._entered = prepared
             if len(self._prepared) > KEPT_CONTAINERS:
-                os.close(self._prepared.popitem(last=False)[1].namespace)
+                self._prepared.popitem(last=False)[1].close()
             return prepared
         self._prepared.move_to_end(packed)
         self._enter_network(prepared.network)
         if self._entered is not prepared:
-            syscalls.setns(prepared.namespace, syscalls.CLONE_NEWNS)
+            prepared.enter()
             self._entered = prepared
         return prepared
 
