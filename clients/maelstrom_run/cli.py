@@ -110,6 +110,7 @@ def _run_stream(config: RunConfig, backend: Backend, file: str | None) -> int:
         # What is here stays. A backlog has many objects and no cycles: looking for some at every 700 costs 2 %.
         gc.freeze()
         gc.set_threshold(50_000)
+        gc.enable()
         options = StreamOptions(timeout=config.timeout, inline_limit=config.inline_limit)
         with orderly_interrupts(loop), opened as client:
             return Stream(client, _printer(), options, loop.run_once).run(read_chunks(descriptor, loop))
