@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
@@ -22,6 +23,8 @@ def main() -> int:
 
 def program() -> NoReturn:
     """Be the program: run it, and end the process."""
+    # What is imported stays, and looking for cycles in it takes a fifteenth of the time it takes to import.
+    gc.disable()
     leave(main())
 
 

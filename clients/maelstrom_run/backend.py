@@ -1,6 +1,6 @@
 """What maelstrom-run needs of the layers below: a client, a way to run one job, the default container, the doctor.
 
-The layers below are imported when they are used: `--help` needs none of them, and one job needs no asyncio.
+The layers below are imported when they are used: `--help` needs none of them, and neither form needs asyncio.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 from maelstrom_core.config import LocalConfig
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Mapping
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from maelstrom_client.ready import ClientOptions
     from maelstrom_core.job import Outcome
     from maelstrom_core.spec import ContainerSpec, JobSpec
+    from maelstrom_worker.blocking import BlockingLoop
 
 
 class Client(Protocol):
@@ -26,8 +26,8 @@ class Client(Protocol):
     def add_container(self, name: str, spec: ContainerSpec) -> ContainerSpec | None:
         """Register a container that jobs and other containers may name; return the one it replaces."""
 
-    def submit(self, spec: JobSpec, *, stdin: bytes = b"", inline_limit: int = ...) -> asyncio.Future[Outcome]:
-        """Start a job. Raises SpecError where that is known at once to be impossible."""
+    def start(self, spec: JobSpec, report: Callable[[Outcome], object], *, inline_limit: int = ...) -> object:
+        """Start a job; `report` is called with its outcome. Raises SpecError where it is impossible."""
 
 
 class Single(Protocol):
@@ -40,10 +40,12 @@ class Single(Protocol):
 class Backend(Protocol):
     """What the program is given, so that tests can give it something else."""
 
-    def open_client(self, config: LocalConfig, project_directory: Path) -> AbstractAsyncContextManager[Client]:
-        """Return a client for an `async with` block; jobs that still run at its end are stopped.
+    def open_client(
+        self, config: LocalConfig, project_directory: Path, loop: BlockingLoop
+    ) -> AbstractContextManager[Client]:
+        """Return a client for a `with` block; jobs that still run at its end are stopped.
 
-        Called before there is an event loop: what is to be forked is forked here.
+        What is to be forked is forked here.
         """
 
     def open_single(self, config: LocalConfig, project_directory: Path) -> AbstractContextManager[Single]:
@@ -59,15 +61,17 @@ class Backend(Protocol):
 class LocalBackend:
     """The real one: containers on this machine."""
 
-    def open_client(self, config: LocalConfig, project_directory: Path) -> AbstractAsyncContextManager[Client]:
+    def open_client(
+        self, config: LocalConfig, project_directory: Path, loop: BlockingLoop
+    ) -> AbstractContextManager[Client]:
         """Fork the nursery and return a client that will use it."""
         from maelstrom_client import start_nursery
 
         nursery = start_nursery()
 
-        from maelstrom_client.client import Client as LocalClient
+        from maelstrom_client.callbacks import CallbackClient
 
-        return LocalClient(nursery, _options(config, project_directory))
+        return CallbackClient(nursery, _options(config, project_directory)).opened(loop)
 
     def open_single(self, config: LocalConfig, project_directory: Path) -> AbstractContextManager[Single]:
         """Fork the nursery and return what will use it."""

@@ -98,26 +98,22 @@ def _run_stream(config: RunConfig, backend: Backend, file: str | None) -> int:
     import gc
 
     from maelstrom_run.source import open_source, read_chunks
+    from maelstrom_worker.blocking import BlockingLoop
 
     with open_source(file) as descriptor:
-        opened = backend.open_client(config, Path.cwd())  # forks: before asyncio is even imported
+        loop = BlockingLoop()
+        opened = backend.open_client(config, Path.cwd(), loop)  # forks: before there is more to copy
 
-        import uvloop
-
-        from maelstrom_core.log import set_up
+        from maelstrom_run.interrupt import orderly_interrupts
         from maelstrom_run.stream import Stream, StreamOptions
 
-        set_up(config.log_level)
         # What is here stays. A backlog has many objects and no cycles: looking for some at every 700 costs 2 %.
         gc.freeze()
         gc.set_threshold(50_000)
+        gc.enable()
         options = StreamOptions(timeout=config.timeout, inline_limit=config.inline_limit)
-
-        async def main() -> int:
-            async with opened as client:
-                return await Stream(client, _printer(), options).run(read_chunks(descriptor))
-
-        return uvloop.run(main())
+        with orderly_interrupts(loop), opened as client:
+            return Stream(client, _printer(), options, loop.run_once).run(read_chunks(descriptor, loop))
 
 
 def _printer() -> Printer:

@@ -1,20 +1,20 @@
 """Where the objects come from: a descriptor, read as data arrives.
 
-Pipes and terminals are waited for by the loop; regular files, for which it cannot wait, are read at once.
+The loop waits for it; a regular file can be read at any time.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from maelstrom_core.errors import UserError
 
 if TYPE_CHECKING:
-    import asyncio
+    from maelstrom_worker.blocking import BlockingLoop
 
 CHUNK = 65536
 
@@ -58,16 +58,13 @@ def _read(descriptor: int, size: int) -> bytes:
         raise UserError(f"failed to read job specifications: {error.strerror}") from error
 
 
-async def read_chunks(descriptor: int) -> AsyncIterator[bytes]:
-    """Yield pieces of the descriptor's data as they arrive, until its end."""
-    import asyncio
+def read_chunks(descriptor: int, loop: BlockingLoop) -> Iterator[bytes]:
+    """Yield pieces of the descriptor's data as they arrive, until its end; the loop turns meanwhile.
 
-    wait = True
+    The descriptor is watched only while somebody waits for data, so data that nobody wants yet wakes nobody.
+    """
     while True:
-        if wait:
-            wait = await _readable(descriptor)
-        else:
-            await asyncio.sleep(0)
+        _wait(descriptor, loop)
         try:
             data = _read(descriptor, CHUNK)
         except BlockingIOError:  # somebody else who shares the pipe was faster
@@ -77,23 +74,11 @@ async def read_chunks(descriptor: int) -> AsyncIterator[bytes]:
         yield data
 
 
-async def _readable(descriptor: int) -> bool:
-    """Wait for data; return False if this kind of file is not waited for."""
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
+def _wait(descriptor: int, loop: BlockingLoop) -> None:
+    readable: list[bool] = []
+    loop.add_reader(descriptor, readable.append, True)
     try:
-        loop.add_reader(descriptor, _set, ready)
-    except OSError:  # EPERM is epoll's answer to regular files
-        return False
-    try:
-        await ready
+        while not readable:
+            loop.run_once()
     finally:
         loop.remove_reader(descriptor)
-    return True
-
-
-def _set(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)

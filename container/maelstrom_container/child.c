@@ -89,9 +89,10 @@ static int run_child(struct child *child, int handlers_too)
 
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    /* setgroups is denied by inheritance: the outer user namespace did it once. */
-    if ((result = raw_write_file(AT_FDCWD, "/proc/self/uid_map", launch->uid_map)) < 0 ||
-        (result = raw_write_file(AT_FDCWD, "/proc/self/gid_map", launch->gid_map)) < 0)
+    /* Of the bare root, which is the current directory. setgroups is denied by inheritance: the outer user namespace did
+     * it once. */
+    if ((result = raw_write_file(AT_FDCWD, "proc/self/uid_map", launch->uid_map)) < 0 ||
+        (result = raw_write_file(AT_FDCWD, "proc/self/gid_map", launch->gid_map)) < 0)
         return fail(child, PHASE_IDENTITY, (int)-result);
     for (int index = 0; index < launch->step_count; index++)
         if ((result = run_step(&launch->steps[index])) < 0)

@@ -47,6 +47,19 @@ static char **unpack(char **slot, const char *packed, int count)
     return slot;
 }
 
+/* Starts the child in what is on top of our root, the root of a prepared container (the parent of a root is that root,
+ * and whatever is mounted on it), or in ours where nothing is. A user namespace is made for nobody whose root is not the
+ * topmost. Ours is the bare one, the current directory, before and after: no path of Python leads into a container. */
+static long start_on_top(struct child *child)
+{
+    if (chroot("/..") < 0)
+        return -errno;
+    long pid = start_child(child);
+    if (chroot(".") < 0)
+        abort();
+    return pid;
+}
+
 static void run(struct child *child)
 {
     struct landing *landing = child->landing;
@@ -55,7 +68,7 @@ static void run(struct child *child)
 
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
-    long pid = start_child(child);
+    long pid = start_on_top(child);
     close_ends(child);
     if (pid < 0) {
         landing->phase = PHASE_CLONE;

@@ -50,12 +50,15 @@ NOTHING = Output()
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """A job as it travels to a member: the container stays packed, because it is almost always known already."""
+    """A job as it travels to a member: the container stays packed, because it is almost always known already.
+
+    What differs most often comes first: a member compares the rest with that of the last job (repeat.c).
+    """
 
     sequence: int
+    arguments: tuple[str, ...]
     container: bytes
     program: str
-    arguments: tuple[str, ...]
     environment: tuple[str, ...]
     working_directory: str
     timeout: float | None
@@ -103,8 +106,10 @@ def forget_runner(runner: Any) -> None:
 class Launcher:
     """Launches jobs from inside an outer sandbox. `memory` bounds each file system in memory, in bytes."""
 
-    def __init__(self, outer: Outer, *, host_network: bool, memory: int) -> None:
+    def __init__(self, outer: Outer, *, host_network: bool, memory: int, templates: bool = False) -> None:
+        """`templates` is whether it starts templates, or jobs."""
         self._outer = outer
+        self._templates = templates
         self._memory = memory
         self._networks = None if host_network else Networks()
         self._prepared: OrderedDict[bytes, Prepared] = OrderedDict()
@@ -116,6 +121,23 @@ class Launcher:
         self._directory = _Strings()
         self._landing = ffi.new("struct landing *")
         self._decode = msgspec.msgpack.Decoder(Container).decode
+        self.repeatable = False
+        """Whether the last request could be run again, with other arguments, by the C launcher alone."""
+
+    def pointers(self) -> tuple[int, int, int, int]:
+        """Return where the launch, the landing and the launcher's two functions are: for who repeats a launch in C."""
+        functions = (ffi.addressof(lib, "launch"), ffi.addressof(lib, "launch_rest"))
+        launch, landing, function, rest = (
+            int(ffi.cast("uintptr_t", pointer)) for pointer in (self._launch, self._landing, *functions)
+        )
+        return launch, landing, function, rest
+
+    def repeated(self, request: Request) -> Outcome:
+        """Say what became of a launch that was repeated, with other arguments than this request's."""
+        if self._landing.phase == NOT_FAILED:
+            return self._completed()
+        assert self._armed is not None  # noqa: S101 - only what was launched can be repeated
+        return self._failure(self._armed.steps, request)
 
     def run(self, request: Request, *, doorbell: int = -1, cancelled: Any = None) -> Outcome:
         """Run one job to its end.
@@ -123,6 +145,7 @@ class Launcher:
         `cancelled` points to a word in shared memory: the job is killed when it becomes the request's sequence
         number and the doorbell (an eventfd) rings.
         """
+        self.repeatable = False
         try:
             prepared = self._enter(request.container)
         except SpecError as error:
@@ -148,6 +171,7 @@ class Launcher:
         died: then so did the job, if it had begun.
         """
         landing = self._landing
+        self.repeatable = False
         self._set_bounds(request, doorbell, cancelled)
         payload = ffi.from_buffer(request.stdin)
         lib.launch_fork(self._launch, runner, payload, len(request.stdin), landing)
@@ -198,16 +222,16 @@ class Launcher:
             container = self._decode(packed)
             self._entered = None
             self._enter_network(container.network)
-            prepared = prepare(self._outer, container, memory=self._memory)
+            prepared = prepare(self._outer, container, memory=self._memory, templates=self._templates)
             self._prepared[packed] = prepared
             self._entered = prepared
             if len(self._prepared) > KEPT_CONTAINERS:
-                os.close(self._prepared.popitem(last=False)[1].namespace)
+                self._prepared.popitem(last=False)[1].close()
             return prepared
         self._prepared.move_to_end(packed)
         self._enter_network(prepared.network)
         if self._entered is not prepared:
-            syscalls.setns(prepared.namespace, syscalls.CLONE_NEWNS)
+            prepared.enter()
             self._entered = prepared
         return prepared
 
@@ -227,9 +251,11 @@ class Launcher:
         self._launch.stdin_fd = stdin
         self._set_bounds(request, doorbell, cancelled)
         lib.launch(self._launch, self._landing)
-        if self._landing.phase == NOT_FAILED:
-            return self._completed()
-        return self._failure(prepared.steps, request)
+        if self._landing.phase != NOT_FAILED:
+            return self._failure(prepared.steps, request)
+        # A job with input has its own descriptor; after one with a loopback network, that is looked at.
+        self.repeatable = not request.stdin and prepared.network is not Network.LOOPBACK
+        return self._completed()
 
     def _set_program(self, request: Request | TemplateRequest) -> None:
         """Say what to execute. Raises ValueError where a string holds a NUL."""

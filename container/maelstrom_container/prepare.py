@@ -7,12 +7,13 @@ the new namespace; this module leads them through it.
 
 from __future__ import annotations
 
+import os
 import posixpath
 
 import msgspec
 
 from maelstrom_container import syscalls
-from maelstrom_container.compose import Composition
+from maelstrom_container.compose import ROOT, Composition
 from maelstrom_container.outer import Outer
 from maelstrom_container.places import (
     FRESH,
@@ -50,9 +51,11 @@ CAP_SETFCAP = 1 << 31
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A container ready for jobs; close `namespace` to be rid of it."""
+    """A container ready for jobs; `close` it to be rid of it."""
 
     namespace: int
+    bare: int
+    """The bare root in it, on top of which may be the container's."""
     layout: Layout
     protect: bool
     """Whether its jobs belong to a real root, see KERNEL_SWITCHES."""
@@ -63,9 +66,23 @@ class Prepared(msgspec.Struct, frozen=True):
     capabilities: int
     network: Network
 
+    def enter(self) -> None:
+        """Have the calling process live in the bare root of the namespace. Raises OSError."""
+        syscalls.setns(self.namespace, syscalls.CLONE_NEWNS)  # on top of all that is mounted on the root
+        os.fchdir(self.bare)
+        os.chroot(".")
 
-def prepare(outer: Outer, container: Container, *, memory: int) -> Prepared:
+    def close(self) -> None:
+        """Let go of it; it lives on while somebody is in it."""
+        os.close(self.namespace)
+        os.close(self.bare)
+
+
+def prepare(outer: Outer, container: Container, *, memory: int, templates: bool = False) -> Prepared:
     """Compose a container in a mount namespace of its own, in which the caller is afterwards.
+
+    Where jobs can neither unmount nor write to it, the root is put in its place once, on top of the bare one, and jobs
+    need no copy of it; unless it is for `templates`, whose forks do.
 
     Raises SpecError for what the specification has wrong, OSError for what the host refuses.
     """
@@ -79,10 +96,14 @@ def prepare(outer: Outer, container: Container, *, memory: int) -> Prepared:
         capabilities = _capabilities(container, outer)
         protect = outer.uid == 0
         layout = _compose(container, sources, protect=protect, cover=not capabilities & CAP_SYS_ADMIN)
+        if layout.cover and not layout.writable and not templates:
+            syscalls.mount(ROOT, "/", flags=syscalls.MS_MOVE)
+            layout = msgspec.structs.replace(layout, covered=True)
     finally:
         sources.close()
     return Prepared(
         namespace=syscalls.open_namespace("mnt"),
+        bare=os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
         layout=layout,
         protect=protect,
         steps=compile_steps([*job_steps(layout, memory=memory), *_hide_old_proc(layout, protect=protect)]),

@@ -119,6 +119,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Mounts of the prepared root, parents first; a read-only container gets them all with the root."""
     fresh: tuple[Fresh, ...]
     """What each job gets anew, in order; units here lie on a fresh mount and so cannot be prepared."""
+    covered: bool = False
+    """Whether the prepared root covers the old one already, and the job begins in it."""
 
 
 KEPT = "tree"
@@ -201,9 +203,10 @@ def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = 
     if layout.writable:
         steps += _overlay(f"{upper}/0", "scaffold/base", "job")
         overlays = 1
-    else:
+    elif not layout.covered:
         steps.append(Attach(root, "job"))
-    steps.append(Cover("job") if layout.cover else Pivot("job"))
+    if not layout.covered:
+        steps.append(Cover("job") if layout.cover else Pivot("job"))
     for item in (*(layout.units if layout.writable else ()), *layout.fresh):
         match item:
             case Unit(source=source, target=target, overlay=True):

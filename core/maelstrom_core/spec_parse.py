@@ -101,8 +101,8 @@ def parse_containers(value: object, place: str = "containers") -> dict[str, Cont
     return {name: parse_container(item, join(place, name)) for name, item in table.items()}
 
 
-def parse_job(value: object, place: str = "") -> JobSpec:
-    """Return the job that a table describes; the fields of its container stand beside its own."""
+def parse_job(value: object, place: str = "", container: ContainerSpec | None = None) -> JobSpec:
+    """Return the job that a table describes; the fields of its container stand beside its own, unless it is given."""
     check_texts(value, place)
     raw = convert(expect_table(value, place), _RawJob, place, _JOB_NAMES)
     if not raw.program:
@@ -113,7 +113,7 @@ def parse_job(value: object, place: str = "") -> JobSpec:
     if not -128 <= raw.priority <= 127:
         fail(join(place, "priority"), f"{raw.priority} is out of range", hint="a priority lies in -128 to 127")
     return JobSpec(
-        container=_container(raw, place),
+        container=_container(raw, place) if container is None else container,
         program=raw.program,
         arguments=raw.arguments,
         timeout=timeout or None,

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from maelstrom_core.job import Job, Outcome
+from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
 
 
@@ -44,25 +46,31 @@ async def serve(nursery: Nursery, slots: int) -> None:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-    futures: dict[int, asyncio.Future[Outcome]] = {}
     decode = msgspec.msgpack.Decoder(Request).decode
+    identities: dict[int, JobId] = {}
 
     def answer(value: Answer) -> None:
         payload = msgspec.msgpack.encode(value)
         sys.stdout.buffer.write(len(payload).to_bytes(4, "big") + payload)
         sys.stdout.buffer.flush()
 
-    async with Supervisor(nursery, slots=slots) as supervisor:
+    def tell(number: int, outcome: Outcome) -> None:
+        answer(Answer(number, outcome))
+
+    supervisor = Supervisor(nursery, slots=slots)
+    supervisor.open(loop)
+    try:
         while header := await reader.read(4):
             request: Any = decode(await reader.readexactly(int.from_bytes(header, "big")))
             if isinstance(request, Cancel):
-                supervisor.cancel(futures[request.number])
+                supervisor.cancel(identities[request.number])
             elif isinstance(request, Members):
                 answer(Answer(0, pids=supervisor.member_pids()))
             else:
-                future = futures[request.number] = supervisor.submit(request.job)
-                number = request.number
-                future.add_done_callback(lambda done, number=number: answer(Answer(number, done.result())))
+                report = partial(tell, request.number)
+                identities[request.number] = supervisor.start(request.job, report)
+    finally:
+        supervisor.close()
 
 
 if __name__ == "__main__":

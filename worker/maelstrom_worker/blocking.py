@@ -1,6 +1,7 @@
-"""An event loop for programs that wait for one thing only: what a supervisor needs of one, and no more.
+"""An event loop that waits for descriptors: what a supervisor needs of one, and no more.
 
-Importing asyncio takes longer than running a job: who runs a single one does without. Imports nothing of the project.
+Importing asyncio takes longer than running many a job, and its turns cost more: programs that only run jobs do without.
+Imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ class BlockingLoop:
         self._poll.unregister(fd)
         return True
 
-    def run_once(self) -> None:
-        """Wait until something can be read, and make the calls."""
-        for fd, _ in self._poll.poll():
+    def run_once(self, *, wait: bool = True) -> None:
+        """Wait until something can be read, if need be and unless told not to, and make the calls."""
+        for fd, _ in self._poll.poll(None if wait else 0):
             reader = self._readers.get(fd)  # the call before may have removed it
             if reader is not None:
                 reader[0](*reader[1])

@@ -135,7 +135,7 @@ class Incubator:
     def __init__(self, outer: Outer, desk: socket.socket, *, memory: int) -> None:
         self._desk = desk
         self._memory = memory
-        self._launcher = Launcher(outer, host_network=False, memory=memory)
+        self._launcher = Launcher(outer, host_network=False, memory=memory, templates=True)
         self._tree = TemplateTree()
         self._templates: dict[Path, _Template] = {}
         self._requests: dict[bytes, TemplateRequest] = {}

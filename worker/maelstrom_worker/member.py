@@ -14,6 +14,7 @@ import msgspec
 from maelstrom_container.launcher import Launcher, Request
 from maelstrom_container.outer import Outer
 from maelstrom_core.job import Outcome
+from maelstrom_worker.repeat import Repeater, lib
 from maelstrom_worker.ring import Line, MemoryFd
 from maelstrom_worker.runners import Runners
 
@@ -44,24 +45,61 @@ def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: soc
     """Serve requests until killed; `desk` is where runners of templates are asked for."""
     line = Line(fds.memory, supervisor=False)
     launcher = Launcher(outer, host_network=settings.host_network, memory=settings.memory)
-    runners = Runners(launcher, desk)
-    decode = msgspec.msgpack.Decoder(Request).decode
-    encode = msgspec.msgpack.Encoder().encode
+    member = Member(line, launcher, Runners(launcher, desk), fds)
+    repeater = Repeater(line, launcher, own_bell=fds.own_bell, supervisor_bell=fds.supervisor_bell)
+    repeatable = False
     while True:
-        messages = line.receive()
-        for message in messages:
-            request = decode(message)
-            run = runners.run if request.template else launcher.run
-            outcome = run(request, doorbell=fds.own_bell, cancelled=line.word)
-            sent = line.send(encode(Answer(request.sequence, outcome)))
-            os.eventfd_write(fds.supervisor_bell, 1)
-            while not sent:
-                os.eventfd_read(fds.own_bell)
-                sent = line.flush()
-                os.eventfd_write(fds.supervisor_bell, 1)
-        if messages:
-            continue  # a bell may have been swallowed while the job ran: look before sleeping
-        if line.partial:
-            os.eventfd_write(fds.supervisor_bell, 1)  # there is room for the rest now
-        launcher.rest()
-        os.eventfd_read(fds.own_bell)
+        need = repeater.serve(repeatable=repeatable)
+        if need == lib.REPEAT_LANDED:
+            member.answer_repeated(repeater.sequence)
+        elif need == lib.REPEAT_MESSAGE:
+            repeatable = member.handle(repeater.message)
+        else:
+            member.handle_pieces()
+            repeatable = False
+
+
+class Member:
+    """What a member does in Python: whatever is not a repetition."""
+
+    def __init__(self, line: Line, launcher: Launcher, runners: Runners, fds: MemberFds) -> None:
+        self._line = line
+        self._launcher = launcher
+        self._runners = runners
+        self._fds = fds
+        self._last: Request
+        self._decode = msgspec.msgpack.Decoder(Request).decode
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def handle(self, message: bytes) -> bool:
+        """Run the job of a request and answer; return whether its launch may be repeated."""
+        self._last = request = self._decode(message)
+        run = self._runners.run if request.template else self._launcher.run
+        self._answer(request.sequence, run(request, doorbell=self._fds.own_bell, cancelled=self._line.word))
+        return not request.template and self._launcher.repeatable
+
+    def answer_repeated(self, sequence: int) -> None:
+        """Answer for a repetition of the last request, which has landed."""
+        self._answer(sequence, self._launcher.repeated(self._last))
+
+    def handle_pieces(self) -> None:
+        """Handle what is there, and the rest of a message of which a part is."""
+        while True:
+            messages = self._line.receive()
+            for message in messages:
+                self.handle(message)
+            if messages:
+                continue  # a bell may have been swallowed while the job ran: look before sleeping
+            if not self._line.partial:
+                return
+            os.eventfd_write(self._fds.supervisor_bell, 1)  # there is room for the rest now
+            self._launcher.rest()
+            os.eventfd_read(self._fds.own_bell)
+
+    def _answer(self, sequence: int, outcome: Outcome) -> None:
+        sent = self._line.send(self._encode(Answer(sequence, outcome)))
+        os.eventfd_write(self._fds.supervisor_bell, 1)
+        while not sent:
+            os.eventfd_read(self._fds.own_bell)
+            sent = self._line.flush()
+            os.eventfd_write(self._fds.supervisor_bell, 1)

@@ -23,6 +23,8 @@ class Lib(Protocol):
     def ring_format(self, ring: Any, capacity: int, /) -> None: ...
     def ring_write(self, ring: Any, capacity: int, data: Any, size: int, /) -> int: ...
     def ring_read(self, ring: Any, capacity: int, data: Any, size: int, /) -> int: ...
+    def ring_put(self, ring: Any, capacity: int, data: Any, size: int, /) -> int: ...
+    def ring_take(self, ring: Any, capacity: int, data: Any, limit: int, /) -> int: ...
     def ring_used(self, ring: Any, capacity: int, /) -> int: ...
     def word_store(self, word: Any, value: int, /) -> None: ...
     def word_load(self, word: Any, /) -> int: ...
@@ -39,6 +41,8 @@ CONTROL = 4096
 HALF = lib.RING_HEAD + CAPACITY
 MESSAGE_LIMIT = 1 << 30
 HEADER = 4
+BUFFER = 64 * 1024
+"""Messages that are larger are read in pieces."""
 
 
 class ProtocolError(Exception):
@@ -56,24 +60,32 @@ class Ring:
     """One direction: bytes in, bytes out, as many as there is room for."""
 
     def __init__(self, base: Any) -> None:
-        self._base = base
+        self.base = base
 
     def format(self) -> None:
         """Empty it; before the other side looks."""
-        lib.ring_format(self._base, CAPACITY)
+        lib.ring_format(self.base, CAPACITY)
 
     def write(self, data: Any) -> int:
         """Write what fits; returns how many bytes that was."""
-        return lib.ring_write(self._base, CAPACITY, ffi.from_buffer(data), len(data))
+        return lib.ring_write(self.base, CAPACITY, ffi.from_buffer(data), len(data))
 
     def read(self, buffer: Any, size: int) -> int:
         """Read at most `size` bytes to a cffi buffer; returns how many there were."""
-        return lib.ring_read(self._base, CAPACITY, buffer, size)
+        return lib.ring_read(self.base, CAPACITY, buffer, size)
+
+    def put(self, data: bytes) -> bool:
+        """Write a whole message, if there is room for it."""
+        return lib.ring_put(self.base, CAPACITY, ffi.from_buffer(data), len(data)) == 1
+
+    def take(self, buffer: Any, limit: int) -> int:
+        """Take a whole message to a cffi buffer and return its size; 0 for none, -1 for one that comes otherwise."""
+        return lib.ring_take(self.base, CAPACITY, buffer, limit)
 
     @property
     def used(self) -> int:
         """Bytes waiting."""
-        return lib.ring_used(self._base, CAPACITY)
+        return lib.ring_used(self.base, CAPACITY)
 
 
 class Line:
@@ -88,7 +100,7 @@ class Line:
             self._out.format()
         self.word = ffi.cast("uint64_t *", base)
         self._unsent: deque[memoryview] = deque()
-        self._buffer = ffi.new("char[]", 64 * 1024)
+        self._buffer = ffi.new("char[]", BUFFER)
         self._received = bytearray()
 
     def close(self) -> None:
@@ -96,12 +108,19 @@ class Line:
         self.word = self._in = self._out = None  # type: ignore[assignment]
         # cffi holds an export of the map until its own object is collected, so the map closes itself
 
+    @property
+    def rings(self) -> tuple[Any, Any]:
+        """The memory of the rings, in and out: for who reads and writes whole messages in C."""
+        return self._in.base, self._out.base
+
     def set_word(self, value: int) -> None:
         """Set the control word, which the other side polls."""
         lib.word_store(self.word, value)
 
     def send(self, payload: bytes) -> bool:
         """Queue a message; returns whether all of it is in the ring already (else call `flush` later)."""
+        if not self._unsent and self._out.put(payload):
+            return True
         self._unsent.append(memoryview(len(payload).to_bytes(HEADER, "big") + payload))
         return self.flush()
 
@@ -119,6 +138,11 @@ class Line:
     def receive(self) -> list[bytes]:
         """Return the messages that are complete by now; raises ProtocolError."""
         messages: list[bytes] = []
+        if not self._received:
+            while (size := self._in.take(self._buffer, BUFFER)) > 0:
+                messages.append(ffi.buffer(self._buffer, size)[:])
+            if size == 0:
+                return messages
         while size := self._in.read(self._buffer, len(self._buffer)):
             self._received += ffi.buffer(self._buffer, size)
             self._split(messages)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol
 
 import msgspec
 
@@ -24,9 +23,6 @@ from maelstrom_worker.member import Answer, MemberFds, MemberSettings
 from maelstrom_worker.nursery import Nursery, Stillborn
 from maelstrom_worker.ring import Line, ProtocolError, create_memory
 from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
-
-if TYPE_CHECKING:
-    import asyncio
 
 Report = Callable[[Outcome], object]
 OnStart = Callable[[], object]
@@ -72,11 +68,7 @@ class _Member(msgspec.Struct):
 
 
 class Supervisor:
-    """Runs jobs on `slots` slots. The nursery must be alive, and is closed at the end.
-
-    In asyncio it is an async context manager with `submit`, `cancel`, `is_running`; elsewhere there are `open`, `start`
-    and `close`.
-    """
+    """Runs jobs on `slots` slots, between `open` and `close`. The nursery must be alive, and is closed at the end."""
 
     def __init__(self, nursery: Nursery, *, slots: int) -> None:
         self.slots = slots
@@ -84,7 +76,6 @@ class Supervisor:
         self._scheduler = Scheduler(slots)
         self._memory = memory_for(slots)
         self._tasks: dict[JobId, _Task] = {}
-        self._ids: dict[asyncio.Future[Outcome], JobId] = {}
         self._members: dict[tuple[Slot, bool], _Member] = {}
         self._by_number: dict[int, _Member] = {}
         self._last_job = self._last_member = 0
@@ -94,15 +85,6 @@ class Supervisor:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Answer).decode
         self._loop: Loop
-
-    async def __aenter__(self) -> Self:
-        import asyncio
-
-        self.open(asyncio.get_running_loop())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
 
     def open(self, loop: Loop) -> None:
         """Begin. Raises HostError where this host does not allow what a container needs."""
@@ -123,38 +105,32 @@ class Supervisor:
         for job in list(self._tasks):
             self._answer(job, Cancelled())
 
-    def start(self, job: Job, report: Report, on_start: OnStart | None = None) -> JobId:
-        """Run a job; `report` is called once, with its outcome, and `on_start` before, when a slot takes the job."""
+    def new_id(self) -> JobId:
+        """Return what a job may be called."""
         self._last_job += 1
-        identity = JobId(self._last_job)
+        return JobId(self._last_job)
+
+    def start(self, job: Job, report: Report, on_start: OnStart | None = None, identity: JobId | None = None) -> JobId:
+        """Run a job; `report` is called once, with its outcome, and `on_start` before, when a slot takes the job.
+
+        The identity is a new one, unless it is given.
+        """
+        if identity is None:
+            identity = self.new_id()
         self._tasks[identity] = _Task(job, report, on_start)
         estimate = job.estimated_duration
         effects = self._scheduler.submit(identity, priority=job.priority, estimate=estimate, group=job.template)
         self._apply(effects)
         return identity
 
-    def submit(self, job: Job, *, on_start: OnStart | None = None) -> asyncio.Future[Outcome]:
-        """Run a job; the future has its outcome, and only an outcome: it never fails. Cancel through `cancel`.
-
-        `on_start` is called when a slot takes the job.
-        """
-        import asyncio
-
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        identity = self.start(job, partial(self._settle, future), on_start)
-        if not future.done():
-            self._ids[future] = identity
-        return future
-
-    def cancel(self, future: asyncio.Future[Outcome]) -> None:
+    def cancel(self, identity: JobId) -> None:
         """Stop a job: its outcome will be `Cancelled`, unless it has one already."""
-        if (identity := self._ids.get(future)) is not None:
-            self._apply(self._scheduler.cancel(identity))
+        self._apply(self._scheduler.cancel(identity))
 
-    def is_running(self, future: asyncio.Future[Outcome]) -> bool:
-        """Tell whether the job was handed to a member and has no outcome yet."""
-        identity = self._ids.get(future)
-        return identity is not None and self._tasks[identity].started
+    def is_running(self, identity: JobId) -> bool:
+        """Tell whether a job was handed to a member and has no outcome yet."""
+        task = self._tasks.get(identity)
+        return task is not None and task.started
 
     def member_pids(self) -> list[int]:
         """Return the process ids of the live members."""
@@ -190,9 +166,9 @@ class Supervisor:
             container = self._packed[job.container] = self._encode(job.container)
         return Request(
             sequence=identity,
+            arguments=job.arguments if job.template is None else (),
             container=container,
             program=job.program,
-            arguments=job.arguments if job.template is None else (),
             environment=job.environment if job.template is None else (),
             working_directory=job.working_directory,
             timeout=job.timeout,
@@ -275,16 +251,13 @@ class Supervisor:
                 self._finish(JobId(answer.sequence), answer.outcome)
 
     def _finish(self, identity: JobId, outcome: Outcome) -> None:
-        self._answer(identity, outcome)
+        # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
+        task = self._tasks.pop(identity)
         self._apply(self._scheduler.finished(identity))
+        task.report(outcome)
 
     def _answer(self, identity: JobId, outcome: Outcome) -> None:
         self._tasks.pop(identity).report(outcome)
-
-    def _settle(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
-        self._ids.pop(future, None)
-        if not future.done():
-            future.set_result(outcome)
 
     def _on_nursery(self) -> None:
         try:

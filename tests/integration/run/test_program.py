@@ -125,3 +125,9 @@ def test_one_loads_no_more_than_it_needs():
     script = "from tests.unit.run.fake import FakeBackend; from maelstrom_run.cli import run_cli\n"
     script += "run_cli(['true'], FakeBackend())"
     assert not {"rich", "uvloop", "tomllib", "elftools", "sqlite3", "maelstrom_run.stream"} & imported(script)
+
+
+def test_a_stream_needs_no_asyncio():
+    script = "from tests.unit.run.fake import FakeBackend; from maelstrom_run.cli import run_cli\n"
+    script += "run_cli(['--file', '/dev/null'], FakeBackend()); import maelstrom_client.callbacks"
+    assert not {"asyncio", "concurrent.futures", "logging", "ssl", "subprocess", "uvloop"} & imported(script)

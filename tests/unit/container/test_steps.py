@@ -68,6 +68,11 @@ def test_what_lies_on_a_fresh_mount_comes_after_it() -> None:
     assert steps[2:-1] == [Mount("tmpfs", "/tmp", "size=1,mode=1777"), fresh[1], Attach("scaffold/1", "/tmp/a")]
 
 
+def test_a_job_begins_in_a_root_that_covers_the_old_one_already() -> None:
+    layout = Layout(writable=False, cover=True, units=(Unit("root/usr", "/usr"),), fresh=(PROC, TMP), covered=True)
+    assert job_steps(layout, memory=4096) == [PROC, Mount("tmpfs", "/tmp", "size=4096,mode=1777")]
+
+
 def test_a_template_covers_the_proc_of_the_outer_sandbox_and_keeps_what_its_forks_are_made_of() -> None:
     layout = Layout(writable=True, cover=False, units=(), fresh=(PROC, Protect("/proc/sys")))
     steps = template_steps(layout, memory=1, protect=False)

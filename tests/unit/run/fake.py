@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import signal
-from collections.abc import Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from maelstrom_core.config import LocalConfig
-from maelstrom_core.errors import InfrastructureError, SpecError
+from maelstrom_core.errors import SpecError
 from maelstrom_core.job import (
     Cancelled,
     Effects,
@@ -24,6 +25,7 @@ from maelstrom_core.job import (
     TimedOut,
 )
 from maelstrom_core.spec import ContainerSpec, HostLayer, JobSpec
+from maelstrom_worker.blocking import BlockingLoop
 
 
 def outcome_of(spec: JobSpec) -> Outcome:
@@ -53,13 +55,15 @@ def outcome_of(spec: JobSpec) -> Outcome:
 
 
 class FakeClient:
-    """`spec-error` is refused; `hold` waits for the test; `broken` fails in the machinery; others end at once."""
+    """`spec-error` is refused; `hold` waits for the test; others end at the next turn of the loop."""
 
     def __init__(self) -> None:
         self.specs: list[JobSpec] = []
         self.containers: dict[str, ContainerSpec] = {}
         self.limits: list[int] = []
-        self.held: list[asyncio.Future[Outcome]] = []
+        self.held: list[Callable[[Outcome], object]] = []
+        self.due: list[Callable[[], object]] = []
+        self.idle: Callable[[], object] = lambda: None
         self.config: LocalConfig | None = None
 
     def add_container(self, name: str, spec: ContainerSpec) -> ContainerSpec | None:
@@ -67,19 +71,23 @@ class FakeClient:
         self.containers[name] = spec
         return old
 
-    def submit(self, spec: JobSpec, *, stdin: bytes = b"", inline_limit: int = 0) -> asyncio.Future[Outcome]:
+    def start(self, spec: JobSpec, report: Callable[[Outcome], object], *, inline_limit: int = 0) -> None:
         if spec.program == "spec-error":
             raise SpecError("there is no container `x` to be a parent", hint="did you mean `y`?")
         self.specs.append(spec)
         self.limits.append(inline_limit)
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         if spec.program == "hold":
-            self.held.append(future)
-        elif spec.program == "broken":
-            future.set_exception(InfrastructureError("the pool is gone"))
+            self.held.append(report)
         else:
-            future.set_result(outcome_of(spec))
-        return future
+            self.due.append(partial(report, outcome_of(spec)))
+
+    def turn(self, *, wait: bool) -> None:
+        """Tell what is due; where nothing is, and that is waited for, the test ends what it holds."""
+        due, self.due = self.due, []
+        for tell in due:
+            tell()
+        if wait and not due:
+            self.idle()
 
 
 class FakeSingle:
@@ -101,10 +109,13 @@ class FakeBackend:
     def __init__(self) -> None:
         self.client = FakeClient()
 
-    @asynccontextmanager
-    async def open_client(self, config: LocalConfig, project_directory: Path):
+    @contextmanager
+    def open_client(self, config: LocalConfig, project_directory: Path, loop: BlockingLoop):
         self.client.config = config
+        bell = os.eventfd(1)  # has each turn of the loop tell what is due
+        loop.add_reader(bell, partial(self.client.turn, wait=False))
         yield self.client
+        os.close(bell)
 
     @contextmanager
     def open_single(self, config: LocalConfig, project_directory: Path):

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from maelstrom_core.job import Effects, Exited, Output
+from maelstrom_core.job import Cancelled, Effects, Exited, Output
 from maelstrom_core.spec import ContainerSpec
 from maelstrom_run.present import ExitCode, Printer
-from maelstrom_run.stream import Stream, StreamOptions
+from maelstrom_run.stream import BURST, Stream, StreamOptions
 from tests.unit.run.fake import FakeClient
-
-
-async def turns(count: int) -> None:
-    """Let the loop go round: enough for everything that waits for nothing."""
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 class Run:
@@ -30,23 +23,18 @@ class Run:
         self.client = FakeClient()
         self.stdout, self.stderr = io.BytesIO(), io.BytesIO()
         printer = Printer(self.stdout, self.stderr)
-        self.stream = Stream(self.client, printer, StreamOptions(**options))
+        self.stream = Stream(self.client, printer, StreamOptions(**options), self.client.turn)
 
     def of(self, *documents: object) -> int:
         """Run documents (texts as they are), one chunk each; jobs that are held end last."""
 
-        async def chunks() -> AsyncIterator[bytes]:
-            for document in documents:
-                yield (document if isinstance(document, str) else json.dumps(document)).encode()
+        def end_one() -> None:
+            report = self.client.held.pop()
+            report(Exited(len(self.client.held) + 1, Effects(stdout=Output(b"held\n"))))
 
-        async def main() -> int:
-            task = asyncio.ensure_future(self.stream.run(chunks()))
-            await turns(100)
-            for future in reversed(self.client.held):
-                future.set_result(Exited(len(self.client.held), Effects(stdout=Output(b"held\n"))))
-            return await task
-
-        return asyncio.run(main())
+        self.client.idle = end_one
+        chunks = ((item if isinstance(item, str) else json.dumps(item)).encode() for item in documents)
+        return self.stream.run(chunks)
 
     @property
     def errors(self) -> str:
@@ -97,7 +85,6 @@ def test_mi5_mi17_exit_code_is_the_first_failure_in_order_of_completion():
         (job("missing"), "job 1: execution error: program `missing` does not exist\n  hint: look at the layers\n"),
         (job("lost"), "job 1: system error: the worker died\n"),
         (job("cancelled"), "job 1: cancelled\n"),
-        (job("broken"), "job 1: the pool is gone\n"),
         (job("spec-error"), "job 1: there is no container `x` to be a parent\n  hint: did you mean `y`?\n"),
     ],
 )
@@ -170,40 +157,39 @@ def test_reading_pauses_while_too_many_jobs_are_unfinished():
     run = Run(backlog=2)
     seen: list[int] = []
 
-    async def main() -> int:
-        async def chunks() -> AsyncIterator[bytes]:
-            yield json.dumps(job("hold")).encode() * 3
-
-        task = asyncio.ensure_future(run.stream.run(chunks()))
-        await turns(20)
+    def idle() -> None:
         seen.append(len(run.client.specs))
-        run.client.held[0].set_result(Exited(0, Effects()))
-        await turns(20)
-        seen.append(len(run.client.specs))
-        for future in run.client.held[1:]:
-            future.set_result(Exited(0, Effects()))
-        return await task
+        run.client.held.pop(0)(Exited(0, Effects()))
 
-    assert asyncio.run(main()) == 0
-    assert seen == [2, 3]
+    run.client.idle = idle
+    assert run.stream.run(iter([json.dumps(job("hold")).encode() * 3])) == 0
+    assert seen == [2, 3, 3]
 
 
-def test_cancelled_stream_is_silent_about_its_jobs():
+def test_results_get_their_turn_while_a_large_chunk_is_read():
+    run = Run()
+    finished: list[int] = []
+    turn = run.client.turn
+
+    def watched(*, wait: bool) -> None:
+        finished.append(len(run.client.due))
+        turn(wait=wait)
+
+    run.stream = Stream(run.client, Printer(run.stdout, run.stderr), StreamOptions(), watched)
+    assert run.of(json.dumps(job("true")) * (3 * BURST)) == 0
+    assert finished == [BURST, BURST, BURST]
+
+
+def test_interrupted_stream_is_silent_about_its_jobs():
     run = Run()
 
-    async def main() -> None:
-        async def chunks() -> AsyncIterator[bytes]:
-            yield json.dumps(job("hold")).encode()
+    def interrupt() -> None:
+        raise KeyboardInterrupt
 
-        task = asyncio.ensure_future(run.stream.run(chunks()))
-        await turns(20)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        run.client.held[0].cancel()
-        await asyncio.sleep(0)
-
-    asyncio.run(main())
+    run.client.idle = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run.stream.run(iter([json.dumps(job("hold")).encode()]))
+    run.client.held[0](Cancelled())
     assert run.errors == ""
 
 
@@ -215,15 +201,14 @@ class Broken(io.BytesIO):
 def test_broken_output_ends_the_stream_even_while_it_waits_for_input():
     client = FakeClient()
 
-    async def main() -> int:
-        async def chunks() -> AsyncIterator[bytes]:
-            yield json.dumps(job("print", "a", "")).encode()
-            await asyncio.get_running_loop().create_future()
+    def chunks() -> Iterator[bytes]:
+        yield json.dumps(job("print", "a", "")).encode()
+        while True:
+            client.turn(wait=True)
 
-        return await Stream(client, Printer(Broken(), io.BytesIO()), StreamOptions()).run(chunks())
-
+    stream = Stream(client, Printer(Broken(), io.BytesIO()), StreamOptions(), client.turn)
     with pytest.raises(BrokenPipeError):
-        asyncio.run(main())
+        stream.run(chunks())
 
 
 def test_memory_of_the_number_of_jobs_is_all_that_grows():

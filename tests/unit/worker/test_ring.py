@@ -62,8 +62,8 @@ def test_a_part_of_a_message_is_kept_until_the_rest_comes() -> None:
 
 def test_an_impossible_length_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = pair()
-    monkeypatch.setattr(ring, "MESSAGE_LIMIT", 10)
-    one.send(b"x" * 11)
+    monkeypatch.setattr(ring, "MESSAGE_LIMIT", ring.BUFFER)
+    one.send(b"x" * (ring.BUFFER + 1))
     with pytest.raises(ProtocolError):
         other.receive()
 

@@ -1,0 +1,195 @@
+"""The client for any event loop: takes job specifications, tells outcomes by a call. Today's back end is this machine.
+
+A specification is collapsed and its environment evaluated once; its layers are built once, in threads; after that a
+job with an equal container goes straight to the supervisor. `client.Client` is the same for asyncio, with futures.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Self
+
+import msgspec
+
+from maelstrom_client.background import Background
+from maelstrom_client.ready import ClientOptions, Ready, failure, job_of, make_ready
+from maelstrom_container.store import LayerStore
+from maelstrom_core.collapse import FlatContainer, collapse
+from maelstrom_core.environment import client_lookup, evaluate
+from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, RealisedLayer
+from maelstrom_core.spec import ContainerSpec, JobSpec
+from maelstrom_worker.job_queue import JobId
+from maelstrom_worker.nursery import Nursery
+from maelstrom_worker.supervisor import Loop, OnStart, Report, Supervisor
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    """A job whose container is not ready."""
+
+    spec: JobSpec
+    report: Report
+    stdin: bytes
+    inline_limit: int
+    on_start: OnStart | None
+
+
+class _Making(msgspec.Struct):
+    """A container that is being made ready, and the jobs that wait for it."""
+
+    flat: FlatContainer
+    environment: tuple[str, ...]
+    parts: list[tuple[RealisedLayer, ...] | None]
+    jobs: list[JobId] = []
+    over: bool = False
+
+
+class CallbackClient:
+    """Runs jobs, between `open` and `close`; after that everything it started is gone."""
+
+    def __init__(self, nursery: Nursery, options: ClientOptions) -> None:
+        # Pool members live in another current directory.
+        self._project = options.project_directory.absolute()
+        self._options = options
+        self._supervisor = Supervisor(nursery, slots=options.slots)
+        self._containers: dict[str, ContainerSpec] = {}
+        self._ready: dict[bytes, Ready] = {}
+        self._making: dict[bytes, _Making] = {}
+        self._waiting: dict[JobId, _Waiting] = {}
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._store: LayerStore
+        self._background: Background
+
+    def open(self, loop: Loop) -> None:
+        """Start the pool and open the cache.
+
+        Raises UserError where the cache directory cannot be used, HostError where this host allows no containers.
+        """
+        self._supervisor.open(loop)
+        try:
+            options = self._options
+            self._store = LayerStore(options.cache_root.absolute(), target_size=options.cache_size)
+        except BaseException:
+            self._supervisor.close()
+            raise
+        self._background = Background(loop)
+
+    @contextmanager
+    def opened(self, loop: Loop) -> Iterator[Self]:
+        """Open it for a `with` block."""
+        self.open(loop)
+        try:
+            yield self
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop every job and answer it; wait until every process and thread is gone."""
+        for identity in list(self._waiting):
+            self.cancel(identity)
+        self._supervisor.close()
+        self._background.close()
+        self._store.close()
+
+    def add_container(self, name: str, spec: ContainerSpec) -> ContainerSpec | None:
+        """Make a container known as a parent by name; returns the one it replaces."""
+        previous = self._containers.get(name)
+        self._containers[name] = spec
+        # A parent may mean something else now; jobs that wait already keep what it meant.
+        self._ready.clear()
+        self._making.clear()
+        return previous
+
+    def start(
+        self,
+        spec: JobSpec,
+        report: Report,
+        *,
+        stdin: bytes = b"",
+        inline_limit: int = DEFAULT_INLINE_LIMIT,
+        on_start: OnStart | None = None,
+    ) -> JobId:
+        """Run a job; `report` is called once, with its outcome. Raises SpecError for a wrong specification.
+
+        `on_start` is called when a slot takes the job.
+        """
+        key = self._encode(spec.container)
+        ready = self._ready.get(key)
+        if ready is not None:
+            return self._supervisor.start(job_of(spec, ready, stdin, inline_limit), report, on_start)
+        making = self._making.get(key)
+        if making is None:
+            making = self._make(key, spec.container)
+        identity = self._supervisor.new_id()
+        self._waiting[identity] = _Waiting(spec, report, stdin, inline_limit, on_start)
+        making.jobs.append(identity)
+        return identity
+
+    def cancel(self, identity: JobId) -> None:
+        """Stop a job; its outcome becomes `Cancelled` unless it has one already."""
+        waiting = self._waiting.pop(identity, None)
+        if waiting is None:
+            self._supervisor.cancel(identity)
+        else:
+            waiting.report(Cancelled())
+
+    def is_running(self, identity: JobId) -> bool:
+        """Tell whether a job has been handed to a slot and has no outcome yet."""
+        return self._supervisor.is_running(identity)
+
+    def _make(self, key: bytes, container: ContainerSpec) -> _Making:
+        flat = collapse(container, self._containers)
+        environment = evaluate(flat.environment, client_lookup(os.environ))
+        making = self._making[key] = _Making(flat, environment, [None] * len(flat.layers))
+        for index, layer in enumerate(flat.layers):
+            build = partial(self._store.realise, layer, project_directory=self._project)
+            self._background.run(build, partial(self._built, key, making, index))
+        if not flat.layers:
+            self._background.run(lambda: None, lambda *_: self._made(key, making, ()))
+        return making
+
+    def _built(
+        self,
+        key: bytes,
+        making: _Making,
+        index: int,
+        layers: tuple[RealisedLayer, ...] | None,
+        error: BaseException | None,
+    ) -> None:
+        """Take note of a layer; the last one, or the first that failed, decides about the container."""
+        if making.over:
+            return
+        making.parts[index] = layers
+        if error is not None:
+            self._failed(key, making, error)
+        elif all(part is not None for part in making.parts):
+            self._made(key, making, tuple(layer for part in making.parts if part for layer in part))
+
+    def _made(self, key: bytes, making: _Making, layers: tuple[RealisedLayer, ...]) -> None:
+        ready = make_ready(making.flat, layers, making.environment, self._project)
+        if self._end(key, making):
+            self._ready[key] = ready
+        for identity, job in self._take(making):
+            whole = job_of(job.spec, ready, job.stdin, job.inline_limit)
+            self._supervisor.start(whole, job.report, job.on_start, identity)
+
+    def _failed(self, key: bytes, making: _Making, error: BaseException) -> None:
+        self._end(key, making)
+        outcome = failure(error)
+        for _, job in self._take(making):
+            job.report(outcome)
+
+    def _end(self, key: bytes, making: _Making) -> bool:
+        """Note that the making is over; tell whether its result is still what its container means."""
+        making.over = True
+        if self._making.get(key) is not making:
+            return False
+        del self._making[key]
+        return True
+
+    def _take(self, making: _Making) -> list[tuple[JobId, _Waiting]]:
+        """Return the jobs that still wait, which they do no longer; those that were cancelled are gone."""
+        taken = [(identity, self._waiting.pop(identity, None)) for identity in making.jobs]
+        return [(identity, job) for identity, job in taken if job is not None]

@@ -1,0 +1,22 @@
+/* What Python sees of repeat.c (read by cffi). The functions of the launcher come as pointers: it is another library. */
+
+/* All of it belongs to one member. `launch` and `landing` are those of launch.h, as the last launch left them. */
+struct repeat {
+    void *in, *out;          /* rings of `capacity` bytes */
+    uint64_t capacity;
+    int own_bell, other_bell;
+    void *launch, *landing, *launch_function, *rest_function;
+    int armed;               /* whether the last request may be repeated: for Python to say */
+    uint64_t sequence;       /* of the last one that was */
+    uint64_t size, limit;    /* of the message, and of its buffer */
+    char *message;
+    uint64_t tail, tail_size; /* where in the last request that was read here stands what is to be equal, if anywhere */
+    char *last, *strings;    /* buffers as large as that of the message: the last request, and packed arguments */
+};
+
+enum { REPEAT_MESSAGE, REPEAT_PIECES, REPEAT_LANDED };
+
+/* Runs what equals the last request but for its arguments, and answers; sleeps while nothing comes. Returns when Python
+ * is needed: for a message (REPEAT_MESSAGE), for one that comes in pieces (REPEAT_PIECES), or for a landing that is not
+ * of the plain kind, or whose answer does not fit (REPEAT_LANDED). */
+int repeat_serve(struct repeat *repeat);

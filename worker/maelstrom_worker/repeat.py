@@ -1,0 +1,58 @@
+"""The short way of a pool member as Python sees it: see repeat.h."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from maelstrom_container.launcher import Launcher
+from maelstrom_worker.ring import BUFFER, CAPACITY, Line, ffi
+from maelstrom_worker.ring import lib as _lib
+
+
+class Lib(Protocol):
+    """The function and constants of repeat.h."""
+
+    REPEAT_MESSAGE: int
+    REPEAT_PIECES: int
+    REPEAT_LANDED: int
+
+    def repeat_serve(self, repeat: Any, /) -> int: ...
+
+
+lib = cast("Lib", _lib)
+
+
+class Repeater:
+    """Runs what differs from the last request in its arguments only, and gives everything else to Python."""
+
+    def __init__(self, line: Line, launcher: Launcher, *, own_bell: int, supervisor_bell: int) -> None:
+        self._keep = line, launcher  # whose memory it uses
+        self._repeat = repeat = ffi.new("struct repeat *")
+        self._memory = [ffi.new("char[]", BUFFER) for _ in range(3)]
+        repeat.message, repeat.last, repeat.strings = self._memory
+        repeat.limit = BUFFER
+        ends = line.rings
+        setattr(repeat, "in", ends[0])  # a word of Python
+        repeat.out, repeat.capacity = ends[1], CAPACITY
+        repeat.own_bell, repeat.other_bell = own_bell, supervisor_bell
+        launch, landing, function, rest = (ffi.cast("void *", address) for address in launcher.pointers())
+        repeat.launch, repeat.landing = launch, landing
+        repeat.launch_function, repeat.rest_function = function, rest
+
+    def serve(self, *, repeatable: bool) -> int:
+        """Run and answer requests until Python is needed, and return what for; sleep while there are none.
+
+        `repeatable` is whether the last message was a request whose launch may be repeated.
+        """
+        self._repeat.armed = repeatable
+        return lib.repeat_serve(self._repeat)
+
+    @property
+    def message(self) -> bytes:
+        """The message that Python is to handle."""
+        return cast("bytes", ffi.buffer(self._repeat.message, self._repeat.size)[:])
+
+    @property
+    def sequence(self) -> int:
+        """The number of the request that was launched last."""
+        return cast("int", self._repeat.sequence)
