@@ -9,7 +9,9 @@ TEMPLATE_PARTS = (
     "template_files",
     "template_fork",
     "template_look",
+    "template_maps",
     "template_memory",
+    "template_point",
     "template_rewind",
     "template_runner",
 )
@@ -19,7 +21,7 @@ template = Extension(
     "maelstrom_container._template",
     [f"{FOLDER}/{name}.c" for name in TEMPLATE_PARTS],
     include_dirs=[FOLDER],
-    depends=[f"{FOLDER}/{name}.h" for name in ("launch", "raw", "steps", "template", "template_internal")],
+    depends=[f"{FOLDER}/{name}.h" for name in ("launch", "raw", "steps", "template", "template_internal", "template_rewind")],
     extra_compile_args=[
         *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"),
         # nothing that calls for a C library, neither by the compiler's own idea

@@ -10,13 +10,6 @@
 #define DIRECTORIES_LIMIT 32
 #define NO_LINK 0x100 /* AT_SYMLINK_NOFOLLOW */
 
-struct entry { /* struct linux_dirent64 */
-    uint64_t inode, offset;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
 /* A directory in which nothing is to be made. */
 struct directory {
     int fd;

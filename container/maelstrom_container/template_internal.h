@@ -59,9 +59,21 @@ struct result {
     int64_t cpu_user, cpu_system;   /* of the process and the first one, that are no part of the present job */
 };
 
-/* A piece of memory. */
+struct entry { /* struct linux_dirent64 */
+    uint64_t inode, offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+/* A piece of memory, and pieces that have to be unmapped. */
 struct piece {
     uint64_t start, size;
+};
+
+struct surplus {
+    int count;
+    struct piece pieces[SURPLUS_LIMIT];
 };
 
 struct state {
@@ -150,5 +162,18 @@ static inline int begins(const char *at, const char *word)
 int memory_take(int pid, int proc);
 int memory_compare(const struct rusage *usage, long resident);
 int memory_put_back(void);
-int memory_surplus(const struct piece **pieces);
+const struct surplus *memory_surplus(void);
+
+/* template_maps.c. */
+/* One line of the maps: where, and the rest of it from the permissions on. */
+struct mapping {
+    uint64_t start, end, offset;
+    const char *rest, *name; /* `rest`: permissions, five characters with the blank; `name`: after the offset */
+};
+
+/* Reads a line; returns where the next one begins. */
+const char *take_mapping(const char *at, const char *end, struct mapping *mapping);
+
+/* Returns 1 where all that was mapped is there; says what has been mapped besides. */
+int compare_maps(const char *was, long was_size, const char *is, long is_size, struct surplus *surplus);
 #endif

@@ -130,13 +130,6 @@ static int add_descriptor(uint64_t *sum, int proc, const char *number)
     return add_file(sum, proc, name);
 }
 
-struct entry {
-    uint64_t inode, offset;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
 static int add_descriptors(uint64_t *sum, int proc)
 {
     _Alignas(8) char listing[DESCRIPTORS_LIMIT * 32];

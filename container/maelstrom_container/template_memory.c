@@ -30,7 +30,7 @@ struct workspace {
     struct range ranges[RANGES_LIMIT];
     uint64_t entries[CHUNK];
     uint64_t saved_at[SAVED_LIMIT], dirty[DIRTY_LIMIT];
-    struct piece surplus[SURPLUS_LIMIT];
+    struct surplus surplus;
     unsigned char present[PAGES_LIMIT / 8];
     char maps[MAPS_LIMIT], maps_now[MAPS_LIMIT];
     char saved[SAVED_LIMIT * PAGE];
@@ -39,7 +39,7 @@ struct workspace {
 static struct {
     struct workspace *work;
     long maps_size;
-    int range_count, saved_count, dirty_count, surplus_count;
+    int range_count, saved_count, dirty_count;
     int pid, maps, pagemap;
     int is_known;       /* which pages are dirty, as of the two numbers below */
     long faults, resident;
@@ -71,140 +71,30 @@ static long read_whole(int fd, char *to, uint64_t limit)
     return TOO_LARGE;
 }
 
-static uint64_t take_number(const char **at)
-{
-    uint64_t value = 0;
-    for (;; (*at)++) {
-        if (**at >= '0' && **at <= '9')
-            value = value << 4 | (uint64_t)(**at - '0');
-        else if (**at >= 'a' && **at <= 'f')
-            value = value << 4 | (uint64_t)(**at - 'a' + 10);
-        else
-            return value;
-    }
-}
-
-static const char *line_end(const char *at, const char *end)
-{
-    while (at < end && *at != '\n')
-        at++;
-    return at;
-}
-
 /* Takes down the ranges that are the job's own and may be written. Returns 0 where there is memory that is shared with
  * others, for what is written there cannot be put back. */
 static int take_ranges(void)
 {
     struct workspace *work = memory.work;
     const char *at = work->maps, *end = at + memory.maps_size;
+    struct mapping mapping;
     uint64_t pages = 0;
     memory.range_count = 0;
     while (at < end) {
-        const char *after = line_end(at, end);
-        uint64_t start = take_number(&at);
-        at++;
-        uint64_t stop = take_number(&at);
-        at++; /* rwxp */
-        if (at[1] == 'w' && at[3] == 's' && start != (uint64_t)state.shared)
+        at = take_mapping(at, end, &mapping);
+        int is_private = mapping.rest[3] == 'p';
+        if (mapping.rest[1] != 'w' || mapping.start == (uint64_t)state.shared)
+            continue;
+        struct range *last = &work->ranges[memory.range_count - 1];
+        if (is_private && memory.range_count && last->end == mapping.start)
+            last->end = mapping.end;
+        else if (is_private && memory.range_count < RANGES_LIMIT)
+            work->ranges[memory.range_count++] = (struct range){mapping.start, mapping.end, pages};
+        else
             return 0;
-        if (at[1] == 'w' && at[3] == 'p') {
-            struct range *last = &work->ranges[memory.range_count - 1];
-            if (memory.range_count && last->end == start) {
-                last->end = stop;
-            } else {
-                if (memory.range_count == RANGES_LIMIT)
-                    return 0;
-                work->ranges[memory.range_count++] = (struct range){start, stop, pages};
-            }
-            pages += (stop - start) / PAGE;
-        }
-        at = after + 1;
+        pages += (mapping.end - mapping.start) / PAGE;
     }
     return pages <= PAGES_LIMIT;
-}
-
-/* One line of the maps: where, and the rest of it from the permissions on. */
-struct mapping {
-    uint64_t start, end, offset;
-    const char *rest, *name; /* `rest`: permissions, five characters with the blank; `name`: after the offset */
-};
-
-static const char *take_mapping(const char *at, const char *end, struct mapping *mapping)
-{
-    const char *after = line_end(at, end);
-    mapping->start = take_number(&at);
-    at++;
-    mapping->end = take_number(&at);
-    mapping->rest = ++at;
-    at += 5;
-    mapping->offset = take_number(&at);
-    mapping->name = at;
-    return after + 1;
-}
-
-static int is_of_file(const struct mapping *mapping)
-{
-    const char *none = " 00:00 0", *at = mapping->name;
-    while (*none && *none == *at)
-        none++, at++;
-    return *none || (*at != ' ' && *at != '\n');
-}
-
-/* Whether two mappings are pieces of the same thing. */
-static int is_same_kind(const struct mapping *was, const struct mapping *is)
-{
-    for (int index = 0; index < 4; index++)
-        if (was->rest[index] != is->rest[index])
-            return 0;
-    const char *one = was->name, *other = is->name;
-    for (; *one == *other; one++, other++)
-        if (*one == '\n')
-            return !is_of_file(was) || is->offset - is->start == was->offset - was->start;
-    return 0;
-}
-
-static int note_surplus(uint64_t start, uint64_t end)
-{
-    if (start >= end)
-        return 1;
-    if (memory.surplus_count == SURPLUS_LIMIT)
-        return 0;
-    memory.work->surplus[memory.surplus_count++] = (struct piece){start, end - start};
-    return 1;
-}
-
-/* Everything that was mapped at the point must be there; what has been mapped since is to be unmapped. */
-static int compare_maps(const char *is, const char *is_end)
-{
-    const char *was = memory.work->maps, *was_end = was + memory.maps_size;
-    struct mapping before = {.end = 0}, now = {.end = 0};
-    uint64_t covered = 0; /* up to here `before` has been found again */
-    memory.surplus_count = 0;
-    if (was < was_end)
-        was = take_mapping(was, was_end, &before), covered = before.start;
-    while (is < is_end) {
-        is = take_mapping(is, is_end, &now);
-        while (now.start < now.end) {
-            if (before.end == 0 || now.end <= before.start) { /* past the last one, or in front of the next */
-                if (!note_surplus(now.start, now.end))
-                    return 0;
-                break;
-            }
-            if (now.start < before.start && !note_surplus(now.start, before.start))
-                return 0;
-            if (now.start > covered || !is_same_kind(&before, &now))
-                return 0;
-            covered = now.end < before.end ? now.end : before.end;
-            if (covered < before.end)
-                break;
-            now.offset += before.end - now.start;
-            now.start = before.end;
-            before.end = 0;
-            if (was < was_end)
-                was = take_mapping(was, was_end, &before), covered = before.start;
-        }
-    }
-    return before.end == 0;
 }
 
 static int maps_can_be_restored(void)
@@ -212,7 +102,7 @@ static int maps_can_be_restored(void)
     long size = read_whole(memory.maps, memory.work->maps_now, MAPS_LIMIT);
     if (size < 0)
         return 0;
-    memory.surplus_count = 0;
+    memory.work->surplus.count = 0;
     if (size == memory.maps_size) {
         const uint64_t *one = (const uint64_t *)memory.work->maps, *other = (const uint64_t *)memory.work->maps_now;
         long at = 0;
@@ -223,7 +113,7 @@ static int maps_can_be_restored(void)
         if (at == size)
             return 1;
     }
-    return compare_maps(memory.work->maps_now, memory.work->maps_now + size);
+    return compare_maps(memory.work->maps, memory.maps_size, memory.work->maps_now, size, &memory.work->surplus);
 }
 
 static int is_dirty(uint64_t entry)
@@ -369,11 +259,10 @@ int memory_compare(const struct rusage *usage, long resident)
     return memory.is_known;
 }
 
-/* Returns how many pieces have been mapped since the point; the job has to unmap them. */
-int memory_surplus(const struct piece **pieces)
+/* Returns what has been mapped since the point; the job has to unmap it. */
+const struct surplus *memory_surplus(void)
 {
-    *pieces = memory.work->surplus;
-    return memory.surplus_count;
+    return &memory.work->surplus;
 }
 
 /* Returns 1 when the job's memory is what it was. */

@@ -7,27 +7,11 @@
  * ended like any other, and its runner forks again.
  *
  * What decides is what the kernel shows of the job, never what the job says; the job has no rights over who looks. */
-#include "template_internal.h"
+#include "template_rewind.h"
 
 #define FRUITLESS 8  /* points in a row that were never gone back to: then they are not worth their time */
 #define TRY_AGAIN 16 /* jobs later */
-#define SIGNALS 64
 #define CHILDREN_LIMIT 32
-
-enum stop { RUNNING, AT_POINT, AT_END };
-enum use { NO_POINT, POINT, POINT_TAKEN }; /* whether a job is to stop at its point, and whether it can be put back */
-
-/* Of one runner and its jobs; mapped by all of them, and so not put back. */
-struct shared {
-    uint64_t stack; /* of the job, at its point */
-    enum stop state;
-    enum use use;
-    int code, rounds;
-    int surplus_count;
-    struct piece surplus[SURPLUS_LIMIT]; /* mapped since the point */
-    uint64_t payload_size;
-    char payload[TEMPLATE_INLINE];
-};
 
 static struct {
     enum use use; /* what the job cannot change */
@@ -36,138 +20,6 @@ static struct {
     uint64_t before; /* how the job looked at its point */
     int64_t cpu_user, cpu_system;
 } rewinding = {.proc = -1};
-
-/* Stops the process; the first argument is its id. What the caller expects to be kept lies on the stack while it does, and
- * when it goes on it is from what the stack is then: `stop_at_end` comes back where `stop_at_point` was called. */
-void stop_at_point(long pid, uint64_t *stack);
-void stop_at_end(long pid, uint64_t *stack);
-#if defined(__x86_64__)
-__asm__(".text\n"
-        ".hidden stop_at_point, stop_at_end\n"
-        ".type stop_at_point, @function\n"
-        "stop_at_point:\n\t"
-        "push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
-        "sub $8, %rsp\n\t"
-        "stmxcsr (%rsp)\n\t"
-        "fnstcw 4(%rsp)\n\t"
-        "mov %rsp, (%rsi)\n"
-        ".type stop_at_end, @function\n"
-        "stop_at_end:\n\t"
-        "mov %rsi, %r8\n\t"
-        "mov $62, %eax\n\t" /* kill */
-        "mov $19, %esi\n\t" /* SIGSTOP */
-        "syscall\n\t"
-        "mov (%r8), %rsp\n\t"
-        "cld\n\t"
-        "ldmxcsr (%rsp)\n\t"
-        "fldcw 4(%rsp)\n\t"
-        "add $8, %rsp\n\t"
-        "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbp\n\tpop %rbx\n\t"
-        "ret\n");
-#else
-__asm__(".text\n"
-        ".hidden stop_at_point, stop_at_end\n"
-        ".type stop_at_point, %function\n"
-        "stop_at_point:\n\t"
-        "sub sp, sp, #176\n\t"
-        "stp x19, x20, [sp]\n\tstp x21, x22, [sp, #16]\n\tstp x23, x24, [sp, #32]\n\t"
-        "stp x25, x26, [sp, #48]\n\tstp x27, x28, [sp, #64]\n\tstp x29, x30, [sp, #80]\n\t"
-        "stp d8, d9, [sp, #96]\n\tstp d10, d11, [sp, #112]\n\tstp d12, d13, [sp, #128]\n\t"
-        "stp d14, d15, [sp, #144]\n\t"
-        "mrs x9, fpcr\n\tstr x9, [sp, #160]\n\t"
-        "mov x9, sp\n\tstr x9, [x1]\n"
-        ".type stop_at_end, %function\n"
-        "stop_at_end:\n\t"
-        "mov x10, x1\n\t"
-        "mov x8, #129\n\t" /* kill */
-        "mov x1, #19\n\t"  /* SIGSTOP */
-        "svc #0\n\t"
-        "ldr x9, [x10]\n\tmov sp, x9\n\t"
-        "ldp x19, x20, [sp]\n\tldp x21, x22, [sp, #16]\n\tldp x23, x24, [sp, #32]\n\t"
-        "ldp x25, x26, [sp, #48]\n\tldp x27, x28, [sp, #64]\n\tldp x29, x30, [sp, #80]\n\t"
-        "ldp d8, d9, [sp, #96]\n\tldp d10, d11, [sp, #112]\n\tldp d12, d13, [sp, #128]\n\t"
-        "ldp d14, d15, [sp, #144]\n\t"
-        "ldr x9, [sp, #160]\n\tmsr fpcr, x9\n\t"
-        "add sp, sp, #176\n\t"
-        "ret\n");
-#endif
-
-/* In the job */
-
-static void disarm_timers(void)
-{
-    struct {
-        long interval[2], value[2];
-    } none = {{0, 0}, {0, 0}};
-    for (long timer = 0; timer < 3; timer++) /* real, virtual, profiling */
-        raw_call(SYS_setitimer, timer, &none, 0);
-}
-
-/* struct sigaction, as the kernel has it. */
-struct action {
-    uint64_t handler, flags, restorer, mask;
-};
-
-/* What only the process itself can look at and put back. */
-struct own {
-    long heap;
-    stack_t stack;
-    uint64_t blocked;
-    struct action actions[SIGNALS];
-};
-
-static void look_at_own(struct own *own)
-{
-    own->heap = raw_call(SYS_brk, 0);
-    raw_call(SYS_sigaltstack, 0, &own->stack);
-    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, 0, &own->blocked, SIGNAL_SET_SIZE);
-    for (long number = 1; number <= SIGNALS; number++)
-        raw_call(SYS_rt_sigaction, number, 0, &own->actions[number - 1], SIGNAL_SET_SIZE);
-}
-
-static void put_back_own(const struct own *own, const struct shared *shared)
-{
-    for (long number = 1; number <= SIGNALS; number++)
-        raw_call(SYS_rt_sigaction, number, &own->actions[number - 1], 0, SIGNAL_SET_SIZE);
-    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &own->blocked, 0, SIGNAL_SET_SIZE);
-    raw_call(SYS_sigaltstack, &own->stack, 0);
-    raw_call(SYS_brk, own->heap);
-    for (int index = 0; index < shared->surplus_count; index++)
-        raw_call(SYS_munmap, shared->surplus[index].start, shared->surplus[index].size);
-}
-
-EXPORT void template_point(const char **payload, uint64_t *size)
-{
-    struct shared *shared = state.shared;
-    struct own own;
-    if (shared == NULL || shared->use != POINT || state.kind != TEMPLATE_JOB)
-        return;
-    look_at_own(&own);
-    shared->state = AT_POINT;
-    stop_at_point(raw_call(SYS_getpid), &shared->stack);
-    if (shared->rounds == 0)
-        return;
-    /* from here on once for each further job of this process */
-    put_back_own(&own, shared);
-    *payload = shared->payload;
-    *size = shared->payload_size;
-}
-
-EXPORT void template_end(int code)
-{
-    struct shared *shared = state.shared;
-    struct action none = {0, 0, 0, 0};
-    if (shared != NULL && shared->use == POINT_TAKEN && state.kind == TEMPLATE_JOB) {
-        disarm_timers();
-        raw_call(SYS_rt_sigaction, SIGCONT, &none, 0, SIGNAL_SET_SIZE); /* it is what will wake us */
-        shared->code = code;
-        shared->state = AT_END;
-        stop_at_end(raw_call(SYS_getpid), &shared->stack);
-    }
-    leave(code);
-}
-
-/* In the first process */
 
 static void go_on(int child)
 {
@@ -231,10 +83,22 @@ static void at_point(int child)
     go_on(child);
 }
 
+/* The kernel may take a moment to let go of a socket that has been closed. */
+static int network_settles(void)
+{
+    const struct timespec moment = {0, 200000};
+    for (int tries = 0; tries < 5; tries++) {
+        if (network_is_clean())
+            return 1;
+        raw_call(SYS_nanosleep, &moment, 0);
+    }
+    return 0;
+}
+
 static int is_put_back(int child, const struct rusage *usage)
 {
     long resident;
-    return rewinding.use == POINT_TAKEN && is_alone() && network_is_clean() && kept_are_clean(state.here) &&
+    return rewinding.use == POINT_TAKEN && is_alone() && network_settles() && kept_are_clean(state.here) &&
            look(child, rewinding.proc, &resident) == rewinding.before && memory_compare(usage, resident) &&
            files_renew() && memory_put_back();
 }
@@ -268,9 +132,7 @@ static void wait_for_request(void)
         head.payload_size != (uint64_t)size || size > TEMPLATE_INLINE)
         leave(0);
     receive_message(&head, 0, 0);
-    const struct piece *surplus;
-    state.shared->surplus_count = memory_surplus(&surplus);
-    memcpy(state.shared->surplus, surplus, (uint64_t)state.shared->surplus_count * sizeof *surplus);
+    state.shared->surplus = *memory_surplus();
     memcpy(state.shared->payload, inbox + sizeof head, (uint64_t)size);
     state.shared->payload_size = (uint64_t)size;
     state.shared->rounds = ++rewinding.rounds;

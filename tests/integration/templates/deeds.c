@@ -136,6 +136,12 @@ static void do_deed(const char *deed)
         pthread_create(&other, NULL, thread, NULL), pthread_join(other, NULL);
     if (is(deed, "living thread"))
         pthread_create(&other, NULL, (void *(*)(void *))(void *)pause, NULL);
+    if (is(deed, "deaf thread")) {
+        sigset_t set;
+        sigfillset(&set);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        pthread_create(&other, NULL, (void *(*)(void *))(void *)pause, NULL);
+    }
     if (is(deed, "child"))
         run("true");
     if (is(deed, "living child") && fork() == 0)

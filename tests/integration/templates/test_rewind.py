@@ -16,11 +16,11 @@ SOURCE = Path(__file__).with_name("deeds.c")
 
 UNDONE = (
     *("nothing", "heap", "map", "drop", "write", "load", "stack", "rounding", "signals", "timer"),
-    *("thread", "child", "tmp"),
+    *("thread", "living thread", "child", "tmp"),
 )
 """Deeds that are undone, in the same process."""
 LAST = (
-    *("unmap", "protect", "living thread", "living child", "dead child", "orphan", "root", "descriptor"),
+    *("unmap", "protect", "deaf thread", "living child", "dead child", "orphan", "root", "descriptor"),
     *("other descriptor", "non-blocking", "umask", "directory", "limit", "nice", "name", "hidden", "shared memory"),
     *("queue", "socket", "timers"),
 )
