@@ -1,0 +1,81 @@
+"""maelstrom-pytest: tests begin while others are being collected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_pytest import verdicts
+from tests.support.programs import PYTEST, Done, Programs, eventually, sleepers, write_project
+
+QUICK = "".join(f"def test_{number}(): pass\n" for number in range(4))
+SLEEPS = "import subprocess\ndef test_sleeps(): subprocess.run(['sleep', '51.515'])\n"
+SLOW_IMPORT = "import subprocess\nsubprocess.run(['sleep', '52.525'])\n" + QUICK
+# keeps pytest busy while the tests of the other file run: as long as they will take, since nothing tells one container
+# what another does
+LATER = "import time\ntime.sleep(2)\n"
+
+
+def both_sleep(programs: Programs, project: Path, *options: str) -> bool:
+    """Tell whether a test sleeps while a file is still being collected that sleeps, too."""
+    with programs.start(PYTEST, "--slots", "2", *options, cwd=project) as process:
+        return eventually(
+            lambda: sleepers(process.pid, "51.515") and sleepers(process.pid, "52.525"), seconds=20
+        )  # each of them sleeps for longer
+
+
+def test_in_a_first_run_tests_begin_while_other_files_are_collected(programs: Programs, project: Path):
+    write_project(project, {"test_a.py": SLEEPS, "test_b.py": SLOW_IMPORT, "pytest.ini": "[pytest]\n"})
+    assert both_sleep(programs, project)
+
+
+def test_when_a_file_has_changed_the_tests_of_the_last_run_begin_at_once(programs: Programs, project: Path):
+    write_project(project, {"test_b.py": "def test_sleeps(): pass\n", "pytest.ini": "[pytest]\n"})
+    programs.run(PYTEST, cwd=project).check(0)
+    write_project(project, {"test_a.py": SLOW_IMPORT, "test_b.py": SLEEPS})  # test_b is collected behind test_a
+    assert both_sleep(programs, project)
+
+
+def told(done: Done) -> list[str]:
+    """Return what a run said, without the times and in an order of its own."""
+    lines = [line for line in done.out.splitlines() if "..." not in line and " in " not in line]
+    return sorted([*lines, *(f"{name} {word}" for name, word in verdicts(done).items())])
+
+
+FAILING = "".join(f"def test_{number}(): assert 0\n" for number in range(4))
+BROKEN = {"test_a.py": QUICK, "test_b.py": LATER + "import nothing_of_this_name\n"}
+CHOOSY = """
+def pytest_collection_modifyitems(config, items):
+    gone = [item for item in items if item.name in ("test_1", "test_2")]
+    items[:] = [item for item in reversed(items) if item not in gone]
+    config.hook.pytest_deselected(items=gone)
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "expected"),
+    [
+        (BROKEN, (), (2, "1 error in")),
+        (BROKEN, ("--", "--continue-on-collection-errors"), (1, "as pytest counts: 4 passed, 1 error")),
+        ({**BROKEN, "test_b.py": LATER + "import pytest\npytest.exit('enough')\n"}, (), (2, "enough")),
+        ({"test_a.py": QUICK, "test_b.py": LATER, "conftest.py": CHOOSY}, (), (0, "2 passed, 2 deselected")),
+        ({"test_a.py": QUICK, "test_b.py": LATER}, ("-k", "test_1"), (0, "1 passed, 3 deselected")),
+        ({"test_a.py": QUICK, "test_b.py": LATER}, ("--", "--deselect", "test_a.py::test_1"), (0, "1 deselected")),
+        ({"test_a.py": FAILING, "test_b.py": LATER}, ("--", "-x"), (1, "as pytest counts: 1 failed")),
+        ({"test_a.py": QUICK, "test_b.py": LATER}, ("--", "--collect-only"), (0, "test_3")),
+        ({"test_a.py": QUICK, "test_b.py": LATER}, ("--list",), (0, "test_a.py::test_3")),
+    ],
+)
+def test_what_begins_early_changes_nothing(
+    programs: Programs, project: Path, files: dict[str, str], arguments: tuple[str, ...], expected: tuple[int, str]
+):
+    code, said = expected
+    write_project(project, {**files, "pytest.ini": "[pytest]\n"})
+    one_slot = programs.run(PYTEST, "--slots", "1", "--no-collection-cache", *arguments, cwd=project).check(code)
+    early = programs.run(PYTEST, "--slots", "2", "--no-collection-cache", *arguments, cwd=project).check(code)
+    assert said in early.out
+    if "-x" not in arguments:  # which tests are through when one fails is chance
+        assert told(early) == told(one_slot)
+    assert "note:" not in early.out
+    assert early.err == ""
