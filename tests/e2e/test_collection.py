@@ -1,4 +1,4 @@
-"""maelstrom-pytest: tests begin while others are being collected."""
+"""maelstrom-pytest: tests begin while others are being collected, and nothing is collected twice."""
 
 from __future__ import annotations
 
@@ -79,3 +79,29 @@ def test_what_begins_early_changes_nothing(
         assert told(early) == told(one_slot)
     assert "note:" not in early.out
     assert early.err == ""
+
+
+# each time that this file is collected it has another reason to be skipped
+SKIPPED = "import pytest\npytest.skip(open('/proc/sys/kernel/random/uuid').read().strip(), allow_module_level=True)\n"
+
+
+def reason(programs: Programs, project: Path, *options: str, tests: int = 4) -> str:
+    """Run all tests; return the reason that collection gave for skipping a file."""
+    done = programs.run(PYTEST, *options, cwd=project).check(0)
+    assert f"Successful Tests: {tests}" in done.out
+    (line,) = [line for line in done.out.splitlines() if "test_skipped.py: ignored (" in line]
+    return line
+
+
+def test_a_second_run_collects_nothing_until_a_file_has_changed(programs: Programs, project: Path):
+    write_project(project, {"test_a.py": QUICK, "test_skipped.py": SKIPPED, "pytest.ini": "[pytest]\n"})
+    first = reason(programs, project)
+    assert reason(programs, project) == first
+    assert reason(programs, project, "--no-collection-cache") != first
+    assert reason(programs, project) == first
+    (project / "test_a.py").write_text(QUICK + "def test_new(): pass\n")
+    changed = reason(programs, project, tests=5)
+    assert changed != first
+    assert reason(programs, project, tests=5) == changed
+    (project / "test_a.py").write_text(QUICK)
+    assert reason(programs, project) not in {first, changed}
