@@ -47,12 +47,19 @@ class Early:
             return
         occurrence = self.seen.get(nodeid, 0)
         self.seen[nodeid] = occurrence + 1
-        self.items.append(self.identify(item, occurrence))
+        record = self.identify(item, occurrence)
+        self.send_file(unless=record["module"])
+        self.items.append(record)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collectreport(self, report: Any) -> None:
-        # a file's report comes behind its items
+        # a file's report comes behind its items, but before them where its tests are named one by one
         if self.items and report.nodeid == self.items[-1]["module"]:
+            self.send_file()
+
+    def send_file(self, unless: str = "") -> None:
+        """Send what has been collected of a file, unless there may come more of it."""
+        if self.items and self.items[-1]["module"] != unless:
             self.send({"items": self.items})
             self.items = []
 
