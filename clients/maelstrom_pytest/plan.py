@@ -97,7 +97,9 @@ def with_early_items(shared: ContainerSpec, directory: str | None) -> ContainerS
     if directory is None:
         return shared
     assert isinstance(shared.mounts, tuple)  # noqa: S101 - for the type checker
-    return msgspec.structs.replace(shared, mounts=(*shared.mounts, BindMount(EARLY_MOUNT_POINT, directory)))
+    # a pipe can be written to all the same; nothing else in there can
+    pipe = BindMount(EARLY_MOUNT_POINT, directory, read_only=True)
+    return msgspec.structs.replace(shared, mounts=(*shared.mounts, pipe))
 
 
 def job(plan: Plan, shared: ContainerSpec, *, timeout: float | None) -> JobSpec:

@@ -81,6 +81,31 @@ def test_what_begins_early_changes_nothing(
     assert early.err == ""
 
 
+VANDAL = """
+import os
+import pytest
+if os.path.exists("/.maelstrom/early"):  # while all is collected
+    for attempt in (
+        lambda: open("/.maelstrom/early/left", "w"),
+        lambda: os.unlink("/.maelstrom/early/items"),
+        lambda: os.chmod("/.maelstrom/early", 0o777),
+        lambda: os.mkdir("/.maelstrom/early/left"),
+    ):
+        with pytest.raises(OSError):
+            attempt()
+    with open("/.maelstrom/early/items", "wb") as pipe:
+        pipe.write(b"\\0\\0\\0\\x09nonsense")
+"""
+
+
+def test_what_is_collected_can_neither_change_the_cache_nor_disturb_the_run(programs: Programs, project: Path):
+    write_project(project, {"test_a.py": VANDAL + QUICK, "test_b.py": QUICK, "pytest.ini": "[pytest]\n"})
+    done = programs.run(PYTEST, "--no-collection-cache", cwd=project).check(0)
+    assert "Successful Tests: 8" in done.out
+    pipes = programs.cache / "pytest-early"
+    assert {path.name for path in pipes.rglob("*")} == {"0", "items"}
+
+
 # each time that this file is collected it has another reason to be skipped
 SKIPPED = "import pytest\npytest.skip(open('/proc/sys/kernel/random/uuid').read().strip(), allow_module_level=True)\n"
 
