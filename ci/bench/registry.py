@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ci.bench.measure import Bench
-from ci.bench.rows import forks, launch, one_shot, original, pytest, syscalls, throughput
+from ci.bench.rows import collect, forks, launch, one_shot, original, pytest, syscalls, throughput
 
 BENCHES: dict[str, Bench] = {
     bench.name: bench
@@ -20,5 +20,6 @@ BENCHES: dict[str, Bench] = {
         forks.SYSCALLS,
         pytest.TEST,
         pytest.AUTO,
+        collect.BENCH,
     )
 }

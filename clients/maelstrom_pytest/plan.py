@@ -19,7 +19,10 @@ from maelstrom_core.spec import BindMount, ContainerSpec, JobSpec, Layer, Python
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
 
+PIPE = "items"
 GUEST_MOUNT_POINT = "/.maelstrom/guest"
+EARLY_MOUNT_POINT = "/.maelstrom/early"
+"""Where the job that collects finds the pipe of `early`."""
 
 # The interpreter searches the current directory first, natively as `python -m pytest`; while the guest starts it must
 # not, and afterwards the guest puts it back.
@@ -89,6 +92,16 @@ def container(plan: Plan) -> ContainerSpec:
     return msgspec.structs.replace(sealed, mounts=(*sealed.mounts, guest))
 
 
+def with_early_items(shared: ContainerSpec, directory: str | None) -> ContainerSpec:
+    """Return the container of the job that collects: shown the pipe in a directory, if there is one."""
+    if directory is None:
+        return shared
+    assert isinstance(shared.mounts, tuple)  # noqa: S101 - for the type checker
+    # a pipe can be written to all the same; nothing else in there can
+    pipe = BindMount(EARLY_MOUNT_POINT, directory, read_only=True)
+    return msgspec.structs.replace(shared, mounts=(*shared.mounts, pipe))
+
+
 def job(plan: Plan, shared: ContainerSpec, *, timeout: float | None) -> JobSpec:
     """Return the specification of a job; what it is to do comes by its standard input."""
     return JobSpec(
@@ -123,9 +136,9 @@ def fork_request(items: Sequence[Item]) -> bytes:
     return _dump({"mode": "run", "select": [[item.nodeid, item.occurrence, item.file] for item in items]})
 
 
-def collect_request(plan: Plan) -> bytes:
-    """Return the standard input of a job that collects."""
-    return _request(plan, mode="collect")
+def collect_request(plan: Plan, *, early: bool = False) -> bytes:
+    """Return the standard input of a job that collects; `early`: and tells of each file when it has it."""
+    return _request(plan, mode="collect", early=f"{EARLY_MOUNT_POINT}/{PIPE}" if early else None)
 
 
 def run_request(plan: Plan, items: Sequence[Item], *, prune: bool = True) -> bytes:

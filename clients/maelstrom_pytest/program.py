@@ -28,6 +28,7 @@ from maelstrom_test_runner import junit
 from maelstrom_test_runner.summary import EXIT_INTERRUPTED, EXIT_NO_TESTS, EXIT_OK, EXIT_USAGE
 
 if TYPE_CHECKING:
+    from maelstrom_pytest.running import Run
     from maelstrom_pytest.session import Collection, Runner
 
 PYTEST_NO_TESTS = 5
@@ -153,30 +154,26 @@ async def _run(
     ui = report.ui
     past = config.cache_root / "pytest-history" / f"{plan.name}.jsonl"
     async with opened as runner:
-        collection = await _collect(config, plan, runner)
-        code = _show_collection(collection, ui)
-        if code is not None:
-            return code
-        if call.listing:
-            ui.message("\n".join(item.nodeid for item in collection.items))
-            return EXIT_OK
-        report.skipped = [skipped_module(record.nodeid, record.reason) for record in collection.skipped]
-        ui.collected(len(collection.items), collection.skipped, collection.deselected, len(collection.errors))
-        for error in collection.errors:
-            ui.collection_failed(error)
-        configured = collection.configured
         with History(past) as history:
-            mismatches = await running.run(
-                runner,
-                plan,
-                collection.items,
-                ui,
-                isolation=Isolation(config.isolation),
-                stop_after=config.stop_after or (configured.maxfail if configured else 0),
-                history=history,
-                verify=config.verify_templates,
-                slots=config.slots,
-            )
+            isolation = Isolation(config.isolation)
+            tests = running.Run(runner, plan, ui, isolation=isolation, history=history, slots=config.slots)
+            try:
+                collection = await _collect(config, plan, runner, None if call.listing else tests)
+                code = _show_collection(collection, ui)
+                if code is not None:
+                    return code
+                if call.listing:
+                    ui.message("\n".join(item.nodeid for item in collection.items))
+                    return EXIT_OK
+                report.skipped = [skipped_module(record.nodeid, record.reason) for record in collection.skipped]
+                ui.collected(len(collection.items), collection.skipped, collection.deselected, len(collection.errors))
+                for error in collection.errors:
+                    ui.collection_failed(error)
+                maxfail = collection.configured.maxfail if collection.configured else 0
+                stop_after = config.stop_after or maxfail
+                mismatches = await tests.finish(collection.items, stop_after=stop_after, verify=config.verify_templates)
+            finally:
+                tests.stop()
     summary = ui.summary()
     report.write()
     if collection.errors or mismatches:
@@ -184,19 +181,20 @@ async def _run(
     return EXIT_NO_TESTS if not collection.items else summary.exit_code
 
 
-async def _collect(config: PytestConfig, plan: Plan, runner: Runner) -> Collection:
+async def _collect(config: PytestConfig, plan: Plan, runner: Runner, tests: Run | None) -> Collection:
+    """Return what there is; until that is known, begin with what there probably will be."""
     from maelstrom_pytest import session
-
-    if not config.collection_cache:
-        return await session.collect(runner, plan)
     from maelstrom_pytest.collection_cache import CollectionCache
+    from maelstrom_pytest.guessing import Guessing
 
-    cache = CollectionCache(config.cache_root / "pytest-collections", plan)
-    known = cache.load()
+    cache = CollectionCache(config.cache_root / "pytest-collections", plan) if config.collection_cache else None
+    known = cache.load() if cache is not None else None
     if known is not None:
         return known
-    collection = await session.collect(runner, plan)
-    cache.store(collection)
+    guessing = None if tests is None else Guessing(tests, cache.last() if cache is not None else None)
+    collection = await session.collect(runner, plan, guessing, pipes=config.cache_root / "pytest-early")
+    if cache is not None:
+        cache.store(collection)
     return collection
 
 

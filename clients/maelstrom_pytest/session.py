@@ -5,9 +5,11 @@ This module knows neither containers nor terminals. What is done with the tests:
 
 from __future__ import annotations
 
+import contextlib
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol, Self
 
 import msgspec
@@ -16,6 +18,7 @@ from maelstrom_core.errors import InfrastructureError, SpecError, UserError
 from maelstrom_core.job import (
     DEFAULT_INLINE_LIMIT,
     Cancelled,
+    Effects,
     ExecutionError,
     Exited,
     NotForked,
@@ -26,6 +29,7 @@ from maelstrom_core.job import (
 )
 from maelstrom_core.spec import JobSpec
 from maelstrom_pytest import plan as planning
+from maelstrom_pytest.early import EarlyItems
 from maelstrom_pytest.plan import Plan
 from maelstrom_pytest.records import (
     CollectError,
@@ -111,11 +115,36 @@ class Collection(msgspec.Struct, frozen=True):
     """pytest was stopped, or failed, or could not collect everything and was not told to go on."""
 
 
-async def collect(runner: Runner, plan: Plan) -> Collection:
-    """Collect the tests; raises SpecError, InfrastructureError, or UserError if pytest did not survive it."""
-    shared = planning.container(plan)
-    spec = planning.job(plan, shared, timeout=None)
-    outcome = await runner.submit(spec, stdin=planning.collect_request(plan))
+class Impatient(Protocol):
+    """Does something with tests before all are collected. They may be deselected yet."""
+
+    def begin(self) -> None:
+        """Take note that pytest has been asked to collect."""
+        ...
+
+    def found(self, items: Sequence[Item]) -> None:
+        """Take note of the tests of a file."""
+        ...
+
+
+async def collect(
+    runner: Runner, plan: Plan, impatient: Impatient | None = None, *, pipes: Path | None = None
+) -> Collection:
+    """Collect the tests; raises SpecError, InfrastructureError, or UserError if pytest did not survive it.
+
+    `pipes` is a directory for pipes through which `impatient` hears of tests.
+    """
+    if impatient is None:
+        outcome = await _submit(runner, plan, None)
+    else:
+        with contextlib.ExitStack() as stack:
+            early = None
+            if pipes is not None:
+                with contextlib.suppress(OSError):  # then all is known at the end only
+                    early = stack.enter_context(EarlyItems(pipes, impatient.found))
+            future = _submit(runner, plan, early)
+            impatient.begin()
+            outcome = await future
     match outcome:
         case NotForked(reason):
             raise InfrastructureError(f"failed to collect the tests: {reason}")
@@ -127,6 +156,16 @@ async def collect(runner: Runner, plan: Plan) -> Collection:
             raise InfrastructureError("failed to collect the tests: the job was cancelled")
         case Exited(effects=effects) | Signaled(effects=effects) | TimedOut(effects=effects):
             pass
+    return _read_collection(effects, outcome)
+
+
+def _submit(runner: Runner, plan: Plan, early: EarlyItems | None) -> Future[Outcome]:
+    container = planning.with_early_items(planning.container(plan), early.directory if early else None)
+    spec = planning.job(plan, container, timeout=None)
+    return runner.submit(spec, stdin=planning.collect_request(plan, early=early is not None))
+
+
+def _read_collection(effects: Effects, outcome: Outcome) -> Collection:
     transcript = parse(effects.result.data, effects.result.lost)
     if transcript.garbage is not None:
         raise UserError(f"failed to collect the tests: something wrote {transcript.garbage} into the result channel")

@@ -118,11 +118,10 @@ def sections(config: Any, report: Any, writer: Any) -> None:
             writer.line(content[:-1] if content.endswith("\n") else content)
 
 
-def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
-    """Return the record of a collected item."""
+def identify(item: Any, occurrence: int) -> dict[str, Any]:
+    """Return what of an item's record is known as soon as it has been made."""
     file = item.getparent(pytest.File)
     klass = item.getparent(pytest.Class)
-    path, line, domain = item.location
     name = getattr(item, "originalname", None) or item.name
     return {
         "type": "item",
@@ -132,7 +131,15 @@ def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
         "module": str(file.nodeid) if file is not None else str(item.nodeid).split("::", 1)[0],
         "class": str(klass.nodeid) if klass is not None else None,
         "function": f"{item.parent.nodeid}::{name}",
-        "location": [str(path), line, str(domain)],
         "markers": sorted({str(mark.name) for mark in item.iter_markers()}),
-        "keywords": sorted({str(keyword) for keyword in item.keywords if isinstance(keyword, str)}),
     }
+
+
+def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
+    """Return the record of a collected item."""
+    path, line, domain = item.location
+    return dict(
+        identify(item, occurrence),
+        location=[str(path), line, str(domain)],
+        keywords=sorted({str(keyword) for keyword in item.keywords if isinstance(keyword, str)}),
+    )

@@ -36,7 +36,11 @@ def run(
     import pytest
 
     plugin = make_plugin(load, directory, request, channel_module, channel, reaper)
-    status = call_main(pytest, [plugin])
+    plugins = [plugin]
+    if request.get("early"):
+        identify = load(directory, "reports")["identify"]
+        plugins.append(load(directory, "early")["Early"](request["early"], identify, channel_module["encode"]))
+    status = call_main(pytest, plugins)
     plugin.send_end(status)
     raise SystemExit(status)
 

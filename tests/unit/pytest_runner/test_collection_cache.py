@@ -65,6 +65,14 @@ def test_it_is_not_used_when_something_has_changed(tmp_path, project, change):
     assert cache(tmp_path, project).load() is None
 
 
+def test_the_last_one_is_there_even_so(tmp_path, project):
+    assert cache(tmp_path, project).last() is None
+    cache(tmp_path, project).store(WHOLE)
+    change_file(tmp_path, project)
+    assert cache(tmp_path, project).last() == WHOLE
+    assert cache(tmp_path, project, arguments=("-x",)).last() is None
+
+
 @pytest.mark.parametrize("more", [{"arguments": ("-x",)}, {"environment": {"A": "b"}}, {"guest": "/other"}])
 def test_it_belongs_to_arguments_environment_and_guest(tmp_path, project, more):
     cache(tmp_path, project).store(WHOLE)
