@@ -21,7 +21,9 @@ template = Extension(
     "maelstrom_container._template",
     [f"{FOLDER}/{name}.c" for name in TEMPLATE_PARTS],
     include_dirs=[FOLDER],
-    depends=[f"{FOLDER}/{name}.h" for name in ("launch", "raw", "steps", "template", "template_internal", "template_rewind")],
+    depends=[
+        f"{FOLDER}/{name}.h" for name in ("launch", "raw", "steps", "template", "template_internal", "template_rewind")
+    ],
     extra_compile_args=[
         *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"),
         # nothing that calls for a C library, neither by the compiler's own idea
