@@ -173,8 +173,10 @@ static long first_process(struct errand *errand)
         give_up(PHASE_CLONE, child);
     if (child > 0)
         reap_until(child);
-    if (state.kind == TEMPLATE_JOB)
+    if (state.kind == TEMPLATE_JOB) {
         place_for_job();
+        rewind_protect();
+    }
     drop_capabilities(plan->head.capabilities);
     if (state.restartable) /* a process that shares memory has none, and so neither had we when it forked us */
         raw_call(SYS_rseq, state.restartable, RESTARTABLE_SIZE, 0, RESTARTABLE_SIGNATURE);

@@ -42,6 +42,7 @@
 #endif
 #define EXIT_LOST 70      /* of a first process whose runner is gone */
 #define SURPLUS_LIMIT 64
+#define STORE_LIMIT 8192 /* pages; to put back more than that takes as long as a fork */
 
 struct plan {
     struct template_plan head;
@@ -76,6 +77,12 @@ struct surplus {
     struct piece pieces[SURPLUS_LIMIT];
 };
 
+/* What pages held at the point of a job; mapped by the job as well, which may only read it. */
+struct store {
+    uint64_t count, addresses[STORE_LIMIT];
+    _Alignas(4096) char pages[STORE_LIMIT][4096];
+};
+
 struct state {
     int control, mounts, proc; /* proc: of the first template's namespace, where maps are written */
     int sockets;               /* the counts of the runner's network, or -1 */
@@ -86,6 +93,7 @@ struct state {
     const char *payload;
     uint64_t payload_size, mapped;
     struct shared *shared;     /* with the jobs of this runner; see template_rewind.c */
+    struct store *store;
     struct result result;
     char sockets_before[SOCKETS_LIMIT];
     char directory[PATH_LIMIT];
@@ -129,8 +137,9 @@ int kept_are_clean(int directory);
 void renew_kept(void);
 
 /* template_rewind.c: jobs that are put back to where they began. Before a fork; in a first process, whose child has
- * stopped; when that process has ended, in the runner. */
+ * stopped; when that process has ended, in the runner. In the job: keeps it from writing to the store. */
 void rewind_make(void);
+void rewind_protect(void);
 void rewind_begin(void);
 void rewind_stopped(int child, const struct rusage *usage);
 void rewind_over(void);
@@ -158,10 +167,9 @@ static inline int begins(const char *at, const char *word)
     return 1;
 }
 
-/* template_memory.c: the memory of a job. Each returns 1 where that could be done. */
+/* template_memory.c: the memory of a job, and what is to be put back of it. Each returns 1 where that is known. */
 int memory_take(int pid, int proc);
 int memory_compare(const struct rusage *usage, long resident);
-int memory_put_back(void);
 const struct surplus *memory_surplus(void);
 
 /* template_maps.c. */
@@ -173,6 +181,8 @@ struct mapping {
 
 /* Reads a line; returns where the next one begins. */
 const char *take_mapping(const char *at, const char *end, struct mapping *mapping);
+
+int is_of_file(const struct mapping *mapping);
 
 /* Returns 1 where all that was mapped is there; says what has been mapped besides. */
 int compare_maps(const char *was, long was_size, const char *is, long is_size, struct surplus *surplus);

@@ -34,7 +34,7 @@ const char *take_mapping(const char *at, const char *end, struct mapping *mappin
     return after + 1;
 }
 
-static int is_of_file(const struct mapping *mapping)
+int is_of_file(const struct mapping *mapping)
 {
     const char *none = " 00:00 0", *at = mapping->name;
     while (*none && *none == *at)

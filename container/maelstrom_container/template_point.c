@@ -6,10 +6,12 @@
 #define PATIENCE 2000 /* times to look whether it has ended */
 #define RESTORER 0x04000000 /* SA_RESTORER; of x86-64, which wants it */
 
-/* Stops the process; the first argument is its id. What the caller expects to be kept lies on the stack while it does, and
- * when it goes on it is from what the stack is then: `stop_at_end` comes back where `stop_at_point` was called. */
-void stop_at_point(long pid, uint64_t *stack);
-void stop_at_end(long pid, uint64_t *stack);
+/* Stops the process; the first argument is its id. When it goes on, the pages of the store are put back first, by code
+ * that uses no memory of its own: the stack is among them. What the caller expects to be kept lies on the stack, and it
+ * is from what the stack was at the point that we return: `stop_at_end` comes back where `stop_at_point` was called.
+ * Nothing is put back where that has just stopped: the store is then what memory is. */
+void stop_at_point(long pid, struct shared *shared);
+void stop_at_end(long pid, struct shared *shared);
 #if defined(__x86_64__)
 __asm__(".text\n"
         ".hidden stop_at_point, stop_at_end\n"
@@ -19,15 +21,35 @@ __asm__(".text\n"
         "sub $8, %rsp\n\t"
         "stmxcsr (%rsp)\n\t"
         "fnstcw 4(%rsp)\n\t"
-        "mov %rsp, (%rsi)\n"
+        "mov %rsp, (%rsi)\n\t"
+        "xor %r10d, %r10d\n\t" /* nothing to put back */
+        "jmp 1f\n"
         ".type stop_at_end, @function\n"
         "stop_at_end:\n\t"
+        "mov $1, %r10d\n"
+        "1:\n\t"
         "mov %rsi, %r8\n\t"
         "mov $62, %eax\n\t" /* kill */
         "mov $19, %esi\n\t" /* SIGSTOP */
         "syscall\n\t"
-        "mov (%r8), %rsp\n\t"
         "cld\n\t"
+        "test %r10d, %r10d\n\t"
+        "jz 3f\n\t"
+        "mov 8(%r8), %rdx\n\t" /* addresses */
+        "mov 16(%r8), %rsi\n\t" /* pages */
+        "mov 24(%r8), %r9\n\t" /* count */
+        "mov (%r9), %r9\n"
+        "2:\n\t"
+        "test %r9, %r9\n\t"
+        "jz 3f\n\t"
+        "mov (%rdx), %rdi\n\t"
+        "mov $4096, %ecx\n\t"
+        "rep movsb\n\t"
+        "add $8, %rdx\n\t"
+        "dec %r9\n\t"
+        "jmp 2b\n"
+        "3:\n\t"
+        "mov (%r8), %rsp\n\t"
         "ldmxcsr (%rsp)\n\t"
         "fldcw 4(%rsp)\n\t"
         "add $8, %rsp\n\t"
@@ -44,13 +66,34 @@ __asm__(".text\n"
         "stp d8, d9, [sp, #96]\n\tstp d10, d11, [sp, #112]\n\tstp d12, d13, [sp, #128]\n\t"
         "stp d14, d15, [sp, #144]\n\t"
         "mrs x9, fpcr\n\tstr x9, [sp, #160]\n\t"
-        "mov x9, sp\n\tstr x9, [x1]\n"
+        "mov x9, sp\n\tstr x9, [x1]\n\t"
+        "mov x11, #0\n\t" /* nothing to put back */
+        "b 1f\n"
         ".type stop_at_end, %function\n"
         "stop_at_end:\n\t"
+        "mov x11, #1\n"
+        "1:\n\t"
         "mov x10, x1\n\t"
         "mov x8, #129\n\t" /* kill */
         "mov x1, #19\n\t"  /* SIGSTOP */
         "svc #0\n\t"
+        "cbz x11, 4f\n\t"
+        "ldr x2, [x10, #8]\n\t"  /* addresses */
+        "ldr x3, [x10, #16]\n\t" /* pages */
+        "ldr x4, [x10, #24]\n\t" /* count */
+        "ldr x4, [x4]\n"
+        "2:\n\t"
+        "cbz x4, 4f\n\t"
+        "ldr x5, [x2], #8\n\t"
+        "add x6, x5, #4096\n"
+        "3:\n\t"
+        "ldp q0, q1, [x3], #32\n\t"
+        "stp q0, q1, [x5], #32\n\t"
+        "cmp x5, x6\n\t"
+        "b.ne 3b\n\t"
+        "sub x4, x4, #1\n\t"
+        "b 2b\n"
+        "4:\n\t"
         "ldr x9, [x10]\n\tmov sp, x9\n\t"
         "ldp x19, x20, [sp]\n\tldp x21, x22, [sp, #16]\n\tldp x23, x24, [sp, #32]\n\t"
         "ldp x25, x26, [sp, #48]\n\tldp x27, x28, [sp, #64]\n\tldp x29, x30, [sp, #80]\n\t"
@@ -97,6 +140,10 @@ static void put_back_own(const struct own *own, const struct shared *shared)
     for (long number = 1; number <= SIGNALS; number++)
         raw_call(SYS_rt_sigaction, number, &own->actions[number - 1], 0, SIGNAL_SET_SIZE);
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &own->blocked, 0, SIGNAL_SET_SIZE);
+    if (state.restartable) { /* what the kernel wrote there last is gone; this has it write again */
+        raw_call(SYS_rseq, state.restartable, RESTARTABLE_SIZE, 1 /* RSEQ_FLAG_UNREGISTER */, RESTARTABLE_SIGNATURE);
+        raw_call(SYS_rseq, state.restartable, RESTARTABLE_SIZE, 0, RESTARTABLE_SIGNATURE);
+    }
     raw_call(SYS_sigaltstack, &own->stack, 0);
     raw_call(SYS_brk, own->heap);
     for (int index = 0; index < shared->surplus.count; index++)
@@ -111,7 +158,10 @@ EXPORT void template_point(const char **payload, uint64_t *size)
         return;
     look_at_own(&own);
     shared->state = AT_POINT;
-    stop_at_point(raw_call(SYS_getpid), &shared->stack);
+    shared->addresses = state.store->addresses;
+    shared->pages = state.store->pages;
+    shared->count = &state.store->count;
+    stop_at_point(raw_call(SYS_getpid), shared);
     if (shared->rounds == 0)
         return;
     /* from here on once for each further job of this process */
@@ -161,7 +211,7 @@ EXPORT void template_end(int code)
         raw_call(SYS_rt_sigaction, SIGCONT, &none, 0, SIGNAL_SET_SIZE); /* it is what will wake us */
         shared->code = code;
         shared->state = AT_END;
-        stop_at_end(raw_call(SYS_getpid), &shared->stack);
+        stop_at_end(raw_call(SYS_getpid), shared);
     }
     leave(code);
 }

@@ -95,12 +95,12 @@ static int network_settles(void)
     return 0;
 }
 
-static int is_put_back(int child, const struct rusage *usage)
+static int can_be_put_back(int child, const struct rusage *usage)
 {
     long resident;
     return rewinding.use == POINT_TAKEN && is_alone() && network_settles() && kept_are_clean(state.here) &&
            look(child, rewinding.proc, &resident) == rewinding.before && memory_compare(usage, resident) &&
-           files_renew() && memory_put_back();
+           files_renew();
 }
 
 /* Says how the job ended, whose process stays. */
@@ -154,7 +154,7 @@ static void begin_accounts(int child)
 static void at_end(int child, const struct rusage *usage)
 {
     int code = state.shared->code & 0xff;
-    if (!is_put_back(child, usage)) {
+    if (!can_be_put_back(child, usage)) {
         state.result.status = code << 8;
         state.result.usage = *usage;
         state.result.ended = 1;
@@ -178,14 +178,24 @@ void rewind_stopped(int child, const struct rusage *usage)
 
 /* In the runner */
 
+static void *share(uint64_t size)
+{
+    long place = raw_call(SYS_mmap, 0, size, 3 /* PROT_READ, PROT_WRITE */,
+                          0x4021 /* MAP_SHARED, MAP_ANONYMOUS, MAP_NORESERVE */, -1, 0);
+    return place < 0 && place > -4096 ? NULL : (void *)place;
+}
+
 void rewind_make(void)
 {
-    if (!job_plan.head.keep)
+    if (!job_plan.head.keep || (state.store = share(sizeof *state.store)) == NULL)
         return;
-    long place = raw_call(SYS_mmap, 0, sizeof *state.shared, 3 /* PROT_READ, PROT_WRITE */,
-                          0x21 /* MAP_SHARED, MAP_ANONYMOUS */, -1, 0);
-    if (place > 0 || place < -4096)
-        state.shared = (struct shared *)place;
+    state.shared = share(sizeof *state.shared);
+}
+
+void rewind_protect(void)
+{
+    if (state.shared)
+        raw_call(SYS_mprotect, state.store, sizeof *state.store, 1 /* PROT_READ */);
 }
 
 void rewind_begin(void)

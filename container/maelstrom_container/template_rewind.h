@@ -8,7 +8,10 @@ enum use { NO_POINT, POINT, POINT_TAKEN }; /* whether a job is to stop at its po
 
 /* Of one runner and its jobs; mapped by all of them, and so not put back. */
 struct shared {
-    uint64_t stack; /* of the job, at its point */
+    uint64_t stack;            /* of the job, at its point; the first three are for the assembler */
+    const uint64_t *addresses; /* in the store */
+    char (*pages)[4096];
+    const uint64_t *count;
     enum stop state;
     enum use use;
     int code, rounds;
