@@ -6,8 +6,8 @@
 
 #include "template_internal.h"
 
-#define PLACES_LIMIT 16
-#define DIRECTORIES_LIMIT 32
+#define PLACES_LIMIT 64
+#define DIRECTORIES_LIMIT 128
 #define NO_LINK 0x100 /* AT_SYMLINK_NOFOLLOW */
 
 /* A directory in which nothing is to be made. */
@@ -116,6 +116,12 @@ static int add_queues(void)
 static long open_place(const struct step *step)
 {
     return raw_open(step->b, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+}
+
+/* Has a directory looked at, which cannot be replaced. */
+int files_add(long directory)
+{
+    return add_place(NULL, directory);
 }
 
 /* Returns 1 when it is known where a job may leave files, apart from the root that is kept. */

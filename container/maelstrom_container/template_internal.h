@@ -133,7 +133,8 @@ int arena_region(uint64_t *start, uint64_t *end);
 int become_runner(void);
 int become_stage(int (*fork_function)(void));
 int network_is_clean(void);
-int kept_are_clean(int directory);
+int kept_at_point(int directory);
+int kept_are_as_at_point(int directory);
 void renew_kept(void);
 
 /* template_rewind.c: jobs that are put back to where they began. Before a fork; in a first process, whose child has
@@ -149,6 +150,7 @@ uint64_t look(int pid, int proc, long *resident);
 
 /* template_files.c: the file systems in memory that a job has for itself. Each returns 1 where that could be done. */
 int files_begin(const struct plan *plan);
+int files_add(long directory);
 int files_renew(void);
 
 /* What shows that something was made in a directory, or anywhere in its file system. The clock of a file system may be

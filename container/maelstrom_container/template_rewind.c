@@ -76,7 +76,8 @@ static void at_point(int child)
 {
     long resident;
     rewinding.use = NO_POINT;
-    if (open_proc() && is_alone() && files_begin(&job_plan) && (rewinding.before = look(child, rewinding.proc, &resident)) != 0 &&
+    if (open_proc() && is_alone() && files_begin(&job_plan) &&
+        kept_at_point(state.here) && (rewinding.before = look(child, rewinding.proc, &resident)) != 0 &&
         memory_take(child, rewinding.proc))
         rewinding.use = POINT_TAKEN;
     state.shared->use = rewinding.use;
@@ -98,7 +99,7 @@ static int network_settles(void)
 static int can_be_put_back(int child, const struct rusage *usage)
 {
     long resident;
-    return rewinding.use == POINT_TAKEN && is_alone() && network_settles() && kept_are_clean(state.here) &&
+    return rewinding.use == POINT_TAKEN && is_alone() && network_settles() && kept_are_as_at_point(state.here) &&
            look(child, rewinding.proc, &resident) == rewinding.before && memory_compare(usage, resident) &&
            files_renew();
 }

@@ -7,6 +7,7 @@
 static struct {
     const char *path;
     struct trace trace;
+    int at_point; /* whether it was still so when the present job came to its point */
 } watched[WATCHED_LIMIT];
 static int watched_count;
 int network_is_clean(void)
@@ -54,6 +55,7 @@ static long watch(const char *path)
     if (fd < 0)
         return fd;
     watched[watched_count].path = path;
+    watched[watched_count].at_point = 1;
     long result = take_trace((int)fd, &watched[watched_count++].trace);
     raw_close(fd);
     return result;
@@ -72,16 +74,41 @@ static int make_kept(long *error)
     return -1;
 }
 
-int kept_are_clean(int directory)
+static int is_as_made(int directory, int index)
 {
-    int clean = 1;
-    for (int index = 0; index < watched_count && clean; index++) {
-        long fd = raw_call(SYS_openat, directory, watched[index].path, PATH_ONLY | O_DIRECTORY | CLOSE_ON_EXEC);
-        clean = fd >= 0 && is_untouched((int)fd, &watched[index].trace);
-        if (fd >= 0)
-            raw_close(fd);
+    long fd = raw_call(SYS_openat, directory, watched[index].path, PATH_ONLY | O_DIRECTORY | CLOSE_ON_EXEC);
+    int untouched = fd >= 0 && is_untouched((int)fd, &watched[index].trace);
+    if (fd >= 0)
+        raw_close(fd);
+    return untouched;
+}
+
+static int kept_are_clean(int directory)
+{
+    for (int index = 0; index < watched_count; index++)
+        if (!is_as_made(directory, index))
+            return 0;
+    return 1;
+}
+
+/* A program may make directories again before its point: then they are looked at as those of other file systems are. */
+int kept_at_point(int directory)
+{
+    for (int index = 0; index < watched_count; index++) {
+        watched[index].at_point = is_as_made(directory, index);
+        if (!watched[index].at_point &&
+            !files_add(raw_call(SYS_openat, directory, watched[index].path, O_RDONLY | O_DIRECTORY | CLOSE_ON_EXEC)))
+            return 0;
     }
-    return clean;
+    return 1;
+}
+
+int kept_are_as_at_point(int directory)
+{
+    for (int index = 0; index < watched_count; index++)
+        if (watched[index].at_point && !is_as_made(directory, index))
+            return 0;
+    return 1;
 }
 
 /* Takes away the roots of the trees, and with each all that is below. */

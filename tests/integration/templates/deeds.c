@@ -72,11 +72,12 @@ static void look(void)
     mounts[readlink("/proc/self/ns/mnt", mounts, sizeof mounts - 1)] = 0;
     char *big = malloc(8 * SIZE);
     printf("pid %d counter %d zeros %u loaded %u chunk %u usr1 %p blocked %d stack %p timer %ld core %ld umask %o in %s "
-           "descriptors %d rounding %d nice %d tmp %d run %d var %d malloc %p\n",
+           "descriptors %d rounding %d nice %d tmp %d run %d var %d %d %d malloc %p\n",
            getpid(), counter, sum(zeros, SIZE), sum(loaded, SIZE), sum(chunk, 2 * SIZE), (void *)action.sa_handler,
            sigismember(&blocked, SIGUSR2), stack.ss_sp, timer.it_value.tv_sec, (long)limit.rlim_cur, mask,
            getcwd(where, sizeof where), descriptors, fegetround(), nice(0), access("/tmp/left", F_OK),
-           access("/run/left", F_OK), access("/var/tmp/left", F_OK), (void *)big);
+           access("/run/left", F_OK), access("/var/tmp/left", F_OK), access("/var/tmp/made/left", F_OK),
+           access("/var/tmp/made", F_OK), (void *)big);
     printf("%s %s\n", space, mounts);
     free(big);
 }
@@ -154,6 +155,10 @@ static void do_deed(const char *deed)
         put("/tmp/left"), put("/run/left");
     if (is(deed, "root"))
         put("/var/tmp/left");
+    if (is(deed, "deeper"))
+        put("/var/tmp/made/left");
+    if (is(deed, "moved") && (rmdir("/var/tmp/made") < 0 || mkdir("/var/tmp/other", 0700) < 0))
+        abort();
     if (is(deed, "descriptor"))
         open("/dev/null", O_RDONLY);
     if (is(deed, "other descriptor"))
@@ -215,6 +220,7 @@ int main(int argc, char **argv)
         if (fork_job(fork) == 0 && kind == TEMPLATE_JOB)
             break;
     }
+    mkdir("/var/tmp/made", 0700); /* before the point: it is there for every job of the process */
     point(&payload, &size);
     char deed[64] = {0};
     memcpy(deed, payload, size < sizeof deed ? size : sizeof deed - 1);

@@ -20,8 +20,19 @@ UNDONE = (
 )
 """Deeds that are undone, in the same process."""
 LAST = (
-    *("unmap", "protect", "deaf thread", "living child", "dead child", "orphan", "root", "descriptor"),
-    *("other descriptor", "non-blocking", "umask", "directory", "limit", "nice", "name", "hidden", "shared memory"),
+    *("unmap", "protect", "deaf thread", "living child", "dead child", "orphan", "root", "deeper", "moved"),
+    *(
+        "descriptor",
+        "other descriptor",
+        "non-blocking",
+        "umask",
+        "directory",
+        "limit",
+        "nice",
+        "name",
+        "hidden",
+        "shared memory",
+    ),
     *("queue", "socket", "timers"),
 )
 """Deeds that a process does not survive."""
