@@ -3,7 +3,7 @@
 
 #define SIGNALS 64
 #define FAREWELL 63   /* SIGRTMAX - 1: ends a thread */
-#define PATIENCE 2000 /* times to look whether it has ended */
+#define PATIENCE 2000 /* times to look whether it has ended, 0.1 ms apart */
 #define RESTORER 0x04000000 /* SA_RESTORER; of x86-64, which wants it */
 
 /* Stops the process; the first argument is its id. When it goes on, the pages of the store are put back first, by code
@@ -182,6 +182,7 @@ static void end_threads(long self)
 {
     _Alignas(8) char listing[4096];
     struct action farewell = {(uint64_t)end_thread, RESTORER, (uint64_t)end_thread, ALL_SIGNALS};
+    const struct timespec moment = {0, 100000};
     struct stat tasks;
     if (raw_call(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &tasks, 0) < 0 || tasks.st_nlink <= 3)
         return;
@@ -197,7 +198,7 @@ static void end_threads(long self)
             continue;
         raw_call(SYS_tgkill, self, thread, FAREWELL);
         for (int tries = 0; tries < PATIENCE && raw_call(SYS_tgkill, self, thread, 0) >= 0; tries++)
-            raw_call(SYS_sched_yield);
+            raw_call(SYS_nanosleep, &moment, 0);
     }
 }
 

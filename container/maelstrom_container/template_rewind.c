@@ -125,13 +125,16 @@ static void tell(int code, const struct rusage *usage)
 }
 
 /* Takes the next request, or ends and leaves it to the runner. */
-static void wait_for_request(void)
+static void wait_for_request(int child)
 {
     struct template_message head;
     long size = receive_message(&head, MSG_PEEK, 0);
     if (size < 0 || head.version != TEMPLATE_VERSION || head.kind != TEMPLATE_AGAIN ||
         head.payload_size != (uint64_t)size || size > TEMPLATE_INLINE)
         leave(0);
+    int status;
+    if (raw_call(SYS_wait4, child, &status, WNOHANG, 0) != 0)
+        leave(EXIT_LOST); /* killed while it waited: no job of it has ended by that */
     receive_message(&head, 0, 0);
     state.shared->surplus = *memory_surplus();
     memcpy(state.shared->payload, inbox + sizeof head, (uint64_t)size);
@@ -162,7 +165,7 @@ static void at_end(int child, const struct rusage *usage)
         leave(0); /* and with us all others of the namespace */
     }
     tell(code, usage);
-    wait_for_request();
+    wait_for_request(child);
     begin_accounts(child);
     go_on(child);
 }

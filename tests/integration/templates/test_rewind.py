@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from maelstrom_core.job import Cancelled, Exited, Outcome, Signaled, TimedOut
 from tests.integration.templates.conftest import HEADERS, MakeJob
 from tests.support.pool import Pool
+from tests.support.programs import alive, descendants
 
 SOURCE = Path(__file__).with_name("deeds.c")
 
@@ -103,6 +106,15 @@ def test_a_job_that_ends_by_itself_has_its_own_end(pool: Pool, deed: MakeJob) ->
     outcome = pool.run(deed("crash"))
     assert isinstance(outcome, Signaled)
     assert look(pool, deed)[0] == before[0]
+
+
+def test_a_process_that_is_killed_while_it_waits_costs_a_retry(pool: Pool, deed: MakeJob) -> None:
+    before = look(pool, deed)
+    for pid in filter(alive, descendants(pool.process.pid)):
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+            os.kill(pid, signal.SIGKILL)
+    assert look(pool, deed)[0] == before[0]
+    assert look(pool, deed)[1] != before[1]
 
 
 def test_a_process_that_serves_again_can_be_killed(pool: Pool, deed: MakeJob) -> None:
