@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ class Ear:
 def collect(project: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str):
     """Collect in a plain process, which finds the pipe where it is; return what was heard, and the collection."""
     monkeypatch.setattr(planning, "EARLY_MOUNT_POINT", str(scratch / "pipes" / "0"))
-    config = PytestConfig(cache_root=scratch, python=None)
+    config = PytestConfig(cache_root=scratch, python=sys.executable)
     call = Call(project, arguments, environment())
     plan = make_plan(config, call, markup=False, width=80, mount_point=str(guest_files.SOURCE))
     ear = Ear(scratch / "heard")
