@@ -119,6 +119,7 @@ static void reap(int child)
             if (pid == child && WSTOPSIG(status) == SIGSTOP)
                 rewind_stopped(child, &usage);
         } else if (pid == child) {
+            rewind_ended();
             state.result.status = status;
             state.result.usage = usage;
             state.result.ended = 1;

@@ -143,6 +143,7 @@ void rewind_make(void);
 void rewind_protect(void);
 void rewind_begin(void);
 void rewind_stopped(int child, const struct rusage *usage);
+void rewind_ended(void); /* leaves where it was killed before it began */
 void rewind_over(void);
 
 /* template_look.c: what there is of a job besides its memory and its files. */

@@ -166,6 +166,7 @@ EXPORT void template_point(const char **payload, uint64_t *size)
         return;
     /* from here on once for each further job of this process */
     put_back_own(&own, shared);
+    shared->began = shared->rounds;
     *payload = shared->payload;
     *size = shared->payload_size;
 }

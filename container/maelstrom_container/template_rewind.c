@@ -125,16 +125,13 @@ static void tell(int code, const struct rusage *usage)
 }
 
 /* Takes the next request, or ends and leaves it to the runner. */
-static void wait_for_request(int child)
+static void wait_for_request(void)
 {
     struct template_message head;
     long size = receive_message(&head, MSG_PEEK, 0);
     if (size < 0 || head.version != TEMPLATE_VERSION || head.kind != TEMPLATE_AGAIN ||
         head.payload_size != (uint64_t)size || size > TEMPLATE_INLINE)
         leave(0);
-    int status;
-    if (raw_call(SYS_wait4, child, &status, WNOHANG, 0) != 0)
-        leave(EXIT_LOST); /* killed while it waited: no job of it has ended by that */
     receive_message(&head, 0, 0);
     state.shared->surplus = *memory_surplus();
     memcpy(state.shared->payload, inbox + sizeof head, (uint64_t)size);
@@ -165,7 +162,7 @@ static void at_end(int child, const struct rusage *usage)
         leave(0); /* and with us all others of the namespace */
     }
     tell(code, usage);
-    wait_for_request(child);
+    wait_for_request();
     begin_accounts(child);
     go_on(child);
 }
@@ -178,6 +175,14 @@ void rewind_stopped(int child, const struct rusage *usage)
         at_point(child);
     else if (state.shared->state == AT_END && rewinding.use != POINT)
         at_end(child, usage);
+}
+
+void rewind_ended(void)
+{
+    if (rewinding.rounds == 0 || state.shared->began == rewinding.rounds)
+        return;
+    state.result.told = 1; /* of this job there is nothing to tell: it is to be begun again */
+    leave(EXIT_LOST);
 }
 
 /* In the runner */
@@ -212,7 +217,7 @@ void rewind_begin(void)
     rewinding.proc = -1;
     state.shared->use = rewinding.use;
     state.shared->state = RUNNING;
-    state.shared->rounds = 0;
+    state.shared->rounds = state.shared->began = 0;
 }
 
 /* A point costs a tenth of a fork. Where jobs never leave their process as it was, they are not asked to stop there. */

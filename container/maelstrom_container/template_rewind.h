@@ -14,7 +14,7 @@ struct shared {
     const uint64_t *count;
     enum stop state;
     enum use use;
-    int code, rounds;
+    int code, rounds, began; /* how many jobs it was asked for after the first, and how many of them it has begun */
     struct surplus surplus; /* mapped since the point */
     uint64_t payload_size;
     char payload[TEMPLATE_INLINE];

@@ -18,6 +18,7 @@ from maelstrom_core.spec import BindMount, Network, TemplateSpec
 from tests.support.pool import PATH, ROOT, host_trees
 
 SOURCE = Path(__file__).with_name("template.c")
+DEEDS = Path(__file__).with_name("deeds.c")
 HEADERS = ROOT / "container" / "maelstrom_container"
 
 MakeJob = Callable[..., Job]
@@ -59,5 +60,21 @@ def forked(folder: Path) -> MakeJob:
             program, ("/template/template.so",), request.encode(), tuple(stage.encode() for stage in stages)
         )
         return Job(within, "", environment=(PATH,), stdin=command.encode(), template=template, **more)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def program(folder: Path) -> str:
+    """A template whose jobs use each other's process where they can."""
+    libraries = ("-ldl", "-lm", "-lrt", "-lpthread")
+    subprocess.run(["cc", "-O1", "-I", HEADERS, "-o", folder / "deeds", DEEDS, *libraries], check=True)
+    return "/template/deeds"
+
+
+@pytest.fixture
+def deed(program: str, forked: MakeJob) -> MakeJob:
+    def make(name: str, **more: Any) -> Job:
+        return forked(name, program=program, **more)
 
     return make

@@ -70,6 +70,21 @@ def test_many_forks_of_one_template_leave_everything_as_it_was(own_pool: Pool, f
     assert memory(own_pool) < used + 4096
 
 
+def test_many_jobs_of_one_process_leave_everything_as_it_was(own_pool: Pool, deed: MakeJob) -> None:
+    def run(times: int) -> None:
+        for _ in range(times):
+            for name in ("tmp", "load", "living thread", "map", "heap"):
+                outcome = own_pool.run(deed(name))
+                assert isinstance(outcome, Exited)
+                assert outcome.code == 7
+
+    run(20)
+    before, used = settled(own_pool), memory(own_pool)
+    run(FORKS // 5)
+    assert eventually(lambda: census(own_pool) == before), (before, census(own_pool))
+    assert memory(own_pool) < used + 4096
+
+
 def test_the_end_of_the_pool_ends_templates_and_their_forks(own_pool: Pool, forked: MakeJob) -> None:
     own_pool.run(forked("true", stages=("more",)))
     own_pool.start(forked("sleep 1000", stages=("more",)))

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from maelstrom_core.job import Cancelled, Exited, Outcome, Signaled, TimedOut
-from tests.integration.templates.conftest import HEADERS, MakeJob
+from tests.integration.templates.conftest import MakeJob
 from tests.support.pool import Pool
 from tests.support.programs import alive, descendants
-
-SOURCE = Path(__file__).with_name("deeds.c")
 
 UNDONE = (
     *("nothing", "heap", "map", "drop", "write", "load", "stack", "rounding", "signals", "timer"),
@@ -46,21 +43,6 @@ def pool() -> Iterator[Pool]:
     pool = Pool(slots=1)
     yield pool
     pool.close()
-
-
-@pytest.fixture(scope="module")
-def program(folder: Path) -> str:
-    libraries = ("-ldl", "-lm", "-lrt", "-lpthread")
-    subprocess.run(["cc", "-O1", "-I", HEADERS, "-o", folder / "deeds", SOURCE, *libraries], check=True)
-    return "/template/deeds"
-
-
-@pytest.fixture
-def deed(program: str, forked: MakeJob) -> MakeJob:
-    def make(name: str, **more: object) -> object:
-        return forked(name, program=program, **more)
-
-    return make
 
 
 def look(pool: Pool, deed: MakeJob) -> tuple[str, str]:
