@@ -41,7 +41,7 @@ static struct {
     long maps_size;
     int range_count, range; /* the one that is looked at */
     uint64_t pending;       /* the first entry of the store that has no content yet */
-    int pid, maps, pagemap;
+    int maps, pagemap;
     int is_known;       /* which pages are dirty, as of the two numbers below */
     long faults, resident;
     uint64_t first, surplus; /* pages after the first job; what it has cost by now that there are more of them */
@@ -250,7 +250,6 @@ int memory_take(int pid, int proc)
 {
     if (!make_workspace())
         return 0;
-    memory.pid = pid;
     memory.maps = (int)raw_call(SYS_openat, proc, "maps", O_RDONLY | CLOSE_ON_EXEC);
     memory.pagemap = (int)raw_call(SYS_openat, proc, "pagemap", O_RDONLY | CLOSE_ON_EXEC);
     memory.maps_size = read_whole(memory.maps, memory.work->maps, MAPS_LIMIT);
