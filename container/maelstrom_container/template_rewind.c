@@ -2,8 +2,8 @@
  *
  * A job says where it begins (`template_point`) and where it ends (`template_end`). At both it stops itself, and its
  * first process, which shares the runner's memory, looks at it. At the point it takes down the job's memory and all
- * else that the job may change. At the end it compares: where nothing is left but in memory, it puts the memory back and
- * waits for the next request. Then the job goes on from its point a second time, and cannot tell. Otherwise it is
+ * else that the job may change. At the end it compares: where nothing is left but in memory, it notes which pages are to
+ * be put back and waits for the next request. Then the job puts them back and goes on from its point a second time. Otherwise it is
  * ended like any other, and its runner forks again.
  *
  * What decides is what the kernel shows of the job, never what the job says; the job has no rights over who looks. */
