@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shutil
 import statistics
 import subprocess
@@ -20,9 +21,12 @@ from pathlib import Path
 
 from ci.comparison.suites import Suite, parse_command
 
+PLUGINS = Path(__file__).parent / "plugins"
 PROGRAM = Path(__file__).parent.parent.parent / ".venv" / "bin" / "maelstrom-pytest"
 
-PLAIN: dict[str, tuple[str, ...]] = {"plain": (), "xdist": ("-n", "auto"), "forked": ("--forked", "-n", "auto")}
+FORKED = ("--forked", "-n", "auto", "-p", "forked_reports", "-W", "ignore::ResourceWarning")
+"""pytest-forked leaves files open, which counts as a failure in suites whose warnings are errors; see the plugin."""
+PLAIN: dict[str, tuple[str, ...]] = {"plain": (), "xdist": ("-n", "auto"), "forked": FORKED}
 OURS = ("test", "auto")
 REFERENCE = "xdist"
 
@@ -39,11 +43,14 @@ def command(suite: Suite, way: str) -> list[str]:
 
 def seconds(suite: Suite, way: str) -> float | None:
     """Return how long a run takes; None where it did not end as one does that has run the tests."""
+    environment = dict(suite.environment)
+    if way == "forked":
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PLUGINS), environment.get("PYTHONPATH"))))
     start = time.perf_counter()
     done = subprocess.run(
         command(suite, way),
         cwd=suite.directory,
-        env=dict(suite.environment),
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

@@ -20,6 +20,7 @@ MODULES = (
     "boot",
     "channel",
     "early",
+    "expressions",
     "forks",
     "heap",
     "hooks",

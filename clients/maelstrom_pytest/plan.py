@@ -23,6 +23,7 @@ PIPE = "items"
 GUEST_MOUNT_POINT = "/.maelstrom/guest"
 EARLY_MOUNT_POINT = "/.maelstrom/early"
 """Where the job that collects finds the pipe of `early`."""
+EXPRESSIONS_MOUNT_POINT = "/.maelstrom/expressions"
 
 # The interpreter searches the current directory first, natively as `python -m pytest`; while the guest starts it must
 # not, and afterwards the guest puts it back.
@@ -70,6 +71,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Where the interpreter looks for packages."""
     templates: bool = True
     """Whether tests are forked from templates; else each job starts an interpreter."""
+    expressions: tuple[str, tuple[str, ...]] = ("", ())
+    """Where files with compiled expressions are, and their names: see `expressions`."""
 
     @property
     def name(self) -> str:
@@ -88,8 +91,11 @@ def container(plan: Plan) -> ContainerSpec:
         environ=plan.environment,
     )
     assert isinstance(sealed.mounts, tuple)  # noqa: S101 - for the type checker
-    guest = BindMount(plan.mount_point, plan.guest, read_only=True)
-    return msgspec.structs.replace(sealed, mounts=(*sealed.mounts, guest))
+    mounts = [*sealed.mounts, BindMount(plan.mount_point, plan.guest, read_only=True)]
+    directory, names = plan.expressions
+    if names:
+        mounts.append(BindMount(EXPRESSIONS_MOUNT_POINT, directory, read_only=True))
+    return msgspec.structs.replace(sealed, mounts=tuple(mounts))
 
 
 def with_early_items(shared: ContainerSpec, directory: str | None) -> ContainerSpec:
@@ -117,11 +123,12 @@ def template_of(plan: Plan, stage: Stage, *, forks: int) -> TemplateSpec:
 
     `forks` is about how many there will be: some of what makes them cheap pays off for many only.
     """
+    expressions = [f"{EXPRESSIONS_MOUNT_POINT}/{name}" for name in plan.expressions[1]]
     requests = (_dump({"mode": "stage", "files": stage, "prune": True}),) if stage else ()
     return TemplateSpec(
         program=plan.interpreter.executable,
         arguments=("-c", BOOTSTRAP, plan.mount_point, "template"),
-        request=_request(plan, mode="template", forks=forks),
+        request=_request(plan, mode="template", forks=forks, expressions=expressions),
         stages=requests,
     )
 

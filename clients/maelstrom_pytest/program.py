@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from maelstrom_container.python_probe import PythonInfo, probe_python
-from maelstrom_pytest import guest_files, interpreter
+from maelstrom_pytest import expressions, guest_files, interpreter
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.junit_cases import skipped_module
 from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Isolation, Plan
@@ -102,7 +102,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
     root = find_root(call.directory)
     python = interpreter.choose(config.python, call.directory, root, call.environment, prober=prober)
     info = prober(python.executable)
-    return Plan(
+    plan = Plan(
         interpreter=python,
         directory=str(call.directory),
         shown=shown_layers(call.directory, call.arguments, call.environment),
@@ -116,6 +116,8 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         installed=(*info.path, *info.site_packages),
         templates=config.template,
     )
+    store = expressions.Store(config.cache_root / "pytest-expressions" / plan.name)
+    return msgspec.structs.replace(plan, expressions=(str(store.directory), store.files()))
 
 
 class _Report:
@@ -172,6 +174,8 @@ async def _run(
                 maxfail = collection.configured.maxfail if collection.configured else 0
                 stop_after = config.stop_after or maxfail
                 mismatches = await tests.finish(collection.items, stop_after=stop_after, verify=config.verify_templates)
+                store = expressions.Store(Path(plan.expressions[0]))
+                await expressions.compile_learned(runner, plan, tests.learned, store)
             finally:
                 tests.stop()
     summary = ui.summary()

@@ -153,6 +153,15 @@ class SessionEnd(msgspec.Struct, frozen=True, tag="session"):
     deselected: int
 
 
+class Expressions(msgspec.Struct, frozen=True, tag="expressions"):
+    """Regular expressions that a job compiled and that were not known yet."""
+
+    seconds: float
+    """What compiling them took."""
+    found: tuple[tuple[str, bool, int], ...]
+    """Text, whether it stands for bytes (then in Latin-1), flags."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """How pytest's process ended, from the reaper; the last record."""
 
@@ -174,6 +183,7 @@ Record = (
     | InternalError
     | Interrupted
     | SessionEnd
+    | Expressions
     | Ended
 )
 

@@ -25,8 +25,9 @@ from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
 from maelstrom_core.spec import JobSpec
 from maelstrom_pytest import plan as planning
+from maelstrom_pytest.expressions import Learned
 from maelstrom_pytest.plan import Isolation, Plan
-from maelstrom_pytest.records import NO_TEMPLATE, Item, parse
+from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, parse
 from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import Verdict, judge_job
 from maelstrom_test_runner.history import History, Past
@@ -124,6 +125,7 @@ class Run:
         self._plan = plan
         self._container = planning.container(plan)
         self._listener = listener
+        self.learned = Learned()
         self._history = history
         self._slots = slots
         self._stop_after = 0
@@ -296,6 +298,8 @@ class Run:
             return
         result = outcome.effects.result if isinstance(outcome, Exited | Signaled | TimedOut) else None
         transcript = parse(result.data, result.lost) if result is not None else parse(b"")
+        for told in transcript.all(Expressions):
+            self.learned.add(told)
         judged = judge_job(len(work.items), transcript, outcome, pruned=work.prune, direct=warm)
         suspects = []
         for index, verdict in sorted(judged.verdicts.items()):

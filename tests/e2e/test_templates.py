@@ -201,3 +201,31 @@ def test_a_second_run_sees_what_has_changed(programs: Programs, project: Path):
     assert "Successful Tests: 4" in programs.run(PYTEST, cwd=project).check(0).out
     (project / "test_a.py").write_text("def test_0(): assert False\n")
     assert "as pytest counts: 1 failed, 1 passed" in programs.run(PYTEST, cwd=project).check(1).out
+
+
+DEAR_EXPRESSION = """
+import re
+import pytest
+
+EXPRESSION = "|".join(f"(?P<n{number}>[a-{chr(98 + number % 20)}]+{number})" for number in range(90))
+parser = re._parser if hasattr(re, "_parser") else re.sre_parse
+parsed = []
+
+@pytest.mark.parametrize("number", range(20))
+def test_compiles(number, monkeypatch):
+    parse = parser.parse
+    monkeypatch.setattr(parser, "parse", lambda *those: parsed.append(1) or parse(*those))
+    pattern = re.compile(EXPRESSION)
+    assert pattern.fullmatch("abc1").lastgroup == "n1" and pattern.groups == 90
+    for more in range(20):
+        assert re.compile("x" * more + EXPRESSION).fullmatch("abc2")
+    assert parsed == []
+"""
+
+
+def test_what_tests_compile_again_and_again_is_compiled_once_for_later_runs(programs: Programs, project: Path):
+    write_project(project, {"test_a.py": DEAR_EXPRESSION, "pytest.ini": "[pytest]\n"})
+    programs.run(PYTEST, cwd=project).check(1)
+    assert "as pytest counts: 20 passed" in programs.run(PYTEST, cwd=project).check(0).out
+    # processes that no template knows compile for themselves
+    assert "as pytest counts: 20 failed" in programs.run(PYTEST, "--no-template", cwd=project).check(1).out

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Warming up costs a template as much as it saves in some hundreds of forks.
 FEW, MANY = 0, 400
 
+GATE_MODULES = ("channel", "expressions", "heap", "hooks", "renew", "safety", "template")
+
 
 def run(
     load: Callable[[str, str], dict[str, Any]],
@@ -53,16 +55,19 @@ def run_template(
     Never returns: this process serves until it is killed, its forks end as the tests they run.
     """
     request = json.loads(request_text.decode("utf-8"))
-    modules = {name: load(directory, name) for name in ("channel", "heap", "hooks", "renew", "safety", "template")}
+    modules = {name: load(directory, name) for name in GATE_MODULES}
     watch = modules["safety"]["Watch"](request.get("private"))  # sees what is there before anything is loaded
     arguments = prepare(request, safe_path)
+    expressions = modules["expressions"]["Expressions"]()
+    expressions.load(request.get("expressions", ()))
+    expressions.install()
     imitate_module_run(arguments)
     import pytest
 
     if request.get("forks", FEW) >= MANY:
         load(directory, "warm")["warm_up"]()
     running = make_plugin(load, directory, request, modules["channel"], None, 0)
-    gate = modules["template"]["Gate"](forks, running, watch, modules, request.get("forks", FEW))
+    gate = modules["template"]["Gate"](forks, running, watch, modules, expressions, request.get("forks", FEW))
     status = call_main(pytest, [running, gate])
     if not gate.in_job:  # a mistake in the arguments, a plugin that gave up
         forks.refuse(f"pytest ended with exit status {status} before its tests were loaded")

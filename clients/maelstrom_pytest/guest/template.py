@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 class Gate:
     """Stops where templates are made, and ends the jobs forked from them."""
 
-    def __init__(self, forks: Any, running: Any, watch: Any, modules: dict[str, Any], expected: int) -> None:
+    def __init__(
+        self, forks: Any, running: Any, watch: Any, modules: dict[str, Any], expressions: Any, expected: int
+    ) -> None:
         self.forks = forks
         self.running = running
         self.watch = watch
@@ -47,6 +49,7 @@ class Gate:
         self.find_log_file = modules["renew"]["log_file"]
         self.make_channel = modules["channel"]["Channel"]
         self.hooks = modules["hooks"]
+        self.expressions = expressions
         self.expected = expected  # forks, of this base and its stages
         self.in_job = False
         self.whole_end = True
@@ -96,6 +99,7 @@ class Gate:
             self.renewal.perform()
             payload = self.forks.point()
             self.renewal.renew_randomness(job=True)
+            self.expressions.begin()
             self.running.adopt(json.loads(payload.decode("utf-8")), channel)
         else:
             self.renewal.perform()
@@ -108,6 +112,9 @@ class Gate:
 
         Threads that keep a process alive are waited for, exit functions run and outputs are flushed, in that order.
         """
+        compiled = self.expressions.record()
+        if compiled is not None:
+            self.running.send(compiled)
         self.running.send_end(status)
         threading = sys.modules.get("threading")
         if threading is not None and len(threading._active) > 1:

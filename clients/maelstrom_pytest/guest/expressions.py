@@ -1,0 +1,155 @@
+"""Regular expressions that have been compiled in an earlier run, and need not be compiled in each test again.
+
+In a session of many tests an expression is compiled once; where each test has a process of its own, each does it, and a
+lexer has hundreds. What compiling comes to depends on nothing but the expression, its flags and the interpreter. So
+expressions that cost tests much are compiled by a process of their own, in which nothing of the project runs
+(`compile_all`), and templates know the result (`Expressions.load`): forks get a pattern as if they had compiled it,
+in a fiftieth of the time. Those that a test is the first to compile are told (`noted`).
+
+Left alone: what depends on the locale, what warns or prints when it is compiled, what is no plain text.
+
+Runs inside the container; see the package. Imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import _sre  # type: ignore[import-not-found]
+import marshal
+import sys
+from time import perf_counter  # by name: tests replace functions of `time`
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, NoReturn
+
+DEAR = 100e-6  # seconds: what is compiled in less is not worth a word
+WORTH = 2e-3  # seconds in one job: what comes to less is not told
+SIZE_LIMIT = 1 << 18  # characters that one job tells of
+LOCALE, DEBUG = 4, 128  # the flags' values, which are part of compiled code
+
+HEADER = ("maelstrom expressions 1", sys.version, _sre.MAGIC, _sre.CODESIZE)
+
+
+def compiler() -> Any:
+    """Return the module that compiles expressions; `re` has imported it."""
+    return sys.modules["re._compiler" if sys.version_info >= (3, 11) else "sre_compile"]
+
+
+class Expressions:
+    """What is known, and what has been compiled without having been known."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str | bytes, int], Any] = {}
+        self.new: list[tuple[str | bytes, int]] = []
+        self.size = 0
+        self.seconds = 0.0
+
+    def load(self, paths: Iterable[str]) -> None:
+        """Learn what files hold; those of another interpreter, or none at all, are passed over."""
+        for path in paths:
+            try:
+                with open(path, "rb") as file:
+                    header, entries = marshal.loads(file.read())  # noqa: S302 written by `compile_all`
+            except (OSError, ValueError, EOFError, TypeError):
+                continue
+            if header == HEADER:
+                self.known.update(entries)
+
+    def install(self) -> None:
+        """Have expressions looked up before they are compiled."""
+        module = compiler()
+        compile_anew = module.compile
+        make = _sre.compile
+
+        def compile(p: Any, flags: int = 0) -> Any:  # noqa: A001 its name where it goes
+            """Compile an expression, or make it of what is known."""
+            if type(p) is not str and type(p) is not bytes:
+                return compile_anew(p, flags)
+            key = (p, int(flags))
+            if key in self.known:
+                entry = self.known[key]
+                if entry is None:
+                    return compile_anew(p, flags)
+                all_flags, code, groups, names, numbers = entry
+                return make(p, all_flags, memoryview(code).cast("I").tolist(), groups, dict(names), numbers)
+            start = perf_counter()
+            pattern = compile_anew(p, flags)
+            self.note(key, perf_counter() - start)
+            return pattern
+
+        module.compile = compile
+
+    def note(self, key: tuple[str | bytes, int], seconds: float) -> None:
+        """Take note of what was compiled."""
+        if seconds >= DEAR and self.size + len(key[0]) <= SIZE_LIMIT:
+            self.size += len(key[0])
+            self.seconds += seconds
+            self.new.append(key)
+
+    def begin(self) -> None:
+        """Forget what has been compiled up to now: it was no test's."""
+        del self.new[:]
+        self.size, self.seconds = 0, 0.0
+
+    def record(self) -> dict[str, Any] | None:
+        """Return the record of what was compiled since, if that is worth it."""
+        if self.seconds < WORTH:
+            return None
+        found = [[*portable(pattern), flags] for pattern, flags in self.new]
+        return {"type": "expressions", "seconds": self.seconds, "found": found}
+
+
+def portable(pattern: str | bytes) -> tuple[str, bool]:
+    """Return a pattern as text, and whether it is one of bytes."""
+    return (pattern.decode("latin-1"), True) if isinstance(pattern, bytes) else (pattern, False)
+
+
+def compile_one(pattern: str | bytes, flags: int) -> Any:
+    """Return what an expression is compiled to; None for one that is to be left alone."""
+    import warnings
+
+    module, entries = compiler(), []
+
+    class Recorder:
+        """Stands in for the module `_sre`, while the one expression is compiled."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(_sre, name)
+
+        def compile(self, _pattern: Any, all_flags: int, code: list[int], groups: int, names: Any, numbers: Any) -> Any:
+            packed = b"".join(word.to_bytes(4, sys.byteorder) for word in code)
+            entries.append((int(all_flags), packed, groups, dict(names), tuple(numbers)))
+            return _sre.compile(_pattern, all_flags, code, groups, names, numbers)
+
+    module._sre = Recorder()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            module.compile(pattern, flags)
+    except Exception:  # noqa: BLE001 whatever it is, it is to happen where the expression is used
+        return None
+    finally:
+        module._sre = _sre
+    return None if entries[0][0] & (LOCALE | DEBUG) else entries[0]
+
+
+def compile_all(request: bytes, descriptor: int) -> NoReturn:
+    """Compile the expressions of a request, write the file to a descriptor, and end."""
+    import json
+    import os
+    import re  # noqa: F401 which imports its compiler
+
+    entries = {}
+    for text, is_bytes, flags in json.loads(request.decode("ascii")):
+        pattern = text.encode("latin-1") if is_bytes else text
+        entries[pattern, flags] = (
+            None if flags & (LOCALE | DEBUG) or _sre.CODESIZE != 4 else compile_one(pattern, flags)
+        )
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(marshal.dumps((HEADER, entries)))
+    raise SystemExit(0)
+
+
+if __name__ == "maelstrom_expressions":
+    compile_all(sys.stdin.buffer.read(), 3)
