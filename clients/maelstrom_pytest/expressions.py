@@ -30,8 +30,9 @@ WORTH = 0.5
 """Seconds that must have been spent on compiling what was compiled before, or nothing is done."""
 SIZE_LIMIT = 8 * 1024 * 1024
 """Characters of all expressions that are compiled for a run."""
-FILE_LIMIT = 64 * 1024 * 1024
-"""Bytes of all files of a project; when they come to more, all begins anew."""
+FILES_LIMIT = 4
+BYTES_LIMIT = 64 * 1024 * 1024
+"""Of a project; when there are more files or bytes, all begins anew."""
 PROJECTS_LIMIT = 32
 
 COMPILE = """\
@@ -107,7 +108,8 @@ class Store:
         with contextlib.suppress(OSError):
             self.directory.mkdir(parents=True, exist_ok=True)
             files = [self.directory / name for name in self.files()]
-            if sum(file.stat().st_size for file in files) + len(data) > FILE_LIMIT:
+            size = sum(file.stat().st_size for file in files) + len(data)
+            if size > BYTES_LIMIT or len(files) == FILES_LIMIT:
                 for file in files:
                     file.unlink()
             descriptor, fresh = tempfile.mkstemp(dir=self.directory, prefix="new-")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import _sre  # type: ignore[import-not-found]
 import marshal
 import sys
+from _imp import source_hash
 from time import perf_counter  # by name: tests replace functions of `time`
 
 TYPE_CHECKING = False
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, NoReturn
 
-DEAR = 100e-6  # seconds: what is compiled in less is not worth a word
 WORTH = 2e-3  # seconds in one job: what comes to less is not told
-SIZE_LIMIT = 1 << 18  # characters that one job tells of
+SIZE_LIMIT = 1 << 21  # characters that one job tells of
 LOCALE, DEBUG = 4, 128  # the flags' values, which are part of compiled code
 
-HEADER = ("maelstrom expressions 1", sys.version, _sre.MAGIC, _sre.CODESIZE)
+SLOT = 16  # bytes of the index: a digest, where the entry is, how long it is
+NOTHING = bytes(SLOT)
+
+HEADER = marshal.dumps(("maelstrom expressions 1", sys.version, _sre.MAGIC, _sre.CODESIZE))
 
 
 def compiler() -> Any:
@@ -36,25 +39,73 @@ def compiler() -> Any:
     return sys.modules["re._compiler" if sys.version_info >= (3, 11) else "sre_compile"]
 
 
+def digest(pattern: str | bytes, flags: int) -> bytes:
+    """Return eight bytes that stand for an expression in the index; not alone in that, now and then."""
+    return source_hash(flags, pattern.encode("utf-8", "surrogatepass") if isinstance(pattern, str) else pattern)
+
+
+def pack(entries: dict[tuple[str | bytes, int], Any]) -> bytes:
+    """Return the contents of a file: a header, an index (open addressing, a power of two of slots), and entries."""
+    size = 1 << (2 * len(entries) + 1).bit_length()
+    slots, parts, at = [NOTHING] * size, [], 4 + len(HEADER) + 4 + size * SLOT
+    for (pattern, flags), entry in entries.items():
+        part = marshal.dumps((pattern, flags, entry))
+        name = digest(pattern, flags)
+        slot = int.from_bytes(name, "little") & (size - 1)
+        while slots[slot] != NOTHING:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = name + at.to_bytes(4, "little") + len(part).to_bytes(4, "little")
+        parts.append(part)
+        at += len(part)
+    numbers = len(HEADER).to_bytes(4, "little"), size.to_bytes(4, "little")
+    return b"".join((numbers[0], HEADER, numbers[1], *slots, *parts))
+
+
+class Table:
+    """The contents of a file, which must be whole. To look something up writes to no page but the first."""
+
+    def __init__(self, data: bytes) -> None:
+        start = 4 + int.from_bytes(data[:4], "little")
+        if data[4:start] != HEADER:
+            raise ValueError("of another interpreter")
+        self.data = data
+        self.mask = int.from_bytes(data[start : start + 4], "little") - 1
+        self.start = start + 4
+
+    def find(self, pattern: str | bytes, flags: int) -> tuple[Any] | None:
+        """Return what is known of an expression, if it is in here, in a tuple."""
+        data, name = self.data, digest(pattern, flags)
+        slot = int.from_bytes(name, "little")
+        while True:
+            at = self.start + (slot & self.mask) * SLOT
+            found = data[at : at + SLOT]
+            if found == NOTHING:
+                return None
+            if found[:8] == name:
+                first = int.from_bytes(found[8:12], "little")
+                entry = marshal.loads(data[first : first + int.from_bytes(found[12:], "little")])  # noqa: S302 ours
+                if entry[0] == pattern and entry[1] == flags and type(entry[0]) is type(pattern):
+                    return (entry[2],)
+            slot += 1
+
+
 class Expressions:
     """What is known, and what has been compiled without having been known."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[str | bytes, int], Any] = {}
+        self.tables: list[Table] = []
         self.new: list[tuple[str | bytes, int]] = []
         self.size = 0
         self.seconds = 0.0
 
     def load(self, paths: Iterable[str]) -> None:
-        """Learn what files hold; those of another interpreter, or none at all, are passed over."""
+        """Learn what files hold; those of another interpreter are passed over."""
         for path in paths:
             try:
                 with open(path, "rb") as file:
-                    header, entries = marshal.loads(file.read())  # noqa: S302 written by `compile_all`
-            except (OSError, ValueError, EOFError, TypeError):
+                    self.tables.append(Table(file.read()))
+            except (OSError, ValueError):  # noqa: PERF203 a handful of files
                 continue
-            if header == HEADER:
-                self.known.update(entries)
 
     def install(self) -> None:
         """Have expressions looked up before they are compiled."""
@@ -66,23 +117,25 @@ class Expressions:
             """Compile an expression, or make it of what is known."""
             if type(p) is not str and type(p) is not bytes:
                 return compile_anew(p, flags)
-            key = (p, int(flags))
-            if key in self.known:
-                entry = self.known[key]
-                if entry is None:
+            number = int(flags)
+            for table in self.tables:
+                found = table.find(p, number)
+                if found is None:
+                    continue
+                if found[0] is None:
                     return compile_anew(p, flags)
-                all_flags, code, groups, names, numbers = entry
-                return make(p, all_flags, memoryview(code).cast("I").tolist(), groups, dict(names), numbers)
+                all_flags, code, groups, names, numbers = found[0]
+                return make(p, all_flags, memoryview(code).cast("I").tolist(), groups, names, numbers)
             start = perf_counter()
             pattern = compile_anew(p, flags)
-            self.note(key, perf_counter() - start)
+            self.note((p, number), perf_counter() - start)
             return pattern
 
         module.compile = compile
 
     def note(self, key: tuple[str | bytes, int], seconds: float) -> None:
         """Take note of what was compiled."""
-        if seconds >= DEAR and self.size + len(key[0]) <= SIZE_LIMIT:
+        if self.size + len(key[0]) <= SIZE_LIMIT:
             self.size += len(key[0])
             self.seconds += seconds
             self.new.append(key)
@@ -147,7 +200,7 @@ def compile_all(request: bytes, descriptor: int) -> NoReturn:
             None if flags & (LOCALE | DEBUG) or _sre.CODESIZE != 4 else compile_one(pattern, flags)
         )
     with os.fdopen(descriptor, "wb") as file:
-        file.write(marshal.dumps((HEADER, entries)))
+        file.write(pack(entries))
     raise SystemExit(0)
 
 

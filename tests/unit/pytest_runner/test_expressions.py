@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import marshal
 import os
 import re
 import subprocess
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_core.job import Output
-from maelstrom_pytest.expressions import COMPILE, FILE_LIMIT, Learned, Store
+from maelstrom_pytest.expressions import BYTES_LIMIT, COMPILE, Learned, Store
 from maelstrom_pytest.guest import expressions as guest
 from maelstrom_pytest.records import Expressions
 
@@ -48,7 +47,7 @@ def compiler():
 
 def installed(entries):
     expressions = guest.Expressions()
-    expressions.known = entries
+    expressions.tables = [guest.Table(guest.pack(entries))]
     expressions.install()
     return expressions
 
@@ -102,8 +101,7 @@ def test_what_warns_or_fails_or_asks_for_the_locale_is_left_alone(pattern):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_what_is_left_alone_is_compiled_as_ever_and_told_no_more(compiler, monkeypatch):
-    monkeypatch.setattr(guest, "DEAR", 0.0)
+def test_what_is_left_alone_is_compiled_as_ever_and_told_no_more(compiler):
     expressions = installed({("[[b]", 0): None})
     assert re.compile("[[b]").match("[")
     assert expressions.new == []
@@ -113,12 +111,11 @@ def test_what_is_left_alone_is_compiled_as_ever_and_told_no_more(compiler, monke
 
 def test_what_costs_little_is_not_told(compiler):
     expressions = installed({})
-    expressions.note(("x", 0), guest.DEAR / 2)
+    expressions.note(("x", 0), guest.WORTH / 2)
     assert expressions.record() is None
-    expressions.note(("x", 0), guest.WORTH)
-    expressions.note((b"\xff", 2), guest.DEAR)
+    expressions.note((b"\xff", 2), guest.WORTH / 2)
     assert expressions.record()["found"] == [["x", False, 0], ["\xff", True, 2]]
-    expressions.note(("y" * guest.SIZE_LIMIT, 0), guest.DEAR)
+    expressions.note(("y" * guest.SIZE_LIMIT, 0), guest.WORTH)
     assert len(expressions.new) == 2
     expressions.begin()
     assert expressions.record() is None
@@ -141,13 +138,25 @@ def test_a_process_of_its_own_compiles_what_templates_load(tmp_path):
         data = pipe.read()
     assert done.stderr == b""
     (tmp_path / "good").write_bytes(data)
-    (tmp_path / "cut").write_bytes(data[:-5])
-    other = marshal.dumps((("of another interpreter",), {("x", 0): None}))
-    (tmp_path / "other").write_bytes(other)
+    (tmp_path / "other").write_bytes(data.replace(b"expressions 1", b"expressions 0"))
     expressions = guest.Expressions()
-    expressions.load([str(tmp_path / name) for name in ("cut", "other", "missing", "good")])
-    assert set(expressions.known) == {("a(?P<n>b)", 0), (b"\xff+", 0), ("[[a]", 0), ("\ud800x", 2)}
-    assert expressions.known["[[a]", 0] is None
+    expressions.load([str(tmp_path / name) for name in ("other", "missing", "good")])
+    (table,) = expressions.tables
+    assert table.find("a(?P<n>b)", 0)[0][2] == 1
+    assert table.find(b"\xff+", 0)
+    assert table.find("\ud800x", 2)
+    assert table.find("[[a]", 0) == (None,)
+    for other in (("a(?P<n>b)", 2), (b"a(?P<n>b)", 0), ("c", 0), ("\xff+", 0)):
+        assert table.find(*other) is None
+
+
+@given(st.dictionaries(st.tuples(st.text() | st.binary(), st.integers(0, 511)), st.integers()))
+def test_a_table_has_what_was_put_in_and_nothing_else(entries):
+    table = guest.Table(guest.pack(entries))
+    for (pattern, flags), entry in entries.items():
+        assert table.find(pattern, flags) == (entry,)
+        if (pattern, flags + 512) not in entries:
+            assert table.find(pattern, flags + 512) is None
 
 
 def told(*patterns, seconds=1.0):
@@ -177,7 +186,7 @@ def test_files_are_kept_whole_and_do_not_grow_for_ever(tmp_path):
     store.keep(Output(b"two"))
     store.keep(Output(b"two"))
     assert len(store.files()) == 2
-    store.keep(Output(b"x" * (FILE_LIMIT - 5)))
+    store.keep(Output(b"x" * (BYTES_LIMIT - 5)))
     assert len(store.files()) == 1
     for number in range(40):
         Store(tmp_path / "all" / f"project-{number}").keep(Output(b"x"))
