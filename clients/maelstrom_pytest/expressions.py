@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,8 @@ WORTH = 0.5
 """Seconds that must have been spent on compiling what was compiled before, or nothing is done."""
 SIZE_LIMIT = 8 * 1024 * 1024
 """Characters of all expressions that are compiled for a run."""
-FILES_LIMIT = 4
-BYTES_LIMIT = 64 * 1024 * 1024
-"""Of a project; when there are more files or bytes, all begins anew."""
+FILE_LIMIT = 48 * 1024 * 1024
+"""Bytes that are added to; a file that is larger is replaced."""
 PROJECTS_LIMIT = 32
 
 COMPILE = """\
@@ -64,16 +64,19 @@ class Learned:
                 self._size += len(expression[0])
                 self._found[expression] = None
 
-    def request(self) -> bytes | None:
-        """Return what the job that compiles them reads; None if it would not be worth it."""
+    def request(self, known: Sequence[str]) -> bytes | None:
+        """Return what the job that compiles them reads; None if it would not be worth it.
+
+        `known` are files, as that job sees them, whose contents are to be kept.
+        """
         if self._jobs < 2 or self._seconds < WORTH:
             return None
-        return json.dumps(list(self._found)).encode()
+        return json.dumps({"known": known, "new": list(self._found)}).encode()
 
 
 async def compile_learned(runner: Runner, plan: Plan, learned: Learned, store: Store) -> None:
     """Have expressions compiled for later runs, if that is worth it, by an interpreter that knows of no project."""
-    request = learned.request()
+    request = learned.request(() if store.is_full() else planning.expression_files(plan))
     if request is None:
         return
     spec = JobSpec(
@@ -100,22 +103,26 @@ class Store:
         except OSError:
             return ()
 
+    def is_full(self) -> bool:
+        """Tell whether there is so much that it is better to begin anew."""
+        with contextlib.suppress(OSError):
+            return sum((self.directory / name).stat().st_size for name in self.files()) > FILE_LIMIT
+        return False
+
     def keep(self, written: Output) -> None:
-        """Add what a job has written."""
+        """Replace what there is by what a job has written."""
         data = written.data
         if not data or written.lost:
             return
         with contextlib.suppress(OSError):
             self.directory.mkdir(parents=True, exist_ok=True)
-            files = [self.directory / name for name in self.files()]
-            size = sum(file.stat().st_size for file in files) + len(data)
-            if size > BYTES_LIMIT or len(files) == FILES_LIMIT:
-                for file in files:
-                    file.unlink()
             descriptor, fresh = tempfile.mkstemp(dir=self.directory, prefix="new-")
             with open(descriptor, "wb") as new:
                 new.write(data)
-            os.rename(fresh, self.directory / f"{blake3(data).hexdigest(16)}.bin")
+            name = f"{blake3(data).hexdigest(16)}.bin"
+            os.rename(fresh, self.directory / name)
+            for other in set(self.files()) - {name}:
+                (self.directory / other).unlink()
             os.utime(self.directory)
             self._prune()
 

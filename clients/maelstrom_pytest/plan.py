@@ -123,14 +123,18 @@ def template_of(plan: Plan, stage: Stage, *, forks: int) -> TemplateSpec:
 
     `forks` is about how many there will be: some of what makes them cheap pays off for many only.
     """
-    expressions = [f"{EXPRESSIONS_MOUNT_POINT}/{name}" for name in plan.expressions[1]]
     requests = (_dump({"mode": "stage", "files": stage, "prune": True}),) if stage else ()
     return TemplateSpec(
         program=plan.interpreter.executable,
         arguments=("-c", BOOTSTRAP, plan.mount_point, "template"),
-        request=_request(plan, mode="template", forks=forks, expressions=expressions),
+        request=_request(plan, mode="template", forks=forks, expressions=expression_files(plan)),
         stages=requests,
     )
+
+
+def expression_files(plan: Plan) -> list[str]:
+    """Return the paths at which jobs see the files with compiled expressions."""
+    return [f"{EXPRESSIONS_MOUNT_POINT}/{name}" for name in plan.expressions[1]]
 
 
 def fork(shared: ContainerSpec, template: TemplateSpec, *, timeout: float | None) -> JobSpec:

@@ -21,7 +21,7 @@ from time import perf_counter  # by name: tests replace functions of `time`
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any, NoReturn
 
 WORTH = 2e-3  # seconds in one job: what comes to less is not told
@@ -87,6 +87,14 @@ class Table:
                 if entry[0] == pattern and entry[1] == flags and type(entry[0]) is type(pattern):
                     return (entry[2],)
             slot += 1
+
+    def entries(self) -> Iterator[tuple[tuple[str | bytes, int], Any]]:
+        """Yield all that is in here, as `pack` takes it."""
+        for at in range(self.start, self.start + (self.mask + 1) * SLOT, SLOT):
+            first, size = (int.from_bytes(self.data[at + skip : at + skip + 4], "little") for skip in (8, 12))
+            if size:
+                pattern, flags, entry = marshal.loads(self.data[first : first + size])  # noqa: S302 ours
+                yield (pattern, flags), entry
 
 
 class Expressions:
@@ -188,13 +196,16 @@ def compile_one(pattern: str | bytes, flags: int) -> Any:
 
 
 def compile_all(request: bytes, descriptor: int) -> NoReturn:
-    """Compile the expressions of a request, write the file to a descriptor, and end."""
+    """Compile the expressions of a request, write a file with these and those known before to a descriptor, and end."""
     import json
     import os
     import re  # noqa: F401 which imports its compiler
 
-    entries = {}
-    for text, is_bytes, flags in json.loads(request.decode("ascii")):
+    orders = json.loads(request.decode("ascii"))
+    before = Expressions()
+    before.load(orders["known"])
+    entries = {key: entry for table in before.tables for key, entry in table.entries()}
+    for text, is_bytes, flags in orders["new"]:
         pattern = text.encode("latin-1") if is_bytes else text
         entries[pattern, flags] = (
             None if flags & (LOCALE | DEBUG) or _sre.CODESIZE != 4 else compile_one(pattern, flags)

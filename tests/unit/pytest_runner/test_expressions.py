@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_core.job import Output
-from maelstrom_pytest.expressions import BYTES_LIMIT, COMPILE, Learned, Store
+from maelstrom_pytest.expressions import COMPILE, FILE_LIMIT, Learned, Store
 from maelstrom_pytest.guest import expressions as guest
 from maelstrom_pytest.records import Expressions
 
@@ -122,7 +122,10 @@ def test_what_costs_little_is_not_told(compiler):
 
 
 def test_a_process_of_its_own_compiles_what_templates_load(tmp_path):
-    request = json.dumps([["a(?P<n>b)", False, 0], ["\xff+", True, 0], ["[[a]", False, 0], ["\ud800x", False, 2]])
+    known = {("of before", 0): None, ("[[a]", 1): None}
+    (tmp_path / "known").write_bytes(guest.pack(known))
+    new = [["a(?P<n>b)", False, 0], ["\xff+", True, 0], ["[[a]", False, 0], ["\ud800x", False, 2]]
+    request = json.dumps({"known": [str(tmp_path / "known"), str(tmp_path / "missing")], "new": new})
     directory = os.path.dirname(guest.__file__)
     read, write = os.pipe()
     script = "import os, sys; os.dup2(int(sys.argv[2]), 3)\n" + COMPILE
@@ -146,6 +149,8 @@ def test_a_process_of_its_own_compiles_what_templates_load(tmp_path):
     assert table.find(b"\xff+", 0)
     assert table.find("\ud800x", 2)
     assert table.find("[[a]", 0) == (None,)
+    assert table.find("of before", 0) == (None,)
+    assert len(list(table.entries())) == 6
     for other in (("a(?P<n>b)", 2), (b"a(?P<n>b)", 0), ("c", 0), ("\xff+", 0)):
         assert table.find(*other) is None
 
@@ -157,6 +162,7 @@ def test_a_table_has_what_was_put_in_and_nothing_else(entries):
         assert table.find(pattern, flags) == (entry,)
         if (pattern, flags + 512) not in entries:
             assert table.find(pattern, flags + 512) is None
+    assert dict(table.entries()) == entries
 
 
 def told(*patterns, seconds=1.0):
@@ -165,15 +171,18 @@ def told(*patterns, seconds=1.0):
 
 def test_an_expression_is_asked_for_once_and_only_if_several_jobs_lost_time():
     learned = Learned()
-    assert learned.request() is None
+    assert learned.request(["f"]) is None
     learned.add(told("a", "b"))
-    assert learned.request() is None
+    assert learned.request(["f"]) is None
     learned.add(told("b", "c"))
-    assert json.loads(learned.request()) == [["a", False, 0], ["b", False, 0], ["c", False, 0]]
+    assert json.loads(learned.request(["f"])) == {
+        "known": ["f"],
+        "new": [["a", False, 0], ["b", False, 0], ["c", False, 0]],
+    }
     cheap = Learned()
     for _ in range(10):
         cheap.add(told("a", seconds=0.002))
-    assert cheap.request() is None
+    assert cheap.request([]) is None
 
 
 def test_files_are_kept_whole_and_do_not_grow_for_ever(tmp_path):
@@ -184,10 +193,11 @@ def test_files_are_kept_whole_and_do_not_grow_for_ever(tmp_path):
     assert store.files() == ()
     store.keep(Output(b"one"))
     store.keep(Output(b"two"))
-    store.keep(Output(b"two"))
-    assert len(store.files()) == 2
-    store.keep(Output(b"x" * (BYTES_LIMIT - 5)))
-    assert len(store.files()) == 1
+    (name,) = store.files()
+    assert (store.directory / name).read_bytes() == b"two"
+    assert not store.is_full()
+    store.keep(Output(b"x" * (FILE_LIMIT + 1)))
+    assert store.is_full()
     for number in range(40):
         Store(tmp_path / "all" / f"project-{number}").keep(Output(b"x"))
     assert len(list((tmp_path / "all").iterdir())) == 32
