@@ -56,6 +56,7 @@ class CallbackClient:
         self._supervisor = Supervisor(nursery, slots=options.slots)
         self._containers: dict[str, ContainerSpec] = {}
         self._ready: dict[bytes, Ready] = {}
+        self._last: tuple[ContainerSpec | None, bytes] = (None, b"")
         self._making: dict[bytes, _Making] = {}
         self._waiting: dict[JobId, _Waiting] = {}
         self._encode = msgspec.msgpack.Encoder().encode
@@ -115,7 +116,7 @@ class CallbackClient:
 
         `on_start` is called when a slot takes the job.
         """
-        key = self._encode(spec.container)
+        key = self._key(spec.container)
         ready = self._ready.get(key)
         if ready is not None:
             return self._supervisor.start(job_of(spec, ready, stdin, inline_limit), report, on_start)
@@ -126,6 +127,14 @@ class CallbackClient:
         self._waiting[identity] = _Waiting(spec, report, stdin, inline_limit, on_start)
         making.jobs.append(identity)
         return identity
+
+    def _key(self, container: ContainerSpec) -> bytes:
+        """Return what equal containers have in common; most jobs have the same one as the job before."""
+        last, key = self._last
+        if container is not last:
+            key = self._encode(container)
+            self._last = container, key
+        return key
 
     def cancel(self, identity: JobId) -> None:
         """Stop a job; its outcome becomes `Cancelled` unless it has one already."""

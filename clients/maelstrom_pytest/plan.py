@@ -189,17 +189,22 @@ def group(
     """Return which items share a job, in the order of each job's first item."""
     if isolation is Isolation.AUTO:
         return _group_cheap(items, durations, slots)
+    if isolation is Isolation.TEST:
+        return [(item,) for item in items]
+    key = KEYS[isolation]
     groups: dict[object, list[Item]] = {}
-    for number, item in enumerate(items):
-        key: object = {
-            Isolation.TEST: number,
-            Isolation.FUNCTION: (item.module, item.function),
-            Isolation.CLASS: (item.module, item.class_ or item.function),
-            Isolation.MODULE: item.module,
-            Isolation.SESSION: None,
-        }[isolation]
-        groups.setdefault(key, []).append(item)
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
     return [tuple(members) for members in groups.values()]
+
+
+KEYS: dict[Isolation, Callable[[Item], object]] = {
+    Isolation.FUNCTION: lambda item: (item.module, item.function),
+    Isolation.CLASS: lambda item: (item.module, item.class_ or item.function),
+    Isolation.MODULE: lambda item: item.module,
+    Isolation.SESSION: lambda _item: None,
+}
+"""What items have in common that share a job."""
 
 
 Stage = tuple[str, ...]

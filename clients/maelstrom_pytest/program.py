@@ -74,7 +74,7 @@ def run(
     width = shutil.get_terminal_size().columns if terminal else 80
     colour = terminal and not call.environment.get("NO_COLOR")
     lines = JsonLines(config.report) if config.report else None
-    ui = SimpleUI(stream, terminal=terminal, width=width, colour=colour, lines=lines)
+    ui = SimpleUI(stream, terminal=terminal, width=width, colour=colour, lines=lines, keep_cases=bool(config.junit_xml))
     report = _Report(ui, config.junit_xml)
     try:
         ui.busy("collecting the tests")

@@ -23,7 +23,7 @@ import msgspec
 
 from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
-from maelstrom_core.spec import JobSpec
+from maelstrom_core.spec import JobSpec, TemplateSpec
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.expressions import Learned
 from maelstrom_pytest.plan import Isolation, Plan
@@ -133,6 +133,7 @@ class Run:
         self._sample: set[tuple[str, int]] = set()
         self._forks: int | None = None
         self._stages: dict[str, planning.Stage] = {}
+        self._templates: dict[planning.Stage, TemplateSpec] = {}
         self._failures = 0
         self._unforkable: set[str] = set()
         self._noted: set[str] = set()
@@ -155,10 +156,8 @@ class Run:
         if not self._plan.templates:
             return
         self._forks = forks
-        template = planning.template_of(self._plan, (), forks=forks)
-        future = self._runner.submit(
-            planning.fork(self._container, template, timeout=None), stdin=planning.fork_request(())
-        )
+        spec = planning.fork(self._container, self._template(()), timeout=None)
+        future = self._runner.submit(spec, stdin=planning.fork_request(()))
         self._fly(future, _Flight(_Work(()), warm=True))
 
     async def finish(self, items: Sequence[Item], *, stop_after: int = 0, verify: int = 0) -> int:
@@ -262,11 +261,18 @@ class Run:
             stages = {self._stages[file] for file in files}
             stage = stages.pop() if len(stages) == 1 else ()
             if not self._unforkable & files and all(files):
-                template = planning.template_of(self._plan, stage, forks=self._forks or 0)
-                spec = planning.fork(self._container, template, timeout=timeout)
+                spec = planning.fork(self._container, self._template(stage), timeout=timeout)
                 return self._ranked(spec, work), planning.fork_request(work.items), True
         spec = planning.job(self._plan, self._container, timeout=timeout)
         return self._ranked(spec, work), planning.run_request(self._plan, work.items, prune=work.prune), False
+
+    def _template(self, stage: planning.Stage) -> TemplateSpec:
+        """Return the template of a stage; always the same one, since it is told from others for each job."""
+        template = self._templates.get(stage)
+        if template is None:
+            template = planning.template_of(self._plan, stage, forks=self._forks or 0)
+            self._templates[stage] = template
+        return template
 
     def _ranked(self, spec: JobSpec, work: _Work) -> JobSpec:
         """Say what is known of how long it will take; what failed last time is wanted first."""

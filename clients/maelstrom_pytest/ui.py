@@ -33,6 +33,7 @@ class SimpleUI:
         colour: bool,
         clock: Callable[[], float] = time.monotonic,
         lines: JsonLines | None = None,
+        keep_cases: bool = False,
     ) -> None:
         self._stream = stream
         self._lines = lines
@@ -44,7 +45,9 @@ class SimpleUI:
         self._counts: dict[str, int] = {}
         self._expected = 0
         self._failed = 0
+        self._keep_cases = keep_cases
         self.test_cases: list[TestCase] = []
+        """For a JUnit report, if one is wanted."""
 
     def collected(self, expected: int, skipped: Sequence[CollectSkipped], deselected: int, errors: int) -> None:
         """Take note of a collection: how many tests will run, and what was decided without running anything."""
@@ -92,7 +95,8 @@ class SimpleUI:
         self._results.append(Result(item.nodeid, verdict.status, reason, verdict.infrastructure))
         self._failed += verdict.status.is_failure
         self._add_counts(verdict.counts)
-        self.test_cases += cases(item.nodeid, verdict)
+        if self._keep_cases:
+            self.test_cases += cases(item.nodeid, verdict)
         if self._lines is not None:
             self._lines.finished(item.nodeid, item.occurrence, verdict)
         seconds = None if verdict.status is Status.SKIPPED else verdict.duration
@@ -133,6 +137,8 @@ class SimpleUI:
             self._counts[category] = self._counts.get(category, 0) + count
 
     def _show_progress(self) -> None:
+        if not self._progress.active:
+            return
         done = len(self._results)
         failed = f", {self._failed} failed" if self._failed else ""
         name = next(iter(self._running), ("", 0))[0]

@@ -40,6 +40,8 @@ def cut_left(text: str, width: int) -> str:
     if cells(text) <= width:
         return text
     room = width - 1
+    if text.isascii():
+        return "<" + text[len(text) - room :]
     start = len(text)
     while start and (size := cells(text[start - 1])) <= room:
         room -= size

@@ -20,7 +20,8 @@ class ProgressLine:
 
     def __init__(self, stream: TextIO, *, active: bool, width: int, clock: Callable[[], float]) -> None:
         self._stream = stream
-        self._active = active
+        self.active = active
+        """Whether there is a terminal to show it on."""
         self._width = width
         self._clock = clock
         self._text = ""
@@ -29,7 +30,7 @@ class ProgressLine:
 
     def update(self, text: str) -> None:
         """Show another text, unless the last one has been shown just now."""
-        if not self._active:
+        if not self.active:
             return
         self._text = printable(text)
         now = self._clock()
@@ -43,14 +44,14 @@ class ProgressLine:
         self._erase()
         for line in lines:
             self._stream.write(line + "\n")
-        if self._active and self._text:
+        if self.active and self._text:
             self._draw()
         self._stream.flush()
 
     def close(self) -> None:
         """Take the line away for good."""
         self._erase()
-        self._active = False
+        self.active = False
         self._stream.flush()
 
     def _draw(self) -> None:

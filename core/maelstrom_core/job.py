@@ -37,7 +37,7 @@ class HostTree(msgspec.Struct, frozen=True, tag="tree"):
 RealisedLayer = LayerDirectory | HostTree
 
 
-class Container(msgspec.Struct, frozen=True):
+class Container(msgspec.Struct, frozen=True, cache_hash=True):
     """What the job sees; equal containers share one prepared root. Layers from the bottom up."""
 
     layers: tuple[RealisedLayer, ...]

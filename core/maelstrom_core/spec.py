@@ -221,7 +221,7 @@ class ContainerSpec(Strict, frozen=True, kw_only=True):
     group: int | UnsetType = UNSET
 
 
-class TemplateSpec(Strict, frozen=True):
+class TemplateSpec(Strict, frozen=True, cache_hash=True):
     """A program that loads once, and forks for each job that names it: see docs/template-protocol.md.
 
     It runs in the job's container. `request` is its standard input; each of `stages` is a request that a fork of it
