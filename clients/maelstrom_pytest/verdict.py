@@ -99,6 +99,8 @@ def judge_job(
     why; items that had not begun are to be run again, unless nothing had begun at all. `direct` jobs are forks of a
     template: no reaper of the guest says how pytest's process ended, the outcome itself does.
     """
+    if direct and count == 1 and (done := _nothing_but_passed(transcript, outcome)) is not None:
+        return JobVerdicts({0: _complete(done.reports())})
     if direct:
         transcript = with_end(transcript, outcome)
     if isinstance(outcome, ExecutionError | SystemFailure):
@@ -129,6 +131,15 @@ def judge_job(
     for item in running:
         verdicts[item] = msgspec.structs.replace(grief, reports=tuple(reports[item]))
     return JobVerdicts(verdicts, again=tuple(item for item in rest if item not in verdicts), unpruned=unpruned)
+
+
+def _nothing_but_passed(transcript: Transcript, outcome: Outcome) -> Done | None:
+    """Return the record of the one test of a fork of which there is nothing else to say; most tests are such."""
+    if len(transcript.records) != 2 or transcript.garbage is not None or transcript.cut:
+        return None
+    done, end = transcript.records
+    whole = isinstance(done, Done) and isinstance(end, SessionEnd) and isinstance(outcome, Exited)
+    return done if whole and done.item == 0 else None
 
 
 def with_end(transcript: Transcript, outcome: Outcome) -> Transcript:

@@ -242,3 +242,17 @@ def test_the_exit_code_of_a_lost_channel_means_nothing_where_all_was_told():
 def test_a_fork_that_runs_out_of_time_says_no_more_than_that():
     judged = judge_job(1, transcript(), TimedOut(Effects()), direct=True)
     assert judged.verdicts[0].status is Status.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [exited(), exited(1), exited(CHANNEL_LOST_CODE), Signaled(9, Effects()), TimedOut(Effects()), Cancelled()],
+)
+@pytest.mark.parametrize("garbage", [None, "an unfinished record"])
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_short_way_for_tests_that_passed_leads_where_the_long_one_does(outcome, garbage, cut, number):
+    done, end = Done(number, (1.0, 2.0, 3.0)), SessionEnd(0, 0, 0)
+    short = judge_job(1, transcript(done, end, garbage=garbage, cut=cut), outcome, direct=True)
+    long = judge_job(1, transcript(Start(-1), done, end, garbage=garbage, cut=cut), outcome, direct=True)
+    assert short == long
