@@ -217,6 +217,8 @@ def _add_mount(
             pass
         case TmpMount() | ProcMount() | MqueueMount() | DevptsMount():
             kind, data, flags = FRESH[type(mount)]
+            if isinstance(mount, TmpMount) and mount.size is not None:
+                data += f",size={mount.size}"
             if apart:
                 fresh += place_steps(point, fresh)
             else:

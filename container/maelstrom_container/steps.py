@@ -215,6 +215,7 @@ def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = 
             case Unit(source=source, target=target):
                 steps.append(Attach(source, target))
             case Mount(kind="tmpfs", target=target, data=data):
+                # where two are given the last one counts: what the specification asks for
                 steps.append(Mount("tmpfs", target, f"size={memory},{data}".rstrip(",")))
             case Mount() | MakeDirectory() | MakeFile() | Protect():
                 steps.append(item)

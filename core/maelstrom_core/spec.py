@@ -79,9 +79,10 @@ class SysMount(Strict, frozen=True, tag_field="type", tag="sys"):
 
 
 class TmpMount(Strict, frozen=True, tag_field="type", tag="tmp"):
-    """A fresh, empty file system in memory."""
+    """A fresh, empty file system in memory; `size` in bytes, by default a share of the machine's memory."""
 
     mount_point: str
+    size: int | None = None
 
 
 Mount = BindMount | DevicesMount | DevptsMount | MqueueMount | ProcMount | SysMount | TmpMount

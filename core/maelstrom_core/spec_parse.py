@@ -28,6 +28,7 @@ from maelstrom_core.spec import (
     Network,
     Reference,
     Strict,
+    TmpMount,
     Use,
 )
 
@@ -36,6 +37,7 @@ PARENT_USES = frozenset(Use)
 CONTAINER_FIELDS = frozenset(ContainerSpec.__struct_fields__)
 """The fields of a container, as they stand beside others in jobs and directives."""
 
+_MAXIMUM_SIZE = 2**62
 _MAXIMUM_ID = 2**32 - 2  # the largest id means "unchanged" to the kernel
 
 
@@ -72,7 +74,7 @@ class _RawJob(_RawContainer, frozen=True, kw_only=True):
     priority: int = 0
 
 
-_MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices")
+_MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices", "size")
 _NAMES = {
     "image": _RawReference.__struct_fields__,
     "parent": _RawReference.__struct_fields__,
@@ -283,6 +285,8 @@ def _mounts(raw: tuple[Mount, ...] | UnsetType, place: str) -> tuple[Mount, ...]
             fail(where, f"`{mount.mount_point}` is not an absolute path")
         if not posixpath.normpath(mount.mount_point).strip("/"):
             fail(where, "nothing can be mounted on `/`", hint="the root is made of layers")
+        if isinstance(mount, TmpMount) and mount.size is not None and not 0 < mount.size <= _MAXIMUM_SIZE:
+            fail(f"{place}[{index}].size", f"{mount.size} is out of range", hint=f"bytes, from 1 to {_MAXIMUM_SIZE}")
     return raw
 
 

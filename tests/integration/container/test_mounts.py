@@ -201,3 +201,15 @@ def test_a_mount_point_that_is_a_link_of_a_layer_to_nowhere_is_an_error(
     assert outcome.message == "failed to make the mount point /point: File exists"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["layer", "shown"]
     assert isinstance(pool.run(shell("true")), Exited)
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_tmp_mount_is_as_large_as_was_asked_for(pool: Pool, *, writable: bool) -> None:
+    mounts = (PROC, TmpMount("/tmp", size=1 << 20), TmpMount("/run", size=64 << 30), TmpMount("/srv"))
+    script = "df -B1 --output=target,size /tmp /run /srv; head -c 2000000 /dev/urandom > /tmp/x; stat -c %s /tmp/x"
+    within = container(mounts=(*mounts, DevicesMount((Device.URANDOM,))), writable=writable)
+    lines = [line.split() for line in printed(pool.run(shell(script, within=within))).splitlines()[1:]]
+    sizes = {line[0]: int(line[-1]) for line in lines[:3]}
+    assert (sizes["/tmp"], sizes["/run"]) == (1 << 20, 64 << 30)
+    assert sizes["/srv"] not in {1 << 20, 64 << 30}
+    assert lines[3] == [str(1 << 20)]

@@ -199,6 +199,7 @@ def test_sp18_image_without_layers_is_parsed():
         ({"type": "proc", "mount_point": "/a"}, ProcMount("/a")),
         ({"type": "sys", "mount_point": "/a"}, SysMount("/a")),
         ({"type": "tmp", "mount_point": "/a"}, TmpMount("/a")),
+        ({"type": "tmp", "mount_point": "/a", "size": 4096}, TmpMount("/a", 4096)),
     ],
 )
 def test_sp23_each_kind_of_mount(written, parsed):
@@ -224,6 +225,27 @@ def test_sp23_nothing_is_mounted_on_the_root(kind, root):
         ({"mount_point": "/a"}, "mounts[0]: field `type` is missing", None),
         ({"type": "tmp"}, "mounts[0]: field `mount_point` is missing", None),
         ({"type": "tmp", "mountpoint": "/"}, "mounts[0]: unknown field `mountpoint`", "did you mean `mount_point`?"),
+        (
+            {"type": "tmp", "mount_point": "/a", "size": 0},
+            "mounts[0].size: 0 is out of range",
+            f"bytes, from 1 to {2**62}",
+        ),
+        (
+            {"type": "tmp", "mount_point": "/a", "size": -1},
+            "mounts[0].size: -1 is out of range",
+            f"bytes, from 1 to {2**62}",
+        ),
+        (
+            {"type": "tmp", "mount_point": "/a", "size": 2**63},
+            f"mounts[0].size: {2**63} is out of range",
+            f"bytes, from 1 to {2**62}",
+        ),
+        (
+            {"type": "tmp", "mount_point": "/a", "size": "1G"},
+            "mounts[0].size: expected an integer or null, got a string",
+            None,
+        ),
+        ({"type": "tmp", "mount_point": "/a", "siz": 1}, "mounts[0]: unknown field `siz`", "did you mean `size`?"),
         ({"type": "tmp", "mount_point": "a"}, "mounts[0].mount_point: `a` is not an absolute path", None),
     ],
 )
