@@ -49,9 +49,20 @@ def settled(look: Callable[[], Census]) -> Census:
     return counts[-1]
 
 
-def difference(before: Census, after: Census) -> dict[str, tuple[object, object]]:
+def difference(before: Census, after: Census) -> dict[str, object]:
     """Return what is not the same, for a message."""
-    return {name: (value, after[name]) for name, value in before.items() if value != after[name]}
+    found: dict[str, object] = {}
+    for name, value in before.items():
+        now = after[name]
+        if isinstance(value, dict) and isinstance(now, dict):
+            found |= {
+                f"{name}: {each}": (value.get(each, 0), now.get(each, 0))
+                for each in value.keys() | now.keys()
+                if value.get(each) != now.get(each)
+            }
+        elif value != now:
+            found[name] = (value, now)
+    return found
 
 
 def private_memory(pid: int) -> int:
