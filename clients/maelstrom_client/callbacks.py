@@ -17,13 +17,14 @@ import msgspec
 from maelstrom_client.background import Background
 from maelstrom_client.ready import ClientOptions, Ready, failure, job_of, make_ready
 from maelstrom_container.store import LayerStore
+from maelstrom_core.bounded import Bounded
 from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.environment import client_lookup, evaluate
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
-from maelstrom_worker.supervisor import Loop, OnStart, Report, Supervisor
+from maelstrom_worker.supervisor import REMEMBERED, Loop, OnStart, Report, Supervisor
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ class CallbackClient:
         self._options = options
         self._supervisor = Supervisor(nursery, slots=options.slots)
         self._containers: dict[str, ContainerSpec] = {}
-        self._ready: dict[bytes, Ready] = {}
+        self._ready: Bounded[bytes, Ready] = Bounded(REMEMBERED)
         self._last: tuple[ContainerSpec | None, bytes] = (None, b"")
         self._making: dict[bytes, _Making] = {}
         self._waiting: dict[JobId, _Waiting] = {}

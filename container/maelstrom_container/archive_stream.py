@@ -13,6 +13,8 @@ from typing import BinaryIO, Protocol
 from maelstrom_core.errors import SpecError
 
 _CHUNK = 1 << 18
+_FEED = 1 << 15
+"""Compressed bytes that are taken at once: what follows the end of a member is copied for each of thousands in it."""
 _RATIO = 1000
 _RATIO_GRACE = 1 << 28
 """Bytes that may come out whatever went in: a small archive of zeros is no attack."""
@@ -58,7 +60,10 @@ class ArchiveStream(io.RawIOBase):
         self._allowed = self.position + count
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes, empty at the end. Raises SpecError beyond what is allowed or plausible."""
+        """Return at most `size` bytes, empty at the end.
+
+        Raises SpecError beyond what is allowed or plausible and where it is damaged, EOFError where it ends too early.
+        """
         room = self._allowed - self.position
         if room <= 0:
             raise SpecError("the archive has a header of excessive size")
@@ -68,6 +73,19 @@ class ArchiveStream(io.RawIOBase):
         if self.position > _RATIO_GRACE and self.position > _RATIO * self._consumed:
             raise SpecError(f"the archive decompresses to more than {_RATIO} times its size")
         return data
+
+    def drain(self, most: int) -> None:
+        """Read to the end, at most `most` bytes: only there does a compression tell whether what came was right.
+
+        Raises SpecError if there is more, and what `read` raises.
+        """
+        if not self._kind:
+            return
+        end = self.position + most
+        self.allow(most + 1)
+        while self.read():
+            if self.position > end:
+                raise SpecError(f"the archive goes on for more than {most} bytes after its end mark")
 
     def _read_raw(self, size: int) -> bytes:
         if self._head:
@@ -81,18 +99,23 @@ class ArchiveStream(io.RawIOBase):
         while True:
             if self._decompressor.eof:
                 # archives may be concatenated, and padded with zeros
-                rest = self._decompressor.unused_data or self._pending or self._read_raw(_CHUNK)
-                rest = rest.lstrip(b"\0")
-                self._pending = b""
-                if not rest and not (rest := self._read_raw(_CHUNK).lstrip(b"\0")):
-                    return b""
+                rest = self._decompressor.unused_data.lstrip(b"\0")
+                while not rest:
+                    padding = self._read_raw(_FEED)
+                    if not padding:
+                        return b""
+                    rest = padding.lstrip(b"\0")
                 self._decompressor, self._pending = self._new(), rest
             if self._decompressor.needs_input and not self._pending:
-                self._pending = self._read_raw(_CHUNK)
+                self._pending = self._read_raw(_FEED)
                 if not self._pending:
                     raise EOFError("the compressed data end too early")
             fed, self._pending = self._pending, b""
-            if data := self._decompressor.decompress(fed, size):
+            try:
+                data = self._decompressor.decompress(fed, size)
+            except Exception as error:  # noqa: BLE001 - zlib.error, lzma.LZMAError, and of bz2 a bare OSError
+                raise SpecError(f"the archive is damaged: {error}") from None
+            if data:
                 return data
 
     def _new(self) -> _Decompressor:

@@ -175,7 +175,8 @@ class Composition(msgspec.Struct):
                 os.mkdir(place)
                 os.chmod(place, mode)
             else:
-                Path(place).touch()
+                # never through a symbolic link of a layer, which leads nowhere in the container, but perhaps here
+                os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
         except OSError as error:
             raise SpecError(
                 f"failed to make the mount point {path}: {error.strerror}",

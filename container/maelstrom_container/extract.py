@@ -1,20 +1,21 @@
 """Unpacking a tar archive into a directory, as a layer. The archive may be hostile.
 
-tarfile parses the headers, nothing else of it is used: `tree_writer` writes. OCI whiteouts become overlay whiteouts;
-owners, extended attributes and set-id bits are dropped; modification times are kept. Everything is bounded.
+tarfile parses the headers (`tar_headers`), nothing else of it is used: `tree_writer` writes. OCI whiteouts become
+overlay whiteouts; owners, extended attributes and set-id bits are dropped; modification times are kept. Everything is
+bounded. What becomes of the rarer things is written in docs/decisions/layers.md.
 """
 
 from __future__ import annotations
 
-import os
+import math
 import tarfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from maelstrom_container.archive_stream import ArchiveStream
 from maelstrom_container.manifest import show
+from maelstrom_container.tar_headers import encode, open_archive, refuse_sparse
 from maelstrom_container.tree_writer import TreeWriter
 from maelstrom_core.errors import SpecError
 
@@ -33,22 +34,12 @@ class Limits:
 
     total_size: int = 64 << 30
     entries: int = 2_000_000
+    """Of members, and of directories, those that are implied included."""
+    directory_paths: int = 128 << 20
+    """The paths of all directories together: they are kept in memory until the end."""
 
 
 DEFAULT_LIMITS = Limits()
-
-
-class _Header(tarfile.TarInfo):
-    """A member; unlike tarfile's own, a damaged header after the first is an error, not the end."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> _Header:
-        try:
-            return super().fromtarfile(archive)
-        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from None
 
 
 def extract_tar(archive: BinaryIO, root: int, *, limits: Limits = DEFAULT_LIMITS) -> int:
@@ -61,17 +52,12 @@ def extract_tar(archive: BinaryIO, root: int, *, limits: Limits = DEFAULT_LIMITS
         stream = ArchiveStream(archive)
         stream.allow(_HEADERS)
         with (
-            tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header, bufsize=_CHUNK) as tar,
+            open_archive(stream, _CHUNK) as tar,
             TreeWriter(root) as writer,
         ):
             return _extract(tar, stream, writer, limits)
-    except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise SpecError(f"the archive is damaged: {error}") from None
-    except Exception as error:
-        # lzma is imported only when an archive needs it
-        if type(error).__name__ == "LZMAError":
-            raise SpecError(f"the archive is damaged: {error}") from None
-        raise
 
 
 def _extract(tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, limits: Limits) -> int:
@@ -83,23 +69,36 @@ def _extract(tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, li
             break
         # without this the list of all members grows in memory
         tar.members = []  # type: ignore[attr-defined]
+        if member.size < 0:
+            raise SpecError(f"the archive is damaged: the size of {show(encode(member.name))} is negative")
         entries += 1
-        size += max(member.size, 0) if member.isreg() else _DIRECTORY_SIZE if member.isdir() else 0
-        if entries > limits.entries or size > limits.total_size:
-            raise SpecError(f"the archive holds more than {limits.entries} entries or {limits.total_size} bytes")
+        size += member.size if member.isreg() else 0
+        _check(limits, size, entries, writer)
         # what a member has beside the file proper is skipped by tarfile in the next call
-        stream.allow(max(member.size, 0) + 2 * _HEADERS)
+        stream.allow(member.size + 2 * _HEADERS)
         _write(tar, member, stream, writer)
+    _check(limits, size, entries, writer)
+    stream.drain(limits.total_size)
     writer.finish()
-    return size
+    return size + writer.directories * _DIRECTORY_SIZE
+
+
+def _check(limits: Limits, size: int, entries: int, writer: TreeWriter) -> None:
+    size += writer.directories * _DIRECTORY_SIZE
+    if max(entries, writer.directories) > limits.entries or size > limits.total_size:
+        raise SpecError(f"the archive holds more than {limits.entries} entries or {limits.total_size} bytes")
+    if writer.directory_paths > limits.directory_paths:
+        raise SpecError(f"the archive has directories whose paths take more than {limits.directory_paths} bytes")
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, stream: ArchiveStream, writer: TreeWriter) -> None:
-    path = os.fsencode(member.name)
+    path = encode(member.name)
     directory, _, name = path.rstrip(b"/").rpartition(b"/")
     if any(each.startswith(_WHITEOUT) for each in directory.split(b"/")):
         raise SpecError(f"the archive has a whiteout as a directory: {show(path)}")
-    mtime = int(member.mtime * 1_000_000_000)
+    if not math.isfinite(member.mtime):
+        raise SpecError(f"the archive is damaged: the modification time of {show(path)} is no number")
+    mtime = math.floor(member.mtime) * 1_000_000_000 + int(member.mtime % 1 * 1_000_000_000)
     if name.startswith(_WHITEOUT):
         hidden = name[len(_WHITEOUT) :]
         if name == _OPAQUE:
@@ -109,15 +108,15 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, stream: ArchiveStream,
         elif not name.startswith(_RESERVED):  # the rest of these is aufs's own book-keeping
             writer.whiteout(directory + b"/" + hidden)
     elif member.issparse():
-        raise SpecError(f"the archive holds a sparse file: {show(path)}", hint="create it without --sparse")
+        raise refuse_sparse(show(path))
     elif member.isreg():
         writer.file(path, member.mode, mtime, _contents(tar, member, stream))
     elif member.isdir():
         writer.directory(path, member.mode, mtime)
     elif member.issym():
-        writer.symlink(path, os.fsencode(member.linkname), mtime)
+        writer.symlink(path, encode(member.linkname), mtime)
     elif member.islnk():
-        writer.hard_link(path, os.fsencode(member.linkname))
+        writer.hard_link(path, encode(member.linkname))
     else:
         raise SpecError(f"the archive holds something that is no file, directory or link: {show(path)}")
 

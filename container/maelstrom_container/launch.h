@@ -11,10 +11,11 @@
  * STEP_PIVOT   a becomes the root; the old root stays reachable as the current directory
  * STEP_DETACH  the old root goes
  * STEP_COVER  like STEP_PIVOT, but the old root stays, out of reach below the new one
+ * STEP_LIMIT  prlimit(2): resource number may be used up to `flags`, which nobody can raise again
  * STEP_WATCH  of templates: mounts that jobs share one after the other are made anew when the directory a has changed
  */
 enum step_op { STEP_MOUNT, STEP_ATTACH, STEP_MKDIR, STEP_FILE, STEP_PROTECT, STEP_PIVOT, STEP_DETACH, STEP_COVER,
-               STEP_WATCH };
+               STEP_WATCH, STEP_LIMIT };
 
 struct step {
     int op;

@@ -22,6 +22,7 @@ class Lib(Protocol):
     STEP_DETACH: int
     STEP_COVER: int
     STEP_WATCH: int
+    STEP_LIMIT: int
     PHASE_NONE: int
     PHASE_CLONE: int
     PHASE_IDENTITY: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import resource
 
 import msgspec
 
@@ -25,13 +26,26 @@ from maelstrom_container.places import (
     under,
 )
 from maelstrom_container.sources import Sources
-from maelstrom_container.steps import CompiledSteps, Fresh, Layout, Mount, Protect, Step, Unit, compile_steps, job_steps
+from maelstrom_container.steps import (
+    LIMIT_NAMES,
+    CompiledSteps,
+    Fresh,
+    Layout,
+    Mount,
+    Protect,
+    Step,
+    Unit,
+    compile_steps,
+    job_steps,
+    limit_steps,
+)
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import Container
 from maelstrom_core.spec import (
     BindMount,
     DevicesMount,
     DevptsMount,
+    Limits,
     MqueueMount,
     Network,
     ProcMount,
@@ -106,7 +120,9 @@ def prepare(outer: Outer, container: Container, *, memory: int, templates: bool 
         bare=os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
         layout=layout,
         protect=protect,
-        steps=compile_steps([*job_steps(layout, memory=memory), *_hide_old_proc(layout, protect=protect)]),
+        steps=compile_steps(
+            [*job_steps(layout, memory=memory), *_hide_old_proc(layout, protect=protect), *limit_steps(layout)]
+        ),
         uid_map=f"{container.user} {outer.uid} 1\0".encode(),
         gid_map=f"{container.group} {outer.gid} 1\0".encode(),
         capabilities=capabilities,
@@ -124,6 +140,7 @@ def _hide_old_proc(layout: Layout, *, protect: bool) -> list[Step]:
 
 
 def _check(container: Container) -> None:
+    _check_limits(container.limits)
     for mount in container.mounts:
         if not mount_point_of(mount).startswith("/") or mount_point_of(mount) == "/":
             raise SpecError(f"failed to mount at {mount_point_of(mount)!r}: a mount point is absolute and not /")
@@ -131,6 +148,16 @@ def _check(container: Container) -> None:
             raise SpecError(
                 "failed to mount sys: the kernel does not allow it together with the network `local`",
                 hint="leave out the sys mount, or use the network `loopback` or `disabled`",
+            )
+
+
+def _check_limits(limits: Limits) -> None:
+    for number, name in LIMIT_NAMES.items():
+        most, allowed = getattr(limits, name), resource.getrlimit(number)[1]
+        if most is not None and resource.RLIM_INFINITY != allowed < most:
+            raise SpecError(
+                f"failed to limit {name} to {most}: Maelstrom itself may have no more than {allowed}",
+                hint=f"choose at most {allowed}, or raise what you may have, as with `ulimit -H`",
             )
 
 
@@ -177,7 +204,13 @@ def _compose(container: Container, sources: Sources, *, protect: bool, cover: bo
         if on_a_fresh_tmpfs(directory, container):
             fresh += place_steps(directory, fresh)
     composition.seal(keep_scaffold=container.writable or any(isinstance(step, Unit) for step in fresh))
-    return Layout(writable=container.writable, cover=cover, units=tuple(composition.units), fresh=tuple(fresh))
+    return Layout(
+        writable=container.writable,
+        cover=cover,
+        units=tuple(composition.units),
+        fresh=tuple(fresh),
+        limits=container.limits,
+    )
 
 
 def _add_devices(composition: Composition, container: Container, sources: Sources) -> None:
@@ -217,6 +250,8 @@ def _add_mount(
             pass
         case TmpMount() | ProcMount() | MqueueMount() | DevptsMount():
             kind, data, flags = FRESH[type(mount)]
+            if isinstance(mount, TmpMount) and mount.size is not None:
+                data += f",size={mount.size}"
             if apart:
                 fresh += place_steps(point, fresh)
             else:

@@ -89,6 +89,12 @@ static inline long enter_root(const char *path, int pivot)
     return result;
 }
 
+static inline long limit(const struct step *step)
+{
+    const uint64_t soft_and_hard[2] = {step->flags, step->flags};
+    return raw_call(SYS_prlimit64, 0, step->number, soft_and_hard, 0);
+}
+
 /* Sources are relative to the current directory, the root of the prepared container's mounts. */
 static inline long run_step(const struct step *step)
 {
@@ -111,6 +117,8 @@ static inline long run_step(const struct step *step)
         return enter_root(step->a, 0);
     case STEP_DETACH:
         return raw_call(SYS_umount2, ".", DETACH_MOUNT);
+    case STEP_LIMIT:
+        return limit(step);
     default:
         return NO_SUCH_STEP;
     }

@@ -7,6 +7,7 @@ no symbolic link of an image leads a mount astray.
 
 from __future__ import annotations
 
+import resource
 import struct
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,18 @@ import msgspec
 
 from maelstrom_container import syscalls
 from maelstrom_container.native import ffi, lib
+from maelstrom_core.spec import Limits
+
+LIMIT_NAMES = {
+    resource.RLIMIT_NOFILE: "open_files",
+    resource.RLIMIT_NPROC: "processes",
+    resource.RLIMIT_FSIZE: "file_size",
+    resource.RLIMIT_CORE: "core_size",
+    resource.RLIMIT_AS: "address_space",
+    resource.RLIMIT_STACK: "stack_size",
+    resource.RLIMIT_CPU: "cpu_time",
+}
+"""The fields of Limits by what the kernel calls them."""
 
 
 class Mount(msgspec.Struct, frozen=True):
@@ -68,13 +81,20 @@ class Cover(msgspec.Struct, frozen=True):
     path: str
 
 
+class Limit(msgspec.Struct, frozen=True):
+    """Of a resource (RLIMIT_...) at most so much may be used."""
+
+    number: int
+    most: int
+
+
 class Watch(msgspec.Struct, frozen=True):
     """Kept mounts are made anew when the directory at `path` has changed."""
 
     path: str
 
 
-Step = Mount | Attach | MakeDirectory | MakeFile | Protect | Pivot | Detach | Cover | Watch
+Step = Mount | Attach | MakeDirectory | MakeFile | Protect | Pivot | Detach | Cover | Limit | Watch
 
 
 def describe(step: Step) -> str:
@@ -94,6 +114,8 @@ def describe(step: Step) -> str:
             return "change the root"
         case Detach():
             return "let go of the old root"
+        case Limit(number, most):
+            return f"limit {LIMIT_NAMES[number]} to {most}"
         case Watch(path=path):
             return f"look at {path}"
 
@@ -121,6 +143,7 @@ class Layout(msgspec.Struct, frozen=True):
     """What each job gets anew, in order; units here lie on a fresh mount and so cannot be prepared."""
     covered: bool = False
     """Whether the prepared root covers the old one already, and the job begins in it."""
+    limits: Limits = Limits()
 
 
 KEPT = "tree"
@@ -193,6 +216,19 @@ def _proc_flags(protect: bool) -> int:
     return flags | syscalls.MS_RDONLY if protect else flags
 
 
+def limit_steps(layout: Layout, *, forked: bool = False) -> list[Step]:
+    """Return the steps that limit a job, its last ones; not for templates, which serve many.
+
+    The first process of a fork (`forked`) is none of the job's own, but counts.
+    """
+    steps: list[Step] = []
+    for number, name in LIMIT_NAMES.items():
+        most = getattr(layout.limits, name)
+        if most is not None:
+            steps.append(Limit(number, most + (forked and name == "processes")))
+    return steps
+
+
 def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = "root") -> list[Step]:
     """Return the steps for one job; `memory` bounds each file system in memory, in bytes."""
     steps: list[Step] = []
@@ -215,6 +251,7 @@ def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = 
             case Unit(source=source, target=target):
                 steps.append(Attach(source, target))
             case Mount(kind="tmpfs", target=target, data=data):
+                # where two are given the last one counts: what the specification asks for
                 steps.append(Mount("tmpfs", target, f"size={memory},{data}".rstrip(",")))
             case Mount() | MakeDirectory() | MakeFile() | Protect():
                 steps.append(item)
@@ -271,6 +308,8 @@ def _fields(step: Step) -> tuple[int, int, int, tuple[bytes, bytes, bytes, bytes
             return lib.STEP_COVER, 0, 0, _texts(step.path)
         case Detach():
             return lib.STEP_DETACH, 0, 0, _texts()
+        case Limit():
+            return lib.STEP_LIMIT, step.number, step.most, _texts()
         case Watch():
             return lib.STEP_WATCH, 0, 0, _texts(step.path)
 

@@ -33,7 +33,7 @@ from maelstrom_core.job import LayerDirectory, RealisedLayer
 from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer
 
 LAYER = "layer"
-_TAR_FORMAT = b"maelstrom tar layer 1 "
+_TAR_FORMAT = b"maelstrom tar layer 2 "
 """Part of the key of unpacked archives: to be changed with what `extract` makes of them."""
 _DIRECTORY_SIZE = 4096
 _BUILD_ATTEMPTS = 3

@@ -2,6 +2,7 @@
  *
  * Each is empty when a job begins, or has directories only. Whatever is made at its top changes the times of that one;
  * then there is another in its place. The root is shared by the jobs of a runner, and looked at there. */
+#include <sys/resource.h>
 #include <sys/statfs.h>
 
 #include "template_internal.h"
@@ -130,6 +131,8 @@ int files_begin(const struct plan *plan)
     directory_count = place_count = 0; /* what another first process had open ended with it */
     for (uint32_t index = plan->head.kept_count; index < plan->head.step_count; index++) {
         const struct step *step = &plan->steps[index];
+        if (step->op == STEP_LIMIT && step->number == RLIMIT_CPU)
+            return 0; /* it counts for as long as the process lives: each job needs one of its own */
         if (step->op != STEP_MOUNT)
             continue;
         if (step->b[0] != '/' || begins(step->c, "overlay")) /* a root of the job's own */

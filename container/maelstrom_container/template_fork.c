@@ -96,6 +96,14 @@ static void announce(void)
         raw_close(pidfd);
 }
 
+/* In the job itself, and last: the first process and our own high descriptors are not to be limited. */
+static void limit_job(const struct plan *plan)
+{
+    for (uint32_t index = plan->head.kept_count; index < plan->head.step_count; index++)
+        if (plan->steps[index].op == STEP_LIMIT && run_step(&plan->steps[index]) < 0)
+            leave(EXIT_LOST); /* it was looked at before: nobody asks for more than there is */
+}
+
 struct errand {
     const struct plan *plan;
     int (*fork_function)(void);
@@ -163,7 +171,7 @@ static long first_process(struct errand *errand)
     if (state.kind == TEMPLATE_JOB && (result = note_place()) < 0)
         give_up(PHASE_DIRECTORY, result);
     for (uint32_t index = plan->head.kept_count; index < plan->head.step_count; index++)
-        if ((result = run_step(&plan->steps[index])) < 0)
+        if (plan->steps[index].op != STEP_LIMIT && (result = run_step(&plan->steps[index])) < 0)
             give_up((int)index, result);
     if ((result = place_descriptors()) < 0)
         give_up(PHASE_SEAL, result);
@@ -177,6 +185,7 @@ static long first_process(struct errand *errand)
     if (state.kind == TEMPLATE_JOB) {
         place_for_job();
         rewind_protect();
+        limit_job(plan);
     }
     drop_capabilities(plan->head.capabilities);
     if (state.restartable) /* a process that shares memory has none, and so neither had we when it forked us */

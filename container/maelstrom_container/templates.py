@@ -18,7 +18,7 @@ from maelstrom_container import syscalls
 from maelstrom_container.launcher import NAMESPACES
 from maelstrom_container.outer import DEPTH
 from maelstrom_container.prepare import CAP_SYS_ADMIN, Prepared, template_capabilities
-from maelstrom_container.steps import describe, fork_steps, kept_steps, pack_steps
+from maelstrom_container.steps import describe, fork_steps, kept_steps, limit_steps, pack_steps
 from maelstrom_core.errors import SpecError
 from maelstrom_core.spec import Network
 
@@ -83,6 +83,8 @@ def fork_plan(prepared: Prepared, *, memory: int, depth: int, stage: bool = Fals
         capabilities = template_capabilities(prepared)
     kept = [] if stage else kept_steps(layout, memory=memory, depth=depth)
     steps = [*kept, *fork_steps(layout, memory=memory, protect=prepared.protect, depth=depth, kept=not stage)]
+    if not stage:
+        steps += limit_steps(layout, forked=True)
     # A job that has capabilities may change what nobody looks at, unless all of the kernel's switches are read-only.
     keep = not stage and (capabilities == 0 or prepared.protect)
     head = PLAN.pack(NAMESPACES, capabilities, len(steps), len(kept), NETWORKS[prepared.network], keep)
@@ -141,5 +143,6 @@ def receive_answer(control: socket.socket) -> Answer | None:
 def explain(failed: Failed, prepared: Prepared, *, memory: int, depth: int) -> str:
     """Say what went wrong with a fork, to stand after "failed to"."""
     steps = fork_steps(prepared.layout, memory=memory, protect=prepared.protect, depth=depth)
+    steps += limit_steps(prepared.layout, forked=True)
     what = describe(steps[failed.phase]) if 0 <= failed.phase < len(steps) else "fork a template"
     return f"{what}: {os.strerror(failed.error)}"

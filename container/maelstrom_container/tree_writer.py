@@ -36,6 +36,13 @@ class TreeWriter:
     def __init__(self, root: int) -> None:
         self._stack: list[tuple[bytes, int]] = [(b"", os.dup(root))]
         self._directories: dict[bytes, tuple[int, int]] = {b"": (DIRECTORY_MODE, 0)}
+        self.directory_paths = 0
+        """Bytes of the paths of all directories so far."""
+
+    @property
+    def directories(self) -> int:
+        """How many directories there are so far, the root and implied ones included."""
+        return len(self._directories)
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +177,9 @@ class TreeWriter:
                 except FileNotFoundError:
                     os.mkdir(name, 0o700, dir_fd=parent)
                     descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
-                    self._directories[b"/".join(components[: depth + 1])] = (DIRECTORY_MODE, 0)
+                    made = b"/".join(components[: depth + 1])
+                    self._directories[made] = (DIRECTORY_MODE, 0)
+                    self.directory_paths += len(made)
             except OSError as error:
                 if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
                     raise

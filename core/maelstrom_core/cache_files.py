@@ -162,15 +162,18 @@ def discard(root: Path, path: Path) -> bool:
 
 def delete_tree(path: Path) -> None:
     """Delete a tree whatever the modes of its directories; what cannot be deleted is left for another time."""
-    for directory, names, _files in os.walk(path):
-        for name in names:
-            child = Path(directory, name)
-            if not child.is_symlink():
-                with contextlib.suppress(OSError):
-                    child.chmod(0o700)
     with contextlib.suppress(OSError):
         if _is_directory(path):
             path.chmod(0o700)
+    # by descriptors: paths below may be longer than the kernel takes
+    with contextlib.suppress(OSError):
+        for _path, names, _files, parent in os.fwalk(path):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                        os.chmod(name, 0o700, dir_fd=parent)
+    with contextlib.suppress(OSError):
+        if _is_directory(path):
             import shutil  # with it come three compressors
 
             shutil.rmtree(path, ignore_errors=True)

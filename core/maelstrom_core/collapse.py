@@ -19,6 +19,7 @@ from maelstrom_core.spec import (
     ContainerSpec,
     EnvironmentElement,
     Layer,
+    Limits,
     Mount,
     Network,
     Reference,
@@ -43,6 +44,7 @@ class FlatContainer(msgspec.Struct, frozen=True):
     network: Network = Network.DISABLED
     user: int = 0
     group: int = 0
+    limits: Limits = Limits()
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     network: Network | UnsetType
     user: int | UnsetType
     group: int | UnsetType
+    limits: Limits | UnsetType
 
 
 def collapse(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> FlatContainer:
@@ -86,6 +89,7 @@ def collapse(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Fl
         network=_or_default(resolved.network, Network.DISABLED),
         user=_or_default(resolved.user, 0),
         group=_or_default(resolved.group, 0),
+        limits=_or_default(resolved.limits, Limits()),
     )
     if flat.network is Network.LOCAL and any(isinstance(mount, SysMount) for mount in flat.mounts):
         raise SpecError(
@@ -119,6 +123,7 @@ def resolve(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Res
         network=_nearest(item.network for item in wanting(Use.NETWORK)),
         user=_nearest(item.user for item in wanting(Use.USER)),
         group=_nearest(item.group for item in wanting(Use.GROUP)),
+        limits=_nearest(item.limits for item in wanting(Use.LIMITS)),
     )
 
 

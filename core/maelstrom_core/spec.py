@@ -79,9 +79,10 @@ class SysMount(Strict, frozen=True, tag_field="type", tag="sys"):
 
 
 class TmpMount(Strict, frozen=True, tag_field="type", tag="tmp"):
-    """A fresh, empty file system in memory."""
+    """A fresh, empty file system in memory; `size` in bytes, by default a share of the machine's memory."""
 
     mount_point: str
+    size: int | None = None
 
 
 Mount = BindMount | DevicesMount | DevptsMount | MqueueMount | ProcMount | SysMount | TmpMount
@@ -187,6 +188,7 @@ class Use(enum.Enum):
     NETWORK = "network"
     USER = "user"
     GROUP = "group"
+    LIMITS = "limits"
 
 
 class Reference(Strict, frozen=True):
@@ -201,6 +203,21 @@ class EnvironmentElement(Strict, frozen=True):
 
     vars: dict[str, str]
     extend: bool = True
+
+
+class Limits(Strict, frozen=True):
+    """What each process of a job may use; sizes in bytes, None where nothing is said.
+
+    `processes` is how many the job may have at once, `cpu_time` whole seconds.
+    """
+
+    open_files: int | None = None
+    processes: int | None = None
+    file_size: int | None = None
+    core_size: int | None = None
+    address_space: int | None = None
+    stack_size: int | None = None
+    cpu_time: int | None = None
 
 
 class ContainerSpec(Strict, frozen=True, kw_only=True):
@@ -219,6 +236,7 @@ class ContainerSpec(Strict, frozen=True, kw_only=True):
     network: Network | UnsetType = UNSET
     user: int | UnsetType = UNSET
     group: int | UnsetType = UNSET
+    limits: Limits | UnsetType = UNSET
 
 
 class TemplateSpec(Strict, frozen=True, cache_hash=True):

@@ -24,10 +24,12 @@ from maelstrom_core.spec import (
     EnvironmentElement,
     JobSpec,
     Layer,
+    Limits,
     Mount,
     Network,
     Reference,
     Strict,
+    TmpMount,
     Use,
 )
 
@@ -36,6 +38,9 @@ PARENT_USES = frozenset(Use)
 CONTAINER_FIELDS = frozenset(ContainerSpec.__struct_fields__)
 """The fields of a container, as they stand beside others in jobs and directives."""
 
+_MAXIMUM_SIZE = 2**62
+_SMALLEST_LIMITS = {"open_files": 16, "file_size": 0, "core_size": 0}
+"""With fewer open files no program starts."""
 _MAXIMUM_ID = 2**32 - 2  # the largest id means "unchanged" to the kernel
 
 
@@ -63,6 +68,7 @@ class _RawContainer(Strict, frozen=True, kw_only=True):
     network: Network | UnsetType = UNSET
     user: int | UnsetType = UNSET
     group: int | UnsetType = UNSET
+    limits: Limits | UnsetType = UNSET
 
 
 class _RawJob(_RawContainer, frozen=True, kw_only=True):
@@ -72,7 +78,7 @@ class _RawJob(_RawContainer, frozen=True, kw_only=True):
     priority: int = 0
 
 
-_MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices")
+_MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices", "size")
 _NAMES = {
     "image": _RawReference.__struct_fields__,
     "parent": _RawReference.__struct_fields__,
@@ -82,6 +88,7 @@ _NAMES = {
     "added_mounts": _MOUNT_FIELDS,
     "type": ("bind", "devices", "devpts", "mqueue", "proc", "sys", "tmp"),
     "devices": tuple(device.value for device in Device),
+    "limits": Limits.__struct_fields__,
     "network": tuple(network.value for network in Network),
     "use": tuple(use.value for use in Use),
 }
@@ -161,6 +168,7 @@ def _container(raw: _RawContainer, place: str) -> ContainerSpec:
         network=raw.network,
         user=raw.user,
         group=raw.group,
+        limits=raw.limits,
     )
 
 
@@ -237,9 +245,18 @@ def _check_scalars(raw: _RawContainer, place: str) -> None:
     for name, number in (("user", raw.user), ("group", raw.group)):
         if number is not UNSET and not 0 <= number <= _MAXIMUM_ID:
             fail(join(place, name), f"{number} is out of range", hint=f"an id lies in 0 to {_MAXIMUM_ID}")
+    if raw.limits is not UNSET:
+        _check_limits(raw.limits, join(place, "limits"))
     directory = raw.working_directory
     if directory is not UNSET and not directory.startswith("/"):
         fail(join(place, "working_directory"), f"`{directory}` is not an absolute path")
+
+
+def _check_limits(limits: Limits, place: str) -> None:
+    for name in limits.__struct_fields__:
+        number, least = getattr(limits, name), _SMALLEST_LIMITS.get(name, 1)
+        if number is not None and not least <= number <= _MAXIMUM_SIZE:
+            fail(join(place, name), f"{number} is out of range", hint=f"it lies in {least} to {_MAXIMUM_SIZE}")
 
 
 def _layers(raw: tuple[Any, ...] | UnsetType, place: str) -> tuple[Layer, ...] | UnsetType:
@@ -283,6 +300,8 @@ def _mounts(raw: tuple[Mount, ...] | UnsetType, place: str) -> tuple[Mount, ...]
             fail(where, f"`{mount.mount_point}` is not an absolute path")
         if not posixpath.normpath(mount.mount_point).strip("/"):
             fail(where, "nothing can be mounted on `/`", hint="the root is made of layers")
+        if isinstance(mount, TmpMount) and mount.size is not None and not 0 < mount.size <= _MAXIMUM_SIZE:
+            fail(f"{place}[{index}].size", f"{mount.size} is out of range", hint=f"bytes, from 1 to {_MAXIMUM_SIZE}")
     return raw
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import PYTEST, RUN, Programs, job, shell_job, write_project
+from tests.support.hostile_archives import CASES
+from tests.support.programs import HOST, PYTEST, RUN, Programs, job, shell_job, write_project
 
 GOOD = "def test_good():\n    pass\n"
 
@@ -107,6 +109,24 @@ def test_a_cache_that_cannot_be_made(programs: Programs, project: Path):
     done = programs.run(RUN, "--cache-root", str(project / "file" / "cache"), "--", "true", cwd=project)
     assert done.code in {2, 3}
     assert str(project / "file") in done.single_message
+
+
+def test_hostile_archives(programs: Programs, project: Path):
+    """Each fails its job alone, with one message; nothing is written beside the cache. More: test_hostile_archives."""
+    names = ["dot-dot", "through-a-chain", "hard-link-outside", "character-device", "negative-size", "gzip-cut", "zstd"]
+    for name in [*names, "odd-bytes"]:
+        (project / f"{name}.tar").write_bytes(CASES[name].data)
+    jobs = [job("true", layers=[HOST, {"tar": f"{name}.tar"}]) for name in names]
+    good = shell_job("ls -b / | grep -c -e 377 -e rf", layers=[HOST, {"tar": "odd-bytes.tar"}])
+    done = programs.jobs(*jobs, good, cwd=project).check(1)
+    assert "Traceback" not in done.err
+    for number, name in enumerate(names, 1):
+        lines = [line for line in done.err.splitlines() if line.startswith(f"job {number}: ")]
+        assert len(lines) == 1
+        assert f"failed to unpack {project}/{name}.tar: " in lines[0]
+        assert re.search(CASES[name].error or "", lines[0])
+    assert done.out == "2\n"
+    assert sorted(each.name for each in project.iterdir()) == sorted(f"{name}.tar" for name in [*names, "odd-bytes"])
 
 
 # maelstrom-pytest

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from maelstrom_container.launcher import Request, TemplateRequest
+from maelstrom_core.bounded import Bounded
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
 from maelstrom_core.spec import Network, TemplateSpec
 from maelstrom_worker.job_queue import JobId, Slot
@@ -30,6 +31,8 @@ OnStart = Callable[[], object]
 MEMORY_SHARE = 4
 """Each file system in memory may take this part of a slot's share of the machine's memory."""
 SMALLEST_MEMORY = 64 << 20
+REMEMBERED = 1000
+"""Containers, and templates, whose packed form is kept: a stream of jobs may have a new one in each."""
 
 
 class Loop(Protocol):
@@ -80,8 +83,8 @@ class Supervisor:
         self._by_number: dict[int, _Member] = {}
         self._last_job = self._last_member = 0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._packed: dict[Container, bytes] = {}
-        self._templates: dict[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = {}
+        self._packed: Bounded[Container, bytes] = Bounded(REMEMBERED)
+        self._templates: Bounded[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = Bounded(REMEMBERED)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Answer).decode
         self._loop: Loop

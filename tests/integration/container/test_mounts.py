@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maelstrom_core.job import Exited, LayerDirectory, Outcome
+from maelstrom_core.job import ExecutionError, Exited, LayerDirectory, Outcome
 from maelstrom_core.spec import (
     BindMount,
     Device,
@@ -180,3 +180,36 @@ def test_a_home_is_not_made_in_what_is_bound_from_the_host(pool: Pool, tmp_path:
     within = container(mounts=mounts, writable=True, directories=("/tmp/a/bound/home", "/tmp/a"))
     assert printed(pool.run(shell("ls /tmp/a", within=within))) == "bound\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["/scaffold/made", "../scaffold/made", "/made", "/proc/made", "missing/made"])
+@pytest.mark.parametrize("directory", [False, True])
+def test_a_mount_point_that_is_a_link_of_a_layer_to_nowhere_is_an_error(
+    pool: Pool, tmp_path: Path, target: str, *, directory: bool
+) -> None:
+    """What is missing is made, but not through a link: it would lead out of the container that is being composed."""
+    layer, shown = tmp_path / "layer", tmp_path / "shown"
+    layer.mkdir()
+    (layer / "point").symlink_to(target)
+    if directory:
+        shown.mkdir()
+    else:
+        shown.write_text("shown")
+    within = container(LayerDirectory(str(layer)), mounts=(BindMount("/point", str(shown)),))
+    outcome = pool.run(shell("cat /point", within=within))
+    assert isinstance(outcome, ExecutionError), outcome
+    assert outcome.message == "failed to make the mount point /point: File exists"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["layer", "shown"]
+    assert isinstance(pool.run(shell("true")), Exited)
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_tmp_mount_is_as_large_as_was_asked_for(pool: Pool, *, writable: bool) -> None:
+    mounts = (PROC, TmpMount("/tmp", size=1 << 20), TmpMount("/run", size=64 << 30), TmpMount("/srv"))
+    script = "df -B1 --output=target,size /tmp /run /srv; head -c 2000000 /dev/urandom > /tmp/x; stat -c %s /tmp/x"
+    within = container(mounts=(*mounts, DevicesMount((Device.URANDOM,))), writable=writable)
+    lines = [line.split() for line in printed(pool.run(shell(script, within=within))).splitlines()[1:]]
+    sizes = {line[0]: int(line[-1]) for line in lines[:3]}
+    assert (sizes["/tmp"], sizes["/run"]) == (1 << 20, 64 << 30)
+    assert sizes["/srv"] not in {1 << 20, 64 << 30}
+    assert lines[3] == [str(1 << 20)]

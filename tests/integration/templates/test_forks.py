@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from maelstrom_client.sealed import SEALED_MOUNTS
 from maelstrom_core.job import Cancelled, Exited, NotForked, Outcome, Signaled, TimedOut
-from maelstrom_core.spec import Network, ProcMount, TmpMount
+from maelstrom_core.spec import BindMount, Limits, Network, ProcMount, TmpMount
 from tests.integration.templates.conftest import MakeJob
 from tests.support.pool import Pool
 
@@ -165,3 +167,23 @@ def test_a_template_in_the_network_of_the_host_is_refused(pool: Pool, forked: Ma
 def test_a_fork_may_have_another_user_inside(pool: Pool, forked: MakeJob, user: int) -> None:
     outcome = pool.run(forked("id -u", fields={"user": user, "group": user}))
     assert output(outcome).splitlines()[1] == str(user)
+
+
+def test_a_fork_is_limited_and_its_template_is_not(pool: Pool, forked: MakeJob) -> None:
+    """The first process of a fork counts, and is none of the job's."""
+    limits = Limits(open_files=64, processes=50, file_size=4096, core_size=0, address_space=1 << 30, cpu_time=1000)
+    job = forked(
+        "ulimit -n; ulimit -Hn; grep processes /proc/self/limits; ulimit -v; ulimit -t", fields={"limits": limits}
+    )
+    for _ in range(3):
+        said = output(pool.run(job)).split("\n", 1)[1].split()
+        assert said == ["64", "64", "Max", "processes", "51", "51", "processes", str(1 << 20), "1000"]
+    outcome = pool.run(forked("exec 70</dev/null", fields={"limits": limits}))
+    assert isinstance(outcome, Exited)
+    assert outcome.code != 0
+
+
+def test_a_tmp_mount_of_a_fork_is_as_large_as_was_asked_for(pool: Pool, forked: MakeJob, folder: Path) -> None:
+    program = BindMount("/template", str(folder), read_only=True)
+    mounts = (*SEALED_MOUNTS, program, TmpMount("/srv", size=1 << 20))
+    assert output(pool.run(forked("df -B1 --output=size /srv", fields={"mounts": mounts}))).split()[-1] == "1048576"

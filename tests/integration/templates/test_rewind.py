@@ -6,10 +6,12 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from maelstrom_core.job import Cancelled, Exited, Outcome, Signaled, TimedOut
+from maelstrom_core.spec import Limits
 from tests.integration.templates.conftest import MakeJob
 from tests.support.pool import Pool
 from tests.support.programs import alive, descendants
@@ -45,9 +47,9 @@ def pool() -> Iterator[Pool]:
     pool.close()
 
 
-def look(pool: Pool, deed: MakeJob) -> tuple[str, str]:
+def look(pool: Pool, deed: MakeJob, **more: Any) -> tuple[str, str]:
     """Return what a job sees of itself, and which namespaces it is in: those are made with its process."""
-    outcome = pool.run(deed("look"))
+    outcome = pool.run(deed("look", **more))
     assert isinstance(outcome, Exited), outcome
     assert outcome.code == 7
     seen, namespaces = outcome.effects.stdout.data.decode().splitlines()
@@ -73,6 +75,17 @@ def test_what_cannot_be_undone_is_the_end_of_its_process(pool: Pool, deed: MakeJ
     assert code(pool.run(deed(name))) == 7
     assert look(pool, deed)[0] == seen
     assert look(pool, deed)[1] != namespaces
+
+
+def test_limits_are_those_of_the_next_job_too(pool: Pool, deed: MakeJob) -> None:
+    limited = {"limits": Limits(open_files=64, processes=50, file_size=4096, stack_size=8 << 20)}
+    assert look(pool, deed, fields=limited) == look(pool, deed, fields=limited)
+
+
+def test_a_process_whose_time_is_limited_serves_one_job(pool: Pool, deed: MakeJob) -> None:
+    """What one job uses of it the next one would not have."""
+    limited = {"limits": Limits(cpu_time=1000)}
+    assert look(pool, deed, fields=limited)[1] != look(pool, deed, fields=limited)[1]
 
 
 @pytest.mark.parametrize("name", ["replace", "free"])

@@ -7,6 +7,8 @@ import io
 import lzma
 import os
 import stat
+import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -60,7 +62,7 @@ def test_files_directories_and_links_with_modes_and_times(target):
         member("hard", tarfile.LNKTYPE, linkname="dir/file"),
         member("implied/below", data=b"x"),
     )
-    assert unpack(data, target) == 8 + 1 + 2 * 4096
+    assert unpack(data, target) == 8 + 1 + 3 * 4096  # the root, `dir` and `implied`
     assert (target / "dir" / "file").read_bytes() == b"contents"
     assert stat.S_IMODE((target / "dir" / "file").stat().st_mode) == 0o640
     assert (target / "dir" / "file").stat().st_mtime == MTIME
@@ -170,6 +172,43 @@ def test_limits_are_kept(target, limits):
         unpack(archive(member("a", data=b"x" * 8), member("b", data=b"x" * 8)), target, limits=limits)
 
 
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(entries=300), "more than 300 entries"),
+        (Limits(total_size=300 * 4096), "more than .* bytes"),
+        (Limits(directory_paths=10_000), "directories whose paths take more than 10000 bytes"),
+    ],
+)
+def test_directories_that_are_only_implied_count_too(target, limits, message):
+    """One member can make 127 of them."""
+    members = [member("/".join([f"{number:04}"] * 128)) for number in range(10)]
+    with pytest.raises(SpecError, match=message):
+        unpack(archive(*members), target, limits=limits)
+    assert sum(1 for _ in target.rglob("*")) < 300 + 128
+
+
+def test_names_are_the_bytes_of_the_archive_whatever_the_locale(target):
+    """A layer's key is that of the archive: what is made of it must not depend on who makes it."""
+    child = """
+import os, sys
+from maelstrom_container.extract import extract_tar
+extract_tar(open(sys.argv[1], "rb"), os.open(sys.argv[2], os.O_RDONLY))
+print(ascii(os.listdir(os.fsencode(sys.argv[2]))))
+"""
+    data = target.parent / "archive.tar"
+    data.write_bytes(archive(member("日本", data=b"x"), member("\udcff", data=b"x")))
+    environment = {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "LC_ALL": "POSIX",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    }
+    command = [sys.executable, "-c", child, str(data), str(target)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert sorted(os.listdir(os.fsencode(target))) == ["日本".encode(), b"\xff"]
+
+
 def test_size_is_believed_only_as_far_as_there_are_data(target):
     info, _ = member("file")
     info.size = 1 << 40
@@ -189,11 +228,20 @@ def test_header_of_hostile_size_is_not_read_into_memory(target, monkeypatch):
         unpack(data, target)
 
 
-def test_compression_ratio_is_bounded(target, monkeypatch):
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_compression_ratio_is_bounded(target, monkeypatch, compress):
     monkeypatch.setattr("maelstrom_container.archive_stream._RATIO_GRACE", 1000)
     monkeypatch.setattr("maelstrom_container.archive_stream._RATIO", 10)
     with pytest.raises(SpecError, match="times its size"):
-        unpack(gzip.compress(archive(member("zeros", data=bytes(1 << 20)))), target)
+        unpack(compress(archive(member("zeros", data=bytes(1 << 20)))), target)
+
+
+def test_what_follows_the_end_mark_is_bounded_too(target):
+    data = bz2.compress(archive(member("file"))) + bz2.compress(bytes(1 << 20)) * 3
+    unpack(data, target)
+    (target / "file").unlink()
+    with pytest.raises(SpecError, match="goes on for more than 2097152 bytes after its end mark"):
+        unpack(data, target, limits=Limits(total_size=2 << 20))
 
 
 def test_damaged_header_in_the_middle_is_not_taken_for_the_end(target):

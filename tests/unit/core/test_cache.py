@@ -309,3 +309,20 @@ def test_closing_gives_everything_up(root):
     cache.close()
     cache.close()
     assert len(names(Path("/proc/self/fd"))) == before - 2
+
+
+def test_a_tree_is_deleted_whatever_its_modes_and_however_long_its_paths(tmp_path):
+    """A path of a layer may be as long as the kernel takes, and that of the cache comes before it."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    parents = [os.open(tree, os.O_RDONLY)]
+    for _ in range(20):
+        os.mkdir("n" * 250, dir_fd=parents[-1])
+        parents.append(os.open("n" * 250, os.O_RDONLY, dir_fd=parents[-1]))
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, 0, dir_fd=parents[-1]))
+    os.symlink("/", "link", dir_fd=parents[-1])
+    for parent in reversed(parents):
+        os.fchmod(parent, 0o500)
+        os.close(parent)
+    cache_files.delete_tree(tree)
+    assert list(tmp_path.iterdir()) == []

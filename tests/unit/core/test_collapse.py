@@ -27,6 +27,7 @@ SCALARS: list[tuple[str, Any, Any]] = [
     ("user", 1, 2),
     ("group", 3, 4),
     ("working_directory", "/a", "/b"),
+    ("limits", {"open_files": 64}, {"open_files": 65, "core_size": 0}),
 ]
 
 

@@ -14,6 +14,7 @@ from maelstrom_core.spec import (
     DevicesMount,
     DevptsMount,
     EnvironmentElement,
+    Limits,
     MqueueMount,
     Network,
     ProcMount,
@@ -37,6 +38,7 @@ PLAIN: dict[Use, tuple[Any, Any]] = {
     Use.NETWORK: ("loopback", Network.LOOPBACK),
     Use.USER: (7, 7),
     Use.GROUP: (8, 8),
+    Use.LIMITS: ({"open_files": 64}, Limits(open_files=64)),
 }
 VECTORS = [Use.LAYERS, Use.ENVIRONMENT, Use.MOUNTS]
 ORIGINS = [(kind, use) for kind, uses in ALL_USES.items() for use in Use if use in uses]
@@ -199,6 +201,7 @@ def test_sp18_image_without_layers_is_parsed():
         ({"type": "proc", "mount_point": "/a"}, ProcMount("/a")),
         ({"type": "sys", "mount_point": "/a"}, SysMount("/a")),
         ({"type": "tmp", "mount_point": "/a"}, TmpMount("/a")),
+        ({"type": "tmp", "mount_point": "/a", "size": 4096}, TmpMount("/a", 4096)),
     ],
 )
 def test_sp23_each_kind_of_mount(written, parsed):
@@ -224,6 +227,27 @@ def test_sp23_nothing_is_mounted_on_the_root(kind, root):
         ({"mount_point": "/a"}, "mounts[0]: field `type` is missing", None),
         ({"type": "tmp"}, "mounts[0]: field `mount_point` is missing", None),
         ({"type": "tmp", "mountpoint": "/"}, "mounts[0]: unknown field `mountpoint`", "did you mean `mount_point`?"),
+        (
+            {"type": "tmp", "mount_point": "/a", "size": 0},
+            "mounts[0].size: 0 is out of range",
+            f"bytes, from 1 to {2**62}",
+        ),
+        (
+            {"type": "tmp", "mount_point": "/a", "size": -1},
+            "mounts[0].size: -1 is out of range",
+            f"bytes, from 1 to {2**62}",
+        ),
+        (
+            {"type": "tmp", "mount_point": "/a", "size": 2**63},
+            f"mounts[0].size: {2**63} is out of range",
+            f"bytes, from 1 to {2**62}",
+        ),
+        (
+            {"type": "tmp", "mount_point": "/a", "size": "1G"},
+            "mounts[0].size: expected an integer or null, got a string",
+            None,
+        ),
+        ({"type": "tmp", "mount_point": "/a", "siz": 1}, "mounts[0]: unknown field `siz`", "did you mean `size`?"),
         ({"type": "tmp", "mount_point": "a"}, "mounts[0].mount_point: `a` is not an absolute path", None),
     ],
 )
@@ -241,3 +265,20 @@ def test_sp24_unknown_network():
     error = error_of({"network": "loop"})
     assert error.message == "network: unknown value `loop`"
     assert error.hint == "did you mean `loopback`?"
+
+
+@pytest.mark.parametrize(
+    ("limits", "message", "hint"),
+    [
+        ({"open_files": 15}, "limits.open_files: 15 is out of range", f"it lies in 16 to {2**62}"),
+        ({"processes": 0}, "limits.processes: 0 is out of range", f"it lies in 1 to {2**62}"),
+        ({"core_size": -1}, "limits.core_size: -1 is out of range", f"it lies in 0 to {2**62}"),
+        ({"cpu_time": 2**63}, f"limits.cpu_time: {2**63} is out of range", f"it lies in 1 to {2**62}"),
+        ({"cpu_time": 0.5}, "limits.cpu_time: expected an integer or null, got a number", None),
+        ({"nofile": 64}, "limits: unknown field `nofile`", "did you mean `open_files`?"),
+        ([], "limits: expected a table of names and values, got a list", None),
+    ],
+)
+def test_wrong_limits_are_errors(limits, message, hint):
+    error = error_of({"limits": limits})
+    assert (error.message, error.hint) == (message, hint)
