@@ -48,6 +48,7 @@ def make_ready(
         user=flat.user,
         group=flat.group,
         directories=_directories(environment) if flat.writable else (),
+        seccomp=flat.seccomp,
     )
     return Ready(container, environment, flat.working_directory)
 

@@ -22,6 +22,7 @@ from maelstrom_core.spec import (
     Mount,
     Network,
     Reference,
+    Seccomp,
     SysMount,
     Use,
 )
@@ -43,6 +44,7 @@ class FlatContainer(msgspec.Struct, frozen=True):
     network: Network = Network.DISABLED
     user: int = 0
     group: int = 0
+    seccomp: Seccomp = Seccomp.DEFAULT
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     working_directory: str | UnsetType
     enable_writable_file_system: bool | UnsetType
     network: Network | UnsetType
+    seccomp: Seccomp | UnsetType
     user: int | UnsetType
     group: int | UnsetType
 
@@ -86,6 +89,7 @@ def collapse(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Fl
         network=_or_default(resolved.network, Network.DISABLED),
         user=_or_default(resolved.user, 0),
         group=_or_default(resolved.group, 0),
+        seccomp=_or_default(resolved.seccomp, Seccomp.DEFAULT),
     )
     if flat.network is Network.LOCAL and any(isinstance(mount, SysMount) for mount in flat.mounts):
         raise SpecError(
@@ -117,6 +121,7 @@ def resolve(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Res
             item.enable_writable_file_system for item in wanting(Use.ENABLE_WRITABLE_FILE_SYSTEM)
         ),
         network=_nearest(item.network for item in wanting(Use.NETWORK)),
+        seccomp=_nearest(item.seccomp for item in wanting(Use.SECCOMP)),
         user=_nearest(item.user for item in wanting(Use.USER)),
         group=_nearest(item.group for item in wanting(Use.GROUP)),
     )

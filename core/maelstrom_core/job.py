@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from maelstrom_core.spec import Mount, Network, TemplateSpec
+from maelstrom_core.spec import Mount, Network, Seccomp, TemplateSpec
 
 DEFAULT_INLINE_LIMIT = 1_000_000
 DEFAULT_RESULT_LIMIT = 64 * 1024 * 1024
@@ -48,6 +48,7 @@ class Container(msgspec.Struct, frozen=True):
     group: int = 0
     directories: tuple[str, ...] = ()
     """Directories that exist whatever the layers hold (HOME, /var/tmp); writable where the root is."""
+    seccomp: Seccomp = Seccomp.DEFAULT
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from maelstrom_core.spec import (
     Mount,
     Network,
     Reference,
+    Seccomp,
     Strict,
     Use,
 )
@@ -61,6 +62,7 @@ class _RawContainer(Strict, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...] | UnsetType = UNSET
     added_mounts: tuple[Mount, ...] | UnsetType = UNSET
     network: Network | UnsetType = UNSET
+    seccomp: Seccomp | UnsetType = UNSET
     user: int | UnsetType = UNSET
     group: int | UnsetType = UNSET
 
@@ -83,6 +85,7 @@ _NAMES = {
     "type": ("bind", "devices", "devpts", "mqueue", "proc", "sys", "tmp"),
     "devices": tuple(device.value for device in Device),
     "network": tuple(network.value for network in Network),
+    "seccomp": tuple(seccomp.value for seccomp in Seccomp),
     "use": tuple(use.value for use in Use),
 }
 _CONTAINER_NAMES = {**_NAMES, "": _RawContainer.__struct_fields__}
@@ -159,6 +162,7 @@ def _container(raw: _RawContainer, place: str) -> ContainerSpec:
         mounts=_mounts(raw.mounts, join(place, "mounts")),
         added_mounts=_mounts(raw.added_mounts, join(place, "added_mounts")),
         network=raw.network,
+        seccomp=raw.seccomp,
         user=raw.user,
         group=raw.group,
     )

@@ -18,6 +18,7 @@ from maelstrom_core.spec import (
     Network,
     ProcMount,
     Reference,
+    Seccomp,
     SysMount,
     TarLayer,
     TmpMount,
@@ -35,6 +36,7 @@ PLAIN: dict[Use, tuple[Any, Any]] = {
     Use.WORKING_DIRECTORY: ("/here", "/here"),
     Use.ENABLE_WRITABLE_FILE_SYSTEM: (True, True),
     Use.NETWORK: ("loopback", Network.LOOPBACK),
+    Use.SECCOMP: ("off", Seccomp.OFF),
     Use.USER: (7, 7),
     Use.GROUP: (8, 8),
 }
@@ -241,3 +243,14 @@ def test_sp24_unknown_network():
     error = error_of({"network": "loop"})
     assert error.message == "network: unknown value `loop`"
     assert error.hint == "did you mean `loopback`?"
+
+
+@pytest.mark.parametrize("seccomp", list(Seccomp))
+def test_which_system_calls_a_job_may_make(seccomp):
+    assert parse_container({"seccomp": seccomp.value}).seccomp is seccomp
+
+
+def test_seccomp_is_on_or_off_by_name():
+    error = error_of({"seccomp": "of"})
+    assert (error.message, error.hint) == ("seccomp: unknown value `of`", "did you mean `off`?")
+    assert error_of({"seccomp": False}).message.startswith("seccomp: expected")
