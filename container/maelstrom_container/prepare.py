@@ -24,6 +24,7 @@ from maelstrom_container.places import (
     place_steps,
     under,
 )
+from maelstrom_container.seccomp import fork_filter, job_filter, template_filter
 from maelstrom_container.sources import Sources
 from maelstrom_container.steps import CompiledSteps, Fresh, Layout, Mount, Protect, Step, Unit, compile_steps, job_steps
 from maelstrom_core.errors import SpecError
@@ -35,6 +36,7 @@ from maelstrom_core.spec import (
     MqueueMount,
     Network,
     ProcMount,
+    Seccomp,
     SysMount,
     TmpMount,
 )
@@ -48,6 +50,14 @@ without CAP_SYS_ADMIN, and in a nested user namespace these mounts are locked.""
 ALL_CAPABILITIES = (1 << 64) - 1
 CAP_SYS_ADMIN = 1 << 21
 CAP_SETFCAP = 1 << 31
+
+
+class Filters(msgspec.Struct, frozen=True):
+    """What seccomp refuses, as bytes for C: to jobs, to templates, and to the forks of those besides."""
+
+    job: bytes = b""
+    template: bytes = b""
+    fork: bytes = b""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -65,6 +75,7 @@ class Prepared(msgspec.Struct, frozen=True):
     gid_map: bytes
     capabilities: int
     network: Network
+    filters: Filters
 
     def enter(self) -> None:
         """Have the calling process live in the bare root of the namespace. Raises OSError."""
@@ -111,6 +122,7 @@ def prepare(outer: Outer, container: Container, *, memory: int, templates: bool 
         gid_map=f"{container.group} {outer.gid} 1\0".encode(),
         capabilities=capabilities,
         network=container.network,
+        filters=_filters(container),
     )
 
 
@@ -139,6 +151,12 @@ def _capabilities(container: Container, outer: Outer) -> int:
     if container.user != 0:
         return 0
     return ALL_CAPABILITIES & ~CAP_SYS_ADMIN if outer.uid == 0 else ALL_CAPABILITIES
+
+
+def _filters(container: Container) -> Filters:
+    if container.seccomp is Seccomp.OFF:
+        return Filters()
+    return Filters(job_filter(), template_filter(), fork_filter())
 
 
 def template_capabilities(prepared: Prepared) -> int:
