@@ -42,10 +42,17 @@ from maelstrom_core.spec import (
 )
 from maelstrom_core.spec import Mount as MountSpec
 
-KERNEL_SWITCHES = ("sys", "sysrq-trigger", "irq", "bus", "fs")
+KERNEL_SWITCHES = (
+    *("sys", "sysrq-trigger", "irq", "bus", "fs"),
+    *("acpi", "asound", "driver", "dynamic_debug", "latency_stats", "scsi"),  # where the machine has them
+)
 """What root of the host may write to below /proc by its user id alone, whatever user namespace it is in: with
 kernel.core_pattern that is a way out. Read-only for jobs of a real root, who then must not be able to undo it: they do
 without CAP_SYS_ADMIN, and in a nested user namespace these mounts are locked."""
+
+ROOTS_DIRECTORIES = ("firmware", "devices/virtual/powercap")
+"""What root of the host may read below /sys by its user id alone, and others may not: the machine's tables, and how
+much it draws. Empty for jobs of a real root; mounted once, with the rest of the root."""
 
 ALL_CAPABILITIES = (1 << 64) - 1
 CAP_SYS_ADMIN = 1 << 21
@@ -186,7 +193,11 @@ def _compose(container: Container, sources: Sources, *, protect: bool, cover: bo
     for mount in container.mounts:
         _add_mount(composition, container, mount, sources, fresh)
         if protect and isinstance(mount, ProcMount):
-            fresh += [Protect(f"{mount_point_of(mount)}/{name}") for name in KERNEL_SWITCHES]
+            there = (name for name in KERNEL_SWITCHES if os.path.exists(f"/proc/{name}"))
+            fresh += [Protect(f"{mount_point_of(mount)}/{name}") for name in there]
+        if protect and isinstance(mount, SysMount):
+            for name in ROOTS_DIRECTORIES:
+                composition.hide_directory(f"{mount_point_of(mount)}/{name}")
         for unit in waiting:
             if last_to_cover(unit.target, container) is mount:
                 fresh += place_steps(unit.target, fresh)
