@@ -19,6 +19,7 @@ from tests.support.pool import Pool
 
 OWN_NAMESPACES = (
     *("/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname", "/proc/sys/kernel/ns_last_pid"),
+    "/proc/sys/kernel/pid_max",  # since Linux 6.14
     *("/proc/sys/kernel/shm", "/proc/sys/kernel/msg", "/proc/sys/kernel/sem", "/proc/sys/kernel/auto_msgmni"),
     *("/proc/sys/fs/mqueue/", "/proc/sys/user/"),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maelstrom_core.job import ExecutionError, Exited, LayerDirectory
+from maelstrom_core.job import ExecutionError, Exited, LayerDirectory, SystemFailure
 from maelstrom_core.spec import Device, DevicesMount, DevptsMount, Mount, ProcMount, TmpMount
 from tests.support.pool import Pool, container, shell
 
@@ -32,11 +32,27 @@ def test_a_link_at_a_mount_point_leads_nowhere_outside(
     if isinstance(outcome, Exited):
         seen = outcome.effects.stdout.data.decode()
         assert "scaffold" not in seen.split(" - ")[0]
-    else:
-        assert isinstance(outcome, ExecutionError), outcome
+    else:  # it is said that nothing can be mounted there
+        assert isinstance(outcome, ExecutionError | SystemFailure), outcome
     assert sorted(os.listdir("/etc")) == before
     assert not (tmp_path / "below").exists()
     assert isinstance(pool.run(shell("true")), Exited)
+
+
+@pytest.mark.parametrize("target", ["/etc", "../etc", "../../../../etc"])
+@pytest.mark.parametrize("user", [0, 1000])
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_link_at_a_mount_point_is_followed_inside(
+    pool: Pool, tmp_path: Path, target: str, user: int, writable: bool
+) -> None:
+    """With too many ".." it would lead to the old root, which lies on top while the mounts of a job are made."""
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    (layer / "link").symlink_to(target)
+    within = container(LayerDirectory(str(layer)), mounts=(TmpMount("/link"),), user=user, writable=writable)
+    outcome = pool.run(shell("touch /etc/new && ls /etc /link", within=within))
+    assert isinstance(outcome, Exited), outcome
+    assert outcome.effects.stdout.data == b"/etc:\nnew\n\n/link:\nnew\n"
 
 
 @pytest.mark.parametrize("name", ["dev", "dev/null", "dev/pts"])
