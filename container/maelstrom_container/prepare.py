@@ -249,7 +249,7 @@ def _add_mount(
             if apart:
                 fresh += place_steps(point, fresh)
             else:
-                # Where it really is: while a job makes its mounts the old root may lie on top of the new one, and a link
+                # Where it really is: while a job makes its mounts the old root may lie on top of the new one: a link
                 # with too many ".." would lead there.
                 point = composition.mount_point(point).removeprefix(ROOT)
             fresh.append(Mount(kind, point, data, flags))

@@ -2,7 +2,7 @@
 
 Pure: `job_steps` decides, `compile_steps` packs. Sources are relative to the root of the prepared mounts, which is the
 current directory all the time. Targets after `Pivot` or `Cover` are absolute, and `prepare` has followed the symbolic
-links of images in them: after `Pivot` the old root lies on top of the new one, and a link that climbs too high leads there.
+links of images in them: after `Pivot` the old root lies on top of the new one, where a link that climbs too high leads.
 """
 
 from __future__ import annotations
