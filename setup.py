@@ -22,7 +22,8 @@ template = Extension(
     [f"{FOLDER}/{name}.c" for name in TEMPLATE_PARTS],
     include_dirs=[FOLDER],
     depends=[
-        f"{FOLDER}/{name}.h" for name in ("launch", "raw", "steps", "template", "template_internal", "template_rewind")
+        f"{FOLDER}/{name}.h"
+        for name in ("confine", "launch", "raw", "steps", "template", "template_internal", "template_rewind")
     ],
     extra_compile_args=[
         *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"),

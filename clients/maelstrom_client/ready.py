@@ -49,6 +49,7 @@ def make_ready(
         group=flat.group,
         directories=_directories(environment) if flat.writable else (),
         limits=flat.limits,
+        seccomp=flat.seccomp,
     )
     return Ready(container, environment, flat.working_directory)
 

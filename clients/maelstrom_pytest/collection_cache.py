@@ -91,7 +91,7 @@ def fingerprint(plan: Plan) -> str:
         for part in parts:
             digest.update(os.fsencode(str(part)) + b"\0")
 
-    add(plan.guest, plan.directory, *plan.arguments)
+    add(plan.guest, plan.directory, plan.seccomp.value, *plan.arguments)
     add(plan.interpreter.executable, plan.interpreter.version, plan.interpreter.pytest)
     for name, value in sorted(plan.environment.items()):
         add(name, value)

@@ -28,6 +28,7 @@ class PytestConfig(LocalConfig):
         Integer(0), "Run this many tests without a template as well, and compare the verdicts.", default=0
     )
     collection_cache = Value(Flag(), "Do not collect anew what has not changed since the last run.", default=True)
+    seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
     timeout = Value(Seconds(), "Stop a test after this time; 0 means never.", default=None, short="t")
     stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
     junit_xml = Value(FilePath(), "Write a JUnit report to this file.", default=None)

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from maelstrom_client.sealed import sealed_container
-from maelstrom_core.spec import BindMount, ContainerSpec, JobSpec, Layer, PythonEnvironmentLayer, TemplateSpec
+from maelstrom_core.spec import BindMount, ContainerSpec, JobSpec, Layer, PythonEnvironmentLayer, Seccomp, TemplateSpec
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
 
@@ -71,6 +71,7 @@ class Plan(msgspec.Struct, frozen=True):
     """Where the interpreter looks for packages."""
     templates: bool = True
     """Whether tests are forked from templates; else each job starts an interpreter."""
+    seccomp: Seccomp = Seccomp.DEFAULT
     expressions: tuple[str, tuple[str, ...]] = ("", ())
     """Where files with compiled expressions are, and their names: see `expressions`."""
 
@@ -95,7 +96,7 @@ def container(plan: Plan) -> ContainerSpec:
     directory, names = plan.expressions
     if names:
         mounts.append(BindMount(EXPRESSIONS_MOUNT_POINT, directory, read_only=True))
-    return msgspec.structs.replace(sealed, mounts=tuple(mounts))
+    return msgspec.structs.replace(sealed, mounts=tuple(mounts), seccomp=plan.seccomp)
 
 
 def with_early_items(shared: ContainerSpec, directory: str | None) -> ContainerSpec:

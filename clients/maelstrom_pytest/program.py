@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from maelstrom_container.python_probe import PythonInfo, probe_python
+from maelstrom_core.spec import Seccomp
 from maelstrom_pytest import expressions, guest_files, interpreter
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.junit_cases import skipped_module
@@ -116,6 +117,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         mount_point=mount_point,
         installed=(*info.path, *info.site_packages),
         templates=config.template,
+        seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
     )
     store = expressions.Store(config.cache_root / "pytest-expressions" / plan.name)
     return msgspec.structs.replace(plan, expressions=(str(store.directory), store.files()))

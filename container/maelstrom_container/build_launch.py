@@ -16,6 +16,6 @@ builder.set_source(
     '#include <stdint.h>\n#include "launch.h"\n',
     sources=[f"{FOLDER}/{name}.c" for name in ("launch", "child", "capture", "forked", "syscalls")],
     include_dirs=[FOLDER],
-    depends=[f"{FOLDER}/{name}.h" for name in ("launch", "internal", "raw", "steps", "template")],
+    depends=[f"{FOLDER}/{name}.h" for name in ("confine", "internal", "launch", "raw", "steps", "template")],
     extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"],
 )

@@ -3,8 +3,8 @@
  * It shares our memory and runs on a stack of its own while we are suspended (CLONE_VM | CLONE_VFORK): no page table is
  * copied, and it must call nothing that allocates, locks or runs Python.
  *
- * What the job may be handed: descriptors 0, 1, 2 and 3 (the result channel); everything else is closed as the
- * very last act before execve. (CVE-2024-21626: a leaked directory descriptor is a way out.)
+ * What the job may be handed: descriptors 0, 1, 2 and 3 (the result channel); everything else is closed shortly before
+ * execve. (CVE-2024-21626: a leaked directory descriptor is a way out.)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "internal.h"
 #include "steps.h"
 
@@ -113,6 +114,8 @@ static int run_child(struct child *child, int handlers_too)
     if (syscall(SYS_close_range, FIRST_CLOSED_FD + child->template, ~0U, 0) < 0)
         return fail(child, PHASE_SEAL, errno);
     reset_signals(handlers_too);
+    if ((result = confine(launch->filter, launch->filter_length)) < 0)
+        return fail(child, PHASE_SEAL, (int)-result);
     return fail(child, PHASE_EXEC, execute(child));
 }
 

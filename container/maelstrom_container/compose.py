@@ -106,6 +106,17 @@ class Composition(msgspec.Struct):
         syscalls.attach(fd, place)
         self._shown(place, Unit(place.lstrip("/"), target))
 
+    def hide_directory(self, target: str) -> None:
+        """Show an empty directory at `target`, on what is mounted there already; nothing where there is none."""
+        root = os.open(ROOT, os.O_PATH | os.O_CLOEXEC)
+        try:
+            place, kind = _resolve(root, target)
+        finally:
+            os.close(root)
+        if place is not None and stat.S_ISDIR(kind):
+            syscalls.mount(self._directory("empty"), place, flags=syscalls.MS_BIND)
+            syscalls.set_attributes(place, add=MOUNT_ATTR_RDONLY | HARMLESS)
+
     def hold_mount(self, fd: int, *, directory: bool) -> str:
         """Keep a detached mount aside; returns its place, relative to the bare view's root."""
         place = self._directory(self._next()) if directory else self._file(self._next())

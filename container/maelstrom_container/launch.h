@@ -36,6 +36,8 @@ struct launch {
     unsigned long namespaces;   /* CLONE_NEW... */
     const char *uid_map, *gid_map;
     uint64_t capabilities;      /* the bounding set to leave; it counts where the job is root, others have none */
+    const void *filter;         /* struct sock_filter: what seccomp refuses */
+    uint64_t filter_length;     /* instructions; 0: nothing is refused */
     /* Packed strings, each closed by NUL: paths to try in order, arguments, environment. */
     const char *programs, *arguments, *environment;
     int program_count, argument_count, environment_count;

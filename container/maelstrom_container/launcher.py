@@ -18,6 +18,7 @@ from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
 from maelstrom_container.prepare import Prepared, prepare, template_capabilities
+from maelstrom_container.seccomp import INSTRUCTION
 from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps
 from maelstrom_container.syscalls import memory_file
 from maelstrom_core.errors import SpecError
@@ -200,6 +201,7 @@ class Launcher:
         self._armed = None  # what follows is for this launch only
         launch.steps, launch.step_count = steps.array, len(steps.steps)
         launch.capabilities = template_capabilities(prepared)
+        self._filter(prepared.filters.template)
         stdin = memory_file(request.request)
         try:
             self._set_program(request)
@@ -273,7 +275,11 @@ class Launcher:
         launch.steps, launch.step_count = prepared.steps.array, len(prepared.steps.steps)
         launch.uid_map, launch.gid_map = ffi.from_buffer(prepared.uid_map), ffi.from_buffer(prepared.gid_map)
         launch.capabilities = prepared.capabilities
+        self._filter(prepared.filters.job)
         self._armed = prepared
+
+    def _filter(self, program: bytes) -> None:
+        self._launch.filter, self._launch.filter_length = ffi.from_buffer(program), len(program) // INSTRUCTION.size
 
     def _set_bounds(self, request: Request, doorbell: int, cancelled: Any) -> None:
         launch = self._launch

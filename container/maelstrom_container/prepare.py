@@ -25,6 +25,7 @@ from maelstrom_container.places import (
     place_steps,
     under,
 )
+from maelstrom_container.seccomp import fork_filter, job_filter, template_filter
 from maelstrom_container.sources import Sources
 from maelstrom_container.steps import (
     LIMIT_NAMES,
@@ -49,19 +50,35 @@ from maelstrom_core.spec import (
     MqueueMount,
     Network,
     ProcMount,
+    Seccomp,
     SysMount,
     TmpMount,
 )
 from maelstrom_core.spec import Mount as MountSpec
 
-KERNEL_SWITCHES = ("sys", "sysrq-trigger", "irq", "bus", "fs")
+KERNEL_SWITCHES = (
+    *("sys", "sysrq-trigger", "irq", "bus", "fs"),
+    *("acpi", "asound", "driver", "dynamic_debug", "latency_stats", "scsi"),  # where the machine has them
+)
 """What root of the host may write to below /proc by its user id alone, whatever user namespace it is in: with
 kernel.core_pattern that is a way out. Read-only for jobs of a real root, who then must not be able to undo it: they do
 without CAP_SYS_ADMIN, and in a nested user namespace these mounts are locked."""
 
+ROOTS_DIRECTORIES = ("firmware", "devices/virtual/powercap")
+"""What root of the host may read below /sys by its user id alone, and others may not: the machine's tables, and how
+much it draws. Empty for jobs of a real root; mounted once, with the rest of the root."""
+
 ALL_CAPABILITIES = (1 << 64) - 1
 CAP_SYS_ADMIN = 1 << 21
 CAP_SETFCAP = 1 << 31
+
+
+class Filters(msgspec.Struct, frozen=True):
+    """What seccomp refuses, as bytes for C: to jobs, to templates, and to the forks of those besides."""
+
+    job: bytes = b""
+    template: bytes = b""
+    fork: bytes = b""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -79,6 +96,7 @@ class Prepared(msgspec.Struct, frozen=True):
     gid_map: bytes
     capabilities: int
     network: Network
+    filters: Filters
 
     def enter(self) -> None:
         """Have the calling process live in the bare root of the namespace. Raises OSError."""
@@ -127,6 +145,7 @@ def prepare(outer: Outer, container: Container, *, memory: int, templates: bool 
         gid_map=f"{container.group} {outer.gid} 1\0".encode(),
         capabilities=capabilities,
         network=container.network,
+        filters=_filters(container),
     )
 
 
@@ -168,6 +187,12 @@ def _capabilities(container: Container, outer: Outer) -> int:
     return ALL_CAPABILITIES & ~CAP_SYS_ADMIN if outer.uid == 0 else ALL_CAPABILITIES
 
 
+def _filters(container: Container) -> Filters:
+    if container.seccomp is Seccomp.OFF:
+        return Filters()
+    return Filters(job_filter(), template_filter(), fork_filter())
+
+
 def template_capabilities(prepared: Prepared) -> int:
     """Return the bounding set of a template: what it loads is foreign, and its forks get theirs from elsewhere.
 
@@ -195,7 +220,11 @@ def _compose(container: Container, sources: Sources, *, protect: bool, cover: bo
     for mount in container.mounts:
         _add_mount(composition, container, mount, sources, fresh)
         if protect and isinstance(mount, ProcMount):
-            fresh += [Protect(f"{mount_point_of(mount)}/{name}") for name in KERNEL_SWITCHES]
+            there = (name for name in KERNEL_SWITCHES if os.path.exists(f"/proc/{name}"))
+            fresh += [Protect(f"{mount_point_of(mount)}/{name}") for name in there]
+        if protect and isinstance(mount, SysMount):
+            for name in ROOTS_DIRECTORIES:
+                composition.hide_directory(f"{mount_point_of(mount)}/{name}")
         for unit in waiting:
             if last_to_cover(unit.target, container) is mount:
                 fresh += place_steps(unit.target, fresh)
@@ -255,5 +284,7 @@ def _add_mount(
             if apart:
                 fresh += place_steps(point, fresh)
             else:
-                composition.mount_point(point)
+                # Where it really is: while a job makes its mounts the old root may lie on top of the new one: a link
+                # with too many ".." would lead there.
+                point = composition.mount_point(point).removeprefix(ROOT)
             fresh.append(Mount(kind, point, data, flags))

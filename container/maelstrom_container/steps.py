@@ -1,8 +1,8 @@
 """The launch plan as data: the steps that C executes for each job, and what they mean when they fail.
 
 Pure: `job_steps` decides, `compile_steps` packs. Sources are relative to the root of the prepared mounts, which is the
-current directory all the time. Targets after `Pivot` or `Cover` are absolute and resolve inside the new root only, so
-no symbolic link of an image leads a mount astray.
+current directory all the time. Targets after `Pivot` or `Cover` are absolute, and `prepare` has followed the symbolic
+links of images in them: after `Pivot` the old root lies on top of the new one, where a link that climbs too high leads.
 """
 
 from __future__ import annotations

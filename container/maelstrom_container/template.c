@@ -128,6 +128,11 @@ static long read_plan(struct plan *plan, const char *packed, uint64_t size)
         return TOO_LARGE;
     memcpy(plan->text, packed + sizeof plan->head, size - sizeof plan->head);
     char *at = plan->text, *end = plan->text + size - sizeof plan->head;
+    if (plan->head.filter_length > PLAN_LIMIT / FILTER_INSTRUCTION ||
+        (int64_t)plan->head.filter_length * FILTER_INSTRUCTION > end - at)
+        return INVALID;
+    plan->filter = at;
+    at += plan->head.filter_length * FILTER_INSTRUCTION;
     if ((plan->uid_map = take_text(&at, end)) == NULL || (plan->gid_map = take_text(&at, end)) == NULL)
         return INVALID;
     for (uint32_t index = 0; index < plan->head.step_count; index++) {

@@ -88,12 +88,13 @@ struct template_failed {
     int32_t phase, error;
 };
 
-/* A plan: this, then the two maps, each closed by NUL, then the steps: `op` and `number` (32 bits each), `flags` (64),
+/* A plan: this, then the filter of jobs (struct sock_filter, filter_length of them; none: nothing is refused), then the two
+ * maps, each closed by NUL, then the steps: `op` and `number` (32 bits each), `flags` (64),
  * and four texts, each closed by NUL. The first `kept_count` steps are run by a runner for all its jobs, in a mount
  * namespace of its own. `network` of a runner: 0 as it is, 1 one of its own, 2 with lo up. `keep`: whether the process of
  * a job may be used for another one. */
 struct template_plan {
-    uint64_t namespaces, capabilities;
+    uint64_t namespaces, capabilities, filter_length;
     uint32_t step_count, kept_count, network, keep;
 };
 #endif

@@ -1,4 +1,5 @@
 /* Forks of a template: the first process of the new namespaces, and the program below it. See template.c. */
+#include "confine.h"
 #include "template_internal.h"
 
 void drop_capabilities(uint64_t keep)
@@ -190,6 +191,8 @@ static long first_process(struct errand *errand)
     drop_capabilities(plan->head.capabilities);
     if (state.restartable) /* a process that shares memory has none, and so neither had we when it forked us */
         raw_call(SYS_rseq, state.restartable, RESTARTABLE_SIZE, 0, RESTARTABLE_SIGNATURE);
+    if (state.kind == TEMPLATE_JOB && confine(plan->filter, plan->head.filter_length) < 0)
+        leave(EXIT_LOST);
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &errand->signals, 0, SIGNAL_SET_SIZE);
     state.fd_count = 0;
     if (state.kind == TEMPLATE_STAGE)

@@ -17,6 +17,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 #define PLAN_LIMIT 65536
+#define FILTER_INSTRUCTION 8 /* sizeof(struct sock_filter) */
 #define STEPS_LIMIT 256
 #define PATH_LIMIT 4096
 #define FDS_LIMIT 4
@@ -46,9 +47,10 @@
 
 struct plan {
     struct template_plan head;
+    const void *filter;
     const char *uid_map, *gid_map;
     struct step steps[STEPS_LIMIT];
-    char text[PLAN_LIMIT];
+    _Alignas(8) char text[PLAN_LIMIT];
 };
 
 /* What the first process leaves in its runner's memory. */

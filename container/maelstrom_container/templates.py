@@ -18,6 +18,7 @@ from maelstrom_container import syscalls
 from maelstrom_container.launcher import NAMESPACES
 from maelstrom_container.outer import DEPTH
 from maelstrom_container.prepare import CAP_SYS_ADMIN, Prepared, template_capabilities
+from maelstrom_container.seccomp import INSTRUCTION
 from maelstrom_container.steps import describe, fork_steps, kept_steps, limit_steps, pack_steps
 from maelstrom_core.errors import SpecError
 from maelstrom_core.spec import Network
@@ -27,7 +28,7 @@ STAGE, RUNNER = 2, 3
 READY, REFUSED, STARTED, FAILED = 16, 17, 18, 20
 
 HEAD = struct.Struct("=IIQQ")
-PLAN = struct.Struct("=QQIIII")
+PLAN = struct.Struct("=QQQIIII")
 FAILURE = struct.Struct("=ii")
 INLINE = 65536
 """A payload that is larger goes as a file: TEMPLATE_INLINE."""
@@ -87,9 +88,11 @@ def fork_plan(prepared: Prepared, *, memory: int, depth: int, stage: bool = Fals
         steps += limit_steps(layout, forked=True)
     # A job that has capabilities may change what nobody looks at, unless all of the kernel's switches are read-only.
     keep = not stage and (capabilities == 0 or prepared.protect)
-    head = PLAN.pack(NAMESPACES, capabilities, len(steps), len(kept), NETWORKS[prepared.network], keep)
+    program = b"" if stage else prepared.filters.fork
+    length = len(program) // INSTRUCTION.size
+    head = PLAN.pack(NAMESPACES, capabilities, length, len(steps), len(kept), NETWORKS[prepared.network], keep)
     maps = b"".join(_identity(line) + b"\0" for line in (prepared.uid_map, prepared.gid_map))
-    return head + maps + pack_steps(steps)
+    return head + program + maps + pack_steps(steps)
 
 
 def _identity(line: bytes) -> bytes:

@@ -23,6 +23,7 @@ from maelstrom_core.spec import (
     Mount,
     Network,
     Reference,
+    Seccomp,
     SysMount,
     Use,
 )
@@ -45,6 +46,7 @@ class FlatContainer(msgspec.Struct, frozen=True):
     user: int = 0
     group: int = 0
     limits: Limits = Limits()
+    seccomp: Seccomp = Seccomp.DEFAULT
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     working_directory: str | UnsetType
     enable_writable_file_system: bool | UnsetType
     network: Network | UnsetType
+    seccomp: Seccomp | UnsetType
     user: int | UnsetType
     group: int | UnsetType
     limits: Limits | UnsetType
@@ -90,6 +93,7 @@ def collapse(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Fl
         user=_or_default(resolved.user, 0),
         group=_or_default(resolved.group, 0),
         limits=_or_default(resolved.limits, Limits()),
+        seccomp=_or_default(resolved.seccomp, Seccomp.DEFAULT),
     )
     if flat.network is Network.LOCAL and any(isinstance(mount, SysMount) for mount in flat.mounts):
         raise SpecError(
@@ -121,6 +125,7 @@ def resolve(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Res
             item.enable_writable_file_system for item in wanting(Use.ENABLE_WRITABLE_FILE_SYSTEM)
         ),
         network=_nearest(item.network for item in wanting(Use.NETWORK)),
+        seccomp=_nearest(item.seccomp for item in wanting(Use.SECCOMP)),
         user=_nearest(item.user for item in wanting(Use.USER)),
         group=_nearest(item.group for item in wanting(Use.GROUP)),
         limits=_nearest(item.limits for item in wanting(Use.LIMITS)),

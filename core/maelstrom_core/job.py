@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from maelstrom_core.spec import Limits, Mount, Network, TemplateSpec
+from maelstrom_core.spec import Limits, Mount, Network, Seccomp, TemplateSpec
 
 DEFAULT_INLINE_LIMIT = 1_000_000
 DEFAULT_RESULT_LIMIT = 64 * 1024 * 1024
@@ -49,6 +49,7 @@ class Container(msgspec.Struct, frozen=True, cache_hash=True):
     directories: tuple[str, ...] = ()
     """Directories that exist whatever the layers hold (HOME, /var/tmp); writable where the root is."""
     limits: Limits = Limits()
+    seccomp: Seccomp = Seccomp.DEFAULT
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -21,6 +21,16 @@ class Network(enum.Enum):
     LOCAL = "local"
 
 
+class Seccomp(enum.Enum):
+    """Which system calls a job may make: what ordinary programs do, or all that its user may make.
+
+    `off` is for who tests namespaces, mounts or keyrings themselves; see docs/decisions/seccomp.md.
+    """
+
+    DEFAULT = "default"
+    OFF = "off"
+
+
 class Device(enum.Enum):
     """A device node of the host that a job may be given, at `/dev/<name>`."""
 
@@ -186,6 +196,7 @@ class Use(enum.Enum):
     ENABLE_WRITABLE_FILE_SYSTEM = "enable_writable_file_system"
     MOUNTS = "mounts"
     NETWORK = "network"
+    SECCOMP = "seccomp"
     USER = "user"
     GROUP = "group"
     LIMITS = "limits"
@@ -234,6 +245,7 @@ class ContainerSpec(Strict, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...] | UnsetType = UNSET
     added_mounts: tuple[Mount, ...] | UnsetType = UNSET
     network: Network | UnsetType = UNSET
+    seccomp: Seccomp | UnsetType = UNSET
     user: int | UnsetType = UNSET
     group: int | UnsetType = UNSET
     limits: Limits | UnsetType = UNSET

@@ -28,6 +28,7 @@ from maelstrom_core.spec import (
     Mount,
     Network,
     Reference,
+    Seccomp,
     Strict,
     TmpMount,
     Use,
@@ -66,6 +67,7 @@ class _RawContainer(Strict, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...] | UnsetType = UNSET
     added_mounts: tuple[Mount, ...] | UnsetType = UNSET
     network: Network | UnsetType = UNSET
+    seccomp: Seccomp | UnsetType = UNSET
     user: int | UnsetType = UNSET
     group: int | UnsetType = UNSET
     limits: Limits | UnsetType = UNSET
@@ -90,6 +92,7 @@ _NAMES = {
     "devices": tuple(device.value for device in Device),
     "limits": Limits.__struct_fields__,
     "network": tuple(network.value for network in Network),
+    "seccomp": tuple(seccomp.value for seccomp in Seccomp),
     "use": tuple(use.value for use in Use),
 }
 _CONTAINER_NAMES = {**_NAMES, "": _RawContainer.__struct_fields__}
@@ -166,6 +169,7 @@ def _container(raw: _RawContainer, place: str) -> ContainerSpec:
         mounts=_mounts(raw.mounts, join(place, "mounts")),
         added_mounts=_mounts(raw.added_mounts, join(place, "added_mounts")),
         network=raw.network,
+        seccomp=raw.seccomp,
         user=raw.user,
         group=raw.group,
         limits=raw.limits,

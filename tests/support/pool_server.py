@@ -40,7 +40,7 @@ class Answer(msgspec.Struct):
 Request = Ask | Cancel | Members
 
 
-async def serve(nursery: Nursery, slots: int) -> None:
+async def serve(nursery: Nursery, slots: int, memory: int | None) -> None:
     from maelstrom_worker.supervisor import Supervisor
 
     reader = asyncio.StreamReader()
@@ -57,7 +57,7 @@ async def serve(nursery: Nursery, slots: int) -> None:
     def tell(number: int, outcome: Outcome) -> None:
         answer(Answer(number, outcome))
 
-    supervisor = Supervisor(nursery, slots=slots)
+    supervisor = Supervisor(nursery, slots=slots, memory=memory)
     supervisor.open(loop)
     try:
         while header := await reader.read(4):
@@ -76,4 +76,4 @@ async def serve(nursery: Nursery, slots: int) -> None:
 if __name__ == "__main__":
     os.set_inheritable(0, False)
     nursery = Nursery.start()
-    asyncio.run(serve(nursery, int(sys.argv[1])))
+    asyncio.run(serve(nursery, int(sys.argv[1]), int(sys.argv[2]) or None))

@@ -73,11 +73,12 @@ class _Member(msgspec.Struct):
 class Supervisor:
     """Runs jobs on `slots` slots, between `open` and `close`. The nursery must be alive, and is closed at the end."""
 
-    def __init__(self, nursery: Nursery, *, slots: int) -> None:
+    def __init__(self, nursery: Nursery, *, slots: int, memory: int | None = None) -> None:
+        """`memory` bounds each file system in memory of a job, in bytes; None: as this machine allows."""
         self.slots = slots
         self._nursery = nursery
         self._scheduler = Scheduler(slots)
-        self._memory = memory_for(slots)
+        self._memory = memory_for(slots) if memory is None else memory
         self._tasks: dict[JobId, _Task] = {}
         self._members: dict[tuple[Slot, bool], _Member] = {}
         self._by_number: dict[int, _Member] = {}

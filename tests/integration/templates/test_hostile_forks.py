@@ -1,4 +1,7 @@
-"""A hostile fork: what it shares with its first process, its runner and its template is out of its reach."""
+"""A hostile fork: what it shares with its first process, its runner and its template is out of its reach.
+
+Without a seccomp filter, as `tests/integration/container/test_hostile.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from maelstrom_core.job import Exited, Signaled
+from maelstrom_core.spec import Seccomp
 from tests.integration.templates.conftest import MakeJob
 from tests.support.pool import Pool
 
@@ -21,7 +25,8 @@ def pool() -> Iterator[Pool]:
 
 
 def said(pool: Pool, forked: MakeJob, script: str, user: int, stages: tuple[str, ...]) -> list[str]:
-    outcome = pool.run(forked(script, stages=stages, fields={"user": user, "group": user}))
+    fields = {"user": user, "group": user, "seccomp": Seccomp.OFF}
+    outcome = pool.run(forked(script, stages=stages, fields=fields))
     assert isinstance(outcome, Exited), outcome
     return outcome.effects.stdout.data.decode().splitlines()[1:]
 

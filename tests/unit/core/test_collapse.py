@@ -14,6 +14,7 @@ from maelstrom_core.spec import (
     EnvironmentElement,
     Network,
     Reference,
+    Seccomp,
     SysMount,
     TarLayer,
     TmpMount,
@@ -24,6 +25,7 @@ from maelstrom_core.spec_parse import parse_container
 SCALARS: list[tuple[str, Any, Any]] = [
     ("enable_writable_file_system", False, True),
     ("network", "disabled", "local"),
+    ("seccomp", "off", "default"),
     ("user", 1, 2),
     ("group", 3, 4),
     ("working_directory", "/a", "/b"),
@@ -160,6 +162,7 @@ def test_defaults_are_filled_in():
         network=Network.DISABLED,
         user=0,
         group=0,
+        seccomp=Seccomp.DEFAULT,
     )
 
 

@@ -19,6 +19,7 @@ from maelstrom_core.spec import (
     Network,
     ProcMount,
     Reference,
+    Seccomp,
     SysMount,
     TarLayer,
     TmpMount,
@@ -36,6 +37,7 @@ PLAIN: dict[Use, tuple[Any, Any]] = {
     Use.WORKING_DIRECTORY: ("/here", "/here"),
     Use.ENABLE_WRITABLE_FILE_SYSTEM: (True, True),
     Use.NETWORK: ("loopback", Network.LOOPBACK),
+    Use.SECCOMP: ("off", Seccomp.OFF),
     Use.USER: (7, 7),
     Use.GROUP: (8, 8),
     Use.LIMITS: ({"open_files": 64}, Limits(open_files=64)),
@@ -282,3 +284,14 @@ def test_sp24_unknown_network():
 def test_wrong_limits_are_errors(limits, message, hint):
     error = error_of({"limits": limits})
     assert (error.message, error.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("seccomp", list(Seccomp))
+def test_which_system_calls_a_job_may_make(seccomp):
+    assert parse_container({"seccomp": seccomp.value}).seccomp is seccomp
+
+
+def test_seccomp_is_on_or_off_by_name():
+    error = error_of({"seccomp": "of"})
+    assert (error.message, error.hint) == ("seccomp: unknown value `of`", "did you mean `off`?")
+    assert error_of({"seccomp": False}).message.startswith("seccomp: expected")

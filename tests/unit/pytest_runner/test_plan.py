@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from maelstrom_core.spec import BindMount, Network, ProjectLayer, PythonEnvironmentLayer, TmpMount
+from maelstrom_core.spec import BindMount, Network, ProjectLayer, PythonEnvironmentLayer, Seccomp, TmpMount
 from maelstrom_pytest.config import ISOLATION
 from maelstrom_pytest.plan import (
     Isolation,
@@ -24,6 +24,7 @@ def test_the_default_container_is_this_machine_sealed():
     assert PythonEnvironmentLayer("/venv/bin/python") in spec.layers
     assert ProjectLayer("/project") in spec.layers
     assert spec.network is Network.LOOPBACK
+    assert spec.seccomp is Seccomp.DEFAULT
     assert spec.enable_writable_file_system is True
     assert spec.working_directory == "/project"
     assert BindMount("/.maelstrom/guest", "/cache/guest", read_only=True) in spec.mounts

@@ -1,0 +1,29 @@
+/* The last thing that a job does before it is the job, in the launcher's child and in the forks of a template: from here
+ * on it can do less than what has just been done. Calls nothing of the C library. */
+#ifndef MAELSTROM_CONFINE_H
+#define MAELSTROM_CONFINE_H
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+
+#include "raw.h"
+
+#ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
+#define SECCOMP_FILTER_FLAG_SPEC_ALLOW 4
+#endif
+#define NOT_PERMITTED (-1)       /* -EPERM */
+#define NOT_IMPLEMENTED (-38)    /* -ENOSYS */
+
+/* A filter (see seccomp.py) refuses all calls that keyrings are reached by; who has none gets a session keyring of its
+ * own, unless there are no keyrings here anyway. SPEC_ALLOW: before Linux 5.16 a filter made the processor guess less, at
+ * a tenth of its speed and more. */
+static inline long confine(const void *filter, uint64_t length)
+{
+    if (length == 0) {
+        long result = raw_call(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
+        return result == NOT_PERMITTED || result == NOT_IMPLEMENTED ? 0 : result;
+    }
+    struct sock_fprog program = {(unsigned short)length, (struct sock_filter *)(uintptr_t)filter};
+    return raw_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program);
+}
+#endif
