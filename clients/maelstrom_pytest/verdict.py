@@ -138,8 +138,9 @@ def _nothing_but_passed(transcript: Transcript, outcome: Outcome) -> Done | None
     if len(transcript.records) != 2 or transcript.garbage is not None or transcript.cut:
         return None
     done, end = transcript.records
-    whole = isinstance(done, Done) and isinstance(end, SessionEnd) and isinstance(outcome, Exited)
-    return done if whole and done.item == 0 else None
+    if not isinstance(done, Done) or done.item or not isinstance(end, SessionEnd) or not isinstance(outcome, Exited):
+        return None
+    return done
 
 
 def with_end(transcript: Transcript, outcome: Outcome) -> Transcript:
