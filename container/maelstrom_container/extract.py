@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
-from maelstrom_container.archive_stream import ArchiveStream
+from maelstrom_container.archive_stream import ArchiveStream, Readable
 from maelstrom_container.manifest import show
 from maelstrom_container.tree_writer import TreeWriter
 from maelstrom_core.errors import SpecError
@@ -25,6 +24,8 @@ _HEADERS = 2 << 20
 """Bytes that the headers of one member may take: long names and extended attributes."""
 _CHUNK = 1 << 18
 _DIRECTORY_SIZE = 4096
+_PADDING = 1 << 26
+"""Bytes that may follow the end of an archive: archivers fill blocks of a few kilobytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +52,45 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from None
 
 
-def extract_tar(archive: BinaryIO, root: int, *, limits: Limits = DEFAULT_LIMITS) -> int:
+def extract_tar(
+    archive: Readable,
+    root: int,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    observe: Callable[[bytes], object] | None = None,
+) -> int:
     """Unpack below the directory open as `root`, which must be empty; returns the size on disk, in bytes.
+
+    `observe` is called with all the bytes of the archive, decompressed, its padding included.
 
     Raises SpecError if the archive is damaged, too large, or holds what a layer cannot (devices, pipes, sparse files, a
     file twice, hard links to nothing, paths with `..` or through symlinks). Lets OSErrors of writing through.
     """
     try:
-        stream = ArchiveStream(archive)
+        stream = ArchiveStream(archive, observe)
         stream.allow(_HEADERS)
         with (
             tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header, bufsize=_CHUNK) as tar,
             TreeWriter(root) as writer,
         ):
-            return _extract(tar, stream, writer, limits)
+            size = _extract(tar, stream, writer, limits)
+        if observe is not None:
+            _read_padding(stream)
     except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
         raise SpecError(f"the archive is damaged: {error}") from None
     except Exception as error:
-        # lzma is imported only when an archive needs it
-        if type(error).__name__ == "LZMAError":
+        # these are imported only when an archive needs them
+        if type(error).__name__ in {"LZMAError", "ZstdError"}:
             raise SpecError(f"the archive is damaged: {error}") from None
         raise
+    return size
+
+
+def _read_padding(stream: ArchiveStream) -> None:
+    """Read what follows the end, of which there may be some."""
+    stream.allow(_PADDING)
+    while stream.read(_CHUNK):
+        pass
 
 
 def _extract(tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, limits: Limits) -> int:
