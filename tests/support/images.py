@@ -151,6 +151,7 @@ class Image:
         return replace(self, **fields)
 
 
+@cache
 def compress(data: bytes, compression: str) -> bytes:
     if compression == "gzip":
         return gzip.compress(data, mtime=0)

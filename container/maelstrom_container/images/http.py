@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, MaxRetryError, SSLError
 from urllib3.response import BaseHTTPResponse
 
@@ -30,6 +32,9 @@ _PAUSE = 0.25
 _CONNECTIONS = 8
 _REDIRECTS = 8
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_EOF_WHILE_READING"})
+"""What OpenSSL says where the first bytes of an answer are those of something else, or there are none."""
+_FORM = "application/x-www-form-urlencoded"
 _TRY_AGAIN = frozenset({500, 502, 503, 504})
 
 Answer = BaseHTTPResponse
@@ -54,6 +59,7 @@ class Http:
         self._stop = stop
         self._check_certificates = check_certificates
         self._pools: dict[str, urllib3.PoolManager] = {}
+        self._pool_classes = _watched_by(stop)
 
     def request(
         self,
@@ -108,9 +114,11 @@ class Http:
             return self._pool(url).request(
                 method,
                 url,
-                headers=dict(headers) | ({} if form else {"Accept-Encoding": "identity"}),
-                fields=dict(form) if form is not None else None,
-                encode_multipart=False,
+                headers={
+                    **headers,
+                    **({"Content-Type": _FORM} if form is not None else {"Accept-Encoding": "identity"}),
+                },
+                body=urlencode(form) if form is not None else None,
                 redirect=False,
                 retries=False,
                 preload_content=False,
@@ -134,13 +142,17 @@ class Http:
                 urllib3.disable_warnings(InsecureRequestWarning)  # the user has asked for it
             options = {"ssl_context": context, "maxsize": _CONNECTIONS}
             pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)  # type: ignore[arg-type]
+            pool.pool_classes_by_scheme = self._pool_classes
             self._pools[proxy] = pool
         return pool
 
     def close(self) -> None:
         """Close what is open and not in use."""
-        for pool in self._pools.values():
-            pool.clear()
+        for pools in self._pools.values():
+            for key in pools.pools.keys():  # noqa: SIM118 - no dictionary: it cannot be iterated over
+                if (pool := pools.pools.get(key)) is not None:
+                    pool.close()
+            pools.clear()
 
     def _failure(self, url: str, error: HTTPError) -> UnreachableError:
         self._stop.check()
@@ -153,12 +165,34 @@ class Http:
                     f"{message}: its certificate is not valid: {cause.verify_message}",
                     hint="if you trust it all the same: --accept-invalid-remote-container-tls-certs",
                 )
-            if isinstance(cause, ssl.SSLError) and cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+            if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
                 return NotTlsError(
                     f"{message}: it does not speak TLS", hint="registries without TLS are used on this machine only"
                 )
             return UnreachableError(f"{message}: {cause}")
         return UnreachableError(f"{message}: {_plain(reason)}", hint="look at the name, the network and the proxy")
+
+
+def _watched_by(stop: Stop) -> dict[str, type[HTTPConnectionPool]]:
+    """Return pools by scheme whose connections end when everybody is to stop, whatever they wait for."""
+
+    class Plain(HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            stop.watch(self.sock)
+
+    class Tls(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            stop.watch(self.sock)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+    return {"http": PlainPool, "https": TlsPool}
 
 
 def _server(url: str) -> tuple[str, str | None, int | None]:

@@ -232,15 +232,17 @@ class RegistrySource:
 
     def _read(self, answer: Answer, limit: int) -> bytes:
         """Return a body of at most `limit` bytes."""
+        data = bytearray()
         try:
-            with self._stop.reading(answer):
-                data = answer.read(limit + 1, decode_content=False)
+            # to the very end: only there it is noticed that something is missing
+            while len(data) <= limit and (piece := answer.read1(limit + 1 - len(data), decode_content=False)):
+                data += piece
         except (HTTPError, OSError) as error:
             self._stop.check()
             raise UnreachableError(f"failed to read {self._what}: {error}", hint="try again later") from None
         if len(data) > limit:
             raise self._damaged(f"an answer has more than {limit} bytes")
-        return data
+        return bytes(data)
 
     def _skip(self, answer: Answer, count: int) -> None:
         """Read what is known already, of a server that knows no ranges."""
@@ -344,8 +346,7 @@ class _Download:
                 if self._answer is None:
                     self._answer = self._source.open_blob(self._descriptor, self._position)
                     self._begun_at = self._position
-                with self._source.stop.reading(self._answer):
-                    data = self._answer.read1(wanted, decode_content=False)
+                data = self._answer.read1(wanted, decode_content=False)
                 if data:
                     self._position += len(data)
                     return data

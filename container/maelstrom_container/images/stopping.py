@@ -6,18 +6,11 @@ Imports nothing of the project but the errors.
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
-from collections.abc import Iterator
-from typing import Protocol
+import weakref
 
 from maelstrom_core.errors import InfrastructureError
-
-
-class Stoppable(Protocol):
-    """An answer that is being read; `shutdown` has the reader see its end."""
-
-    def shutdown(self) -> None:
-        """Stop reading, from another thread."""
 
 
 class Stop:
@@ -26,15 +19,16 @@ class Stop:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._mutex = threading.Lock()
-        self._reading: set[Stoppable] = set()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def set(self) -> None:
-        """Have everybody stop, those who wait for data included."""
+        """Have everybody stop, those who wait for data included: their connections end."""
         with self._mutex:
             self._event.set()
-            for answer in self._reading:
-                with contextlib.suppress(Exception):  # it may have just ended, or never begun
-                    answer.shutdown()
+            for connection in self._sockets:
+                with contextlib.suppress(OSError):  # it has ended by itself
+                    # not its own method: that of TLS takes things away from the thread that reads
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def check(self) -> None:
         """Raise InfrastructureError if everybody is to stop."""
@@ -46,14 +40,8 @@ class Stop:
         self._event.wait(seconds)
         self.check()
 
-    @contextlib.contextmanager
-    def reading(self, answer: Stoppable) -> Iterator[None]:
-        """Have `set` end the reading of an answer, for a `with` block."""
+    def watch(self, connection: socket.socket) -> None:
+        """Have `set` end a connection; raises if it was called already."""
         with self._mutex:
             self.check()
-            self._reading.add(answer)
-        try:
-            yield
-        finally:
-            with self._mutex:
-                self._reading.discard(answer)
+            self._sockets.add(connection)
