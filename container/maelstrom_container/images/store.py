@@ -93,14 +93,17 @@ class ImageStore:
         self._mutex = threading.Lock()
         self._realised: dict[Reference, Promise[RealisedImage]] = {}
         self._sources: list[RegistrySource] = []
+        self._threads: list[threading.Thread] = []
 
     def stop(self) -> None:
         """Have downloads end, with an error; before whoever waits for them is waited for."""
         self._stop.set()
 
     def close(self) -> None:
-        """Close connections; nothing may be under way."""
+        """Have downloads end, wait for that, and close connections."""
         self._stop.set()
+        for thread in self._threads:
+            thread.join()
         for source in self._sources:
             source.close()
 
@@ -223,38 +226,42 @@ class ImageStore:
     # layers
 
     def _realise_layers(self, found: _Found, what: str) -> tuple[LayerDirectory, ...]:
-        """Return the layers, those that are missing made by a few threads at a time; raises the first error."""
-        wanted = list(enumerate(found.image.layers))
+        """Return the layers, those that are missing made by a few threads at a time.
+
+        Raises the first error at once: what other threads have begun they bring to an end, or to that of the store.
+        """
+        layers = found.image.layers
+        left = list(range(len(layers)))
         results: dict[int, LayerDirectory] = {}
-        errors: list[BaseException] = []
+        errors: list[Exception] = []
+        over = threading.Event()
 
         def work() -> None:
             while not errors:
                 with self._mutex:
-                    if not wanted:
+                    if not left:
                         return
-                    index, (descriptor, contents) = wanted.pop(0)
+                    index = left.pop(0)
                 try:
-                    results[index] = self._realise_layer(found.source, descriptor, contents, what)
-                except BaseException as error:  # noqa: BLE001 - for whoever waits
+                    results[index] = self._realise_layer(found.source, *layers[index], what)
+                except Exception as error:  # noqa: BLE001 - for whoever waits
                     errors.append(error)
+                if errors or len(results) == len(layers):
+                    over.set()
 
-        missing = sum(not self._store.has_layer(_layer_key(contents)) for _, contents in found.image.layers)
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(missing, _PARALLEL) - 1)]
-        for thread in threads:
-            thread.start()
-        try:
+        missing = sum(not self._store.has_layer(_layer_key(contents)) for _, contents in layers)
+        if missing < 2:
             work()
+        else:
+            threads = [threading.Thread(target=work, daemon=True) for _ in range(min(missing, _PARALLEL))]
+            with self._mutex:
+                self._threads += threads
             for thread in threads:
-                thread.join()
-        except BaseException:  # ^C, when this is the main thread
-            self._stop.set()
-            for thread in threads:
-                thread.join()
-            raise
+                thread.start()
+            over.wait()
         if errors:
             raise errors[0]
-        return tuple(results[index] for index in range(len(found.image.layers)))
+        return tuple(results[index] for index in range(len(layers)))
 
     def _realise_layer(self, source: Source, descriptor: Descriptor, contents: str, what: str) -> LayerDirectory:
         key = _layer_key(contents)

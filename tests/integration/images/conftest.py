@@ -10,7 +10,8 @@ import pytest
 
 from maelstrom_container.images.store import ImageOptions, ImageStore
 from maelstrom_container.store import LayerStore
-from tests.support.registry import Place, missing_tools
+from tests.integration.images.common import IMAGE
+from tests.support.registry import Place, missing_tools, push
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +52,11 @@ def images(tmp_path: Path) -> Callable[..., object]:
                 images.close()
 
     return images
+
+
+@pytest.fixture
+def repository(registry: str, request: pytest.FixtureRequest) -> str:
+    """Put IMAGE into the registry; return the name of its repository, which is the test's own."""
+    name = f"test/{abs(hash(request.node.nodeid)):x}"
+    push(registry, name, IMAGE)
+    return name
