@@ -58,10 +58,12 @@ def extract_tar(
     *,
     limits: Limits = DEFAULT_LIMITS,
     observe: Callable[[bytes], object] | None = None,
+    leave_out_devices: bool = False,
 ) -> int:
     """Unpack below the directory open as `root`, which must be empty; returns the size on disk, in bytes.
 
-    `observe` is called with all the bytes of the archive, decompressed, its padding included.
+    `observe` is called with all the bytes of the archive, decompressed, its padding included. Devices and pipes are an
+    error unless they are to be left out.
 
     Raises SpecError if the archive is damaged, too large, or holds what a layer cannot (devices, pipes, sparse files, a
     file twice, hard links to nothing, paths with `..` or through symlinks). Lets OSErrors of writing through.
@@ -73,7 +75,7 @@ def extract_tar(
             tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header, bufsize=_CHUNK) as tar,
             TreeWriter(root) as writer,
         ):
-            size = _extract(tar, stream, writer, limits)
+            size = _extract(tar, stream, writer, limits, leave_out_devices=leave_out_devices)
         if observe is not None:
             _read_padding(stream)
     except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
@@ -93,7 +95,9 @@ def _read_padding(stream: ArchiveStream) -> None:
         pass
 
 
-def _extract(tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, limits: Limits) -> int:
+def _extract(
+    tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, limits: Limits, *, leave_out_devices: bool
+) -> int:
     size = entries = 0
     while True:
         stream.allow(_HEADERS)
@@ -106,6 +110,8 @@ def _extract(tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, li
         size += max(member.size, 0) if member.isreg() else _DIRECTORY_SIZE if member.isdir() else 0
         if entries > limits.entries or size > limits.total_size:
             raise SpecError(f"the archive holds more than {limits.entries} entries or {limits.total_size} bytes")
+        if leave_out_devices and member.isdev():
+            continue
         # what a member has beside the file proper is skipped by tarfile in the next call
         stream.allow(max(member.size, 0) + 2 * _HEADERS)
         _write(tar, member, stream, writer)

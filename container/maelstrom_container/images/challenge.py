@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from maelstrom_container.images.name import is_loopback
+from maelstrom_container.images.name import is_loopback, printable
 from maelstrom_core.errors import InfrastructureError
 
 MAXIMUM_TOKEN = 64 << 10
@@ -137,5 +137,4 @@ def check_address(url: str, sender: str, *, plain_allowed: bool) -> None:
     good = bool(host) and port != 0 and re.fullmatch(r"[\x21-\x7e]+", url) is not None and not parts.username
     if good and (parts.scheme == "https" or (parts.scheme == "http" and plain_allowed and is_loopback(host))):
         return
-    shown = "".join(each if each.isprintable() else "?" for each in url[:100])
-    raise InfrastructureError(f"{sender} {shown}, which is no address with TLS")
+    raise InfrastructureError(f"{sender} {printable(url)}, which is no address with TLS")

@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from maelstrom_container.images.name import check_digest
+from maelstrom_container.images.name import check_digest, printable
 from maelstrom_core.document import is_utf8
 from maelstrom_core.errors import SpecError, UserError
 
@@ -164,7 +164,7 @@ def parse_document(data: bytes, media_type: str, what: str) -> Index | Manifest:
         raise UserError(
             f"{what} is of Docker's first format, which is not supported", hint="push it again with a newer tool"
         )
-    raise UserError(f"{what} has the media type `{_bounded(kind)}`, which is not supported")
+    raise UserError(f"{what} has the media type `{printable(kind)}`, which is not supported")
 
 
 def _manifest(data: bytes, what: str) -> Manifest:
@@ -172,14 +172,14 @@ def _manifest(data: bytes, what: str) -> Manifest:
     config = _checked(manifest.config, what)
     if config.media_type not in CONFIGURATIONS:
         raise UserError(
-            f"{what} is no container image: its configuration has the media type `{_bounded(config.media_type)}`"
+            f"{what} is no container image: its configuration has the media type `{printable(config.media_type)}`"
         )
     if len(manifest.layers) > MAXIMUM_LAYERS:
         raise SpecError(f"{what} has {len(manifest.layers)} layers, more than {MAXIMUM_LAYERS}")
     for layer in manifest.layers:
         if layer.media_type not in LAYERS:
             raise UserError(
-                f"{what} has a layer of the media type `{_bounded(layer.media_type)}`, which is not supported",
+                f"{what} has a layer of the media type `{printable(layer.media_type)}`, which is not supported",
                 hint="layers are tar archives, plain or compressed with gzip or zstd",
             )
     return Manifest(config, tuple(_checked(layer, what) for layer in manifest.layers))
@@ -237,7 +237,7 @@ def _environment(entries: Sequence[str], what: str) -> dict[str, str]:
     for entry in entries:
         name, equals, value = _text(entry, "environment", what).partition("=")
         if not equals or not name:
-            raise SpecError(f"the environment of {what} has the entry `{_bounded(entry)}`, which is not NAME=value")
+            raise SpecError(f"the environment of {what} has the entry `{printable(entry)}`, which is not NAME=value")
         variables[name] = value
     return variables
 
@@ -255,7 +255,7 @@ def _text(text: str, field: str, what: str) -> str:
 
 def _checked(descriptor: Descriptor, what: str) -> Descriptor:
     if not check_digest(descriptor.digest):
-        raise SpecError(f"{what} refers to `{_bounded(descriptor.digest)}`, which is no digest that can be checked")
+        raise SpecError(f"{what} refers to `{printable(descriptor.digest)}`, which is no digest that can be checked")
     return descriptor
 
 
@@ -274,11 +274,5 @@ def _no_platform(platform: Platform, found: Sequence[str], what: str) -> UserErr
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = [f"`{_bounded(name)}`" for name in names[:10]]
+    shown = [f"`{printable(name)}`" for name in names[:10]]
     return ", ".join(shown) + (" and others" if len(names) > 10 else "")
-
-
-def _bounded(text: str) -> str:
-    """Return a text of somebody else's for a message."""
-    printable = "".join(each if each.isprintable() else "?" for each in text[:101])
-    return printable if len(text) <= 100 else f"{printable[:100]}..."

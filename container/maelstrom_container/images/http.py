@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning, MaxRetryError,
 from urllib3.response import BaseHTTPResponse
 
 from maelstrom_container.images.challenge import check_address
-from maelstrom_container.images.name import is_loopback
+from maelstrom_container.images.name import is_loopback, printable
 from maelstrom_container.images.stopping import Stop
 from maelstrom_core.errors import InfrastructureError
 
@@ -169,7 +169,7 @@ class Http:
                 return NotTlsError(
                     f"{message}: it does not speak TLS", hint="registries without TLS are used on this machine only"
                 )
-            return UnreachableError(f"{message}: {cause}")
+            return UnreachableError(f"{message}: {printable(str(cause))}")
         return UnreachableError(f"{message}: {_plain(reason)}", hint="look at the name, the network and the proxy")
 
 
@@ -213,4 +213,4 @@ def _plain(error: BaseException) -> str:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
     text = str(error.args[-1]) if error.args else type(error).__name__
-    return text.rpartition(">: ")[2] or text
+    return printable(text.rpartition(">: ")[2] or text)

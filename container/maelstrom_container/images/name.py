@@ -111,6 +111,17 @@ def check_digest(text: str) -> bool:
     return len(digits) == DIGEST_LENGTHS.get(algorithm) and re.fullmatch("[0-9a-f]+", digits) is not None
 
 
+def is_tag(text: str) -> bool:
+    """Tell whether a text can be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def printable(text: str) -> str:
+    """Return a text of somebody else's for a message: bounded, and without control characters."""
+    shown = "".join(each if each.isprintable() else "?" for each in text[:101])
+    return shown if len(text) <= 100 else f"{shown[:100]}..."
+
+
 def is_loopback(address: str) -> bool:
     """Tell whether a host, with or without port, is this machine by its very name."""
     match = _HOST.fullmatch(address)
@@ -141,7 +152,7 @@ def _registry_name(text: str, rest: str) -> RegistryName:
         raise _wrong(
             text, f"`{repository}` cannot be the name of an image: small letters, digits and `.`, `_`, `-`, `/`"
         )
-    if colon and not _TAG.fullmatch(tag):
+    if colon and not is_tag(tag):
         raise _wrong(text, f"`{tag}` is no tag")
     return RegistryName(host, repository, tag or None, digest or None, host_is_written=written)
 

@@ -37,7 +37,7 @@ from maelstrom_container.images.documents import (
     short,
 )
 from maelstrom_container.images.http import Answer, Http, NotTlsError, UnreachableError
-from maelstrom_container.images.name import RegistryName
+from maelstrom_container.images.name import RegistryName, check_digest, is_tag, printable
 from maelstrom_container.images.source import CheckedStream, DamagedRemotelyError, check_document, check_size
 from maelstrom_container.images.stopping import Stop
 from maelstrom_core.errors import InfrastructureError, MaelstromError, UserError
@@ -46,6 +46,8 @@ from maelstrom_core.suggest import nearest
 _ACCEPT = ", ".join(sorted(INDEXES | MANIFESTS))
 _MAXIMUM_ERROR = 64 << 10
 _MAXIMUM_TAGS = 1 << 20
+_LOOKED_AT = 1000
+"""Tags among which the nearest is looked for."""
 _RESUMPTIONS = 5
 """How often a download is taken up again without having come _PROGRESS bytes further."""
 _PROGRESS = 1 << 20
@@ -100,7 +102,7 @@ class RegistrySource:
             data = self._read(answer, MAXIMUM_DOCUMENT)
             announced = answer.headers.get("Docker-Content-Digest", "")
             media_type = answer.headers.get("Content-Type", "")
-        expected = self._name.digest or (announced if announced.startswith("sha256:") else "")
+        expected = self._name.digest or (announced if check_digest(announced) else "")
         digest = digest_of(data, expected.partition(":")[0] or "sha256")
         if expected and digest != expected:
             raise self._damaged(f"{short(expected)} was asked for, what came has the digest {short(digest)}")
@@ -153,7 +155,7 @@ class RegistrySource:
         """Return the error of a download that does not come to its end."""
         return UnreachableError(
             f"failed to download {self._what}: its layer {short(descriptor.digest)} breaks off after {position} of "
-            f"{descriptor.size} bytes, again and again: {error}",
+            f"{descriptor.size} bytes, again and again: {printable(str(error))}",
             hint="try again later",
         )
 
@@ -239,7 +241,9 @@ class RegistrySource:
                 data += piece
         except (HTTPError, OSError) as error:
             self._stop.check()
-            raise UnreachableError(f"failed to read {self._what}: {error}", hint="try again later") from None
+            raise UnreachableError(
+                f"failed to read {self._what}: {printable(str(error))}", hint="try again later"
+            ) from None
         if len(data) > limit:
             raise self._damaged(f"an answer has more than {limit} bytes")
         return bytes(data)
@@ -304,7 +308,7 @@ class RegistrySource:
                             f"there is no image `{name.path}` in the registry {name.host}", hint="look at the name"
                         )
                 elif answer.status == 200:
-                    tags = msgspec.json.decode(data, type=_Tags).tags or ()
+                    tags = tuple(filter(is_tag, (msgspec.json.decode(data, type=_Tags).tags or ())[:_LOOKED_AT]))
         except (MaelstromError, msgspec.MsgspecError, UnicodeDecodeError):
             self._stop.check()  # no more is known than before
         if name.digest is not None:
@@ -316,7 +320,7 @@ class RegistrySource:
         best = nearest(reference, tags) or (tags[0] if len(tags) == 1 else None)
         return UserError(
             f"the image `{name.path}` in the registry {name.host} has no tag `{reference}`",
-            hint=f"did you mean `{best[:128]}`?" if best else "look at the tag",
+            hint=f"did you mean `{best}`?" if best else "look at the tag",
         )
 
     def _damaged(self, problem: str) -> DamagedRemotelyError:

@@ -329,7 +329,7 @@ def _unpack(source: Source, descriptor: Descriptor, contents: str, root: int, wh
     uncompressed = hashlib.new(algorithm)
     with source.layer(descriptor) as stream:
         try:
-            size = extract_tar(stream, root, observe=uncompressed.update)
+            size = extract_tar(stream, root, observe=uncompressed.update, leave_out_devices=True)
         except SpecError as error:
             stream.finish()  # if the archive is not what was announced, then that is what is wrong with it
             raise SpecError(

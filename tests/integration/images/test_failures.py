@@ -160,6 +160,19 @@ def test_no_such_tag_has_the_nearest_in_its_hint(registry, repository, images):
     assert caught.value.hint == "did you mean `latest`?"
 
 
+def test_what_a_registry_says_is_no_command_for_the_terminal(registry, repository, images):
+    def color(request, reply):
+        body = b'{"tags": ["lates\\u001b[31m", "latest"]}' if "tags/list" in request.path else reply.body
+        headers = {"Content-Length": str(len(body)), "Docker-Content-Digest": "sha256:\x1b[31m"}
+        return Reply(200 if "tags/list" in request.path else reply.status, headers, body)
+
+    with between(registry, color) as proxy, images() as store:
+        assert contents(store.realise(whole(proxy.address, repository))) == AS_PUSHED
+        with pytest.raises(UserError) as caught:
+            store.realise(whole(proxy.address, repository, ":lates"))
+        assert caught.value.hint == "did you mean `latest`?"
+
+
 def test_no_registry(images, monkeypatch):
     monkeypatch.setattr("maelstrom_container.images.http._PAUSE", 0)
     with (

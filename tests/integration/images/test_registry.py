@@ -91,6 +91,19 @@ def test_im10_what_has_gone_from_the_cache_is_downloaded_again_and_nothing_else(
         assert [request.path.rpartition("/")[2] for request in proxy.requests] == [IMAGE.layer_blobs[1].digest]
 
 
+def test_layers_are_downloaded_side_by_side(registry, repository, images):
+    together = threading.Barrier(len(IMAGE.layers), timeout=30)
+
+    def meet(request, reply):
+        if any(blob.digest in request.path for blob in IMAGE.layer_blobs):
+            together.wait()  # none is answered before all are asked for
+        return reply
+
+    with between(registry, meet) as proxy, images() as store:
+        assert contents(store.realise(whole(proxy.address, repository))) == AS_PUSHED
+    assert not together.broken
+
+
 def test_only_what_is_used_is_downloaded(registry, repository, images):
     with between(registry) as proxy, images() as store:
         settings = store.realise(Reference(f"docker://{proxy.address}/{repository}", frozenset({Use.ENVIRONMENT})))

@@ -87,6 +87,12 @@ def test_frames_of_zstd_that_hold_no_data_are_skipped(target):
     assert (target / "file").stat().st_size == 100_000
 
 
+def test_devices_and_pipes_can_be_left_out(target):
+    nodes = [member("dev/null", tarfile.CHRTYPE), member("dev/sda", tarfile.BLKTYPE), member("pipe", tarfile.FIFOTYPE)]
+    unpack(archive(*nodes, member("file", data=b"x")), target, leave_out_devices=True)
+    assert [entry.name for entry in target.iterdir()] == ["file"]
+
+
 def test_all_bytes_are_observed_those_after_the_end_included(target):
     data = archive(member("file", data=b"x")) + bytes(20_000)
     seen = []
