@@ -158,6 +158,7 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
+    body: str = ""
 
 
 @dataclass
@@ -238,9 +239,16 @@ def serving_tokens(place: Place, grant: Callable[[Request], bool]) -> Iterator[t
 
     class Handler(_Quiet):
         def do_GET(self) -> None:
-            request = Request(self.command, self.path, dict(self.headers))
+            self.answer(urlsplit(self.path).query, "")
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            self.answer(body, body)
+
+        def answer(self, form: str, posted: str) -> None:
+            request = Request(self.command, self.path, dict(self.headers), posted)
             requests.append(request)
-            query = parse_qs(urlsplit(self.path).query)
+            query = parse_qs(form)
             good = grant(request) and query["service"] == [SERVICE]
             body = json.dumps({"token": _token(place, query["scope"][0])} if good else {}).encode()
             self.send_response(200 if good else 401)

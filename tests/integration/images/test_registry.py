@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from maelstrom_container.images.tag_lock import FILE_NAME
+from maelstrom_container.store import LayerStore
 from maelstrom_core.errors import InfrastructureError, UserError
 from maelstrom_core.spec import Reference, Use
 from tests.integration.images.common import AS_PUSHED, IMAGE, NOISE, contents, tag_lock, whole
@@ -89,6 +90,29 @@ def test_im10_what_has_gone_from_the_cache_is_downloaded_again_and_nothing_else(
         with images() as store:
             assert contents(store.realise(reference)) == AS_PUSHED
         assert [request.path.rpartition("/")[2] for request in proxy.requests] == [IMAGE.layer_blobs[1].digest]
+
+
+def test_registries_of_this_machine_are_asked_through_no_proxy(registry, repository, images, monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with images() as store:
+        assert contents(store.realise(whole(registry, repository))) == AS_PUSHED
+
+
+def test_images_are_pruned_with_the_cache(registry, repository, images, tmp_path):
+    kept = tmp_path / "cache" / "layers" / "blake3"
+    with between(registry) as proxy:
+        reference = whole(proxy.address, repository)
+        with images() as store:
+            store.realise(reference)
+        assert len(list((kept / "layer").glob("*.size"))) == 3
+        with LayerStore(tmp_path / "cache", target_size=0):
+            pass
+        assert [list((kept / kind).iterdir()) for kind in ("layer", "document")] == [[], []]
+        proxy.requests.clear()
+        with images() as store:
+            assert contents(store.realise(reference)) == AS_PUSHED
+        assert len(proxy.asked_for("/blobs/")) == 4
 
 
 def test_layers_are_downloaded_side_by_side(registry, repository, images):
@@ -213,6 +237,19 @@ def test_bearer_authentication(place, repository, images, log_in, known):
         with images() as store:
             assert contents(store.realise(whole(address, repository))) == AS_PUSHED
         assert len(asked) == 1  # one token does for all
+
+
+def test_bearer_authentication_by_an_identity_token(place, repository, images, home):
+    """What `docker login` leaves with some registries; it is sent in a body, and to the server of tokens only."""
+
+    def grant(request):
+        return request.method == "POST" and "refresh_token=long+lived&" in request.body
+
+    with serving_tokens(place, grant) as (realm, asked), place.registry(auth=place.bearer(realm)) as address:
+        (home / "config.json").write_text(json.dumps({"auths": {address: {"identitytoken": "long lived"}}}))
+        with images() as store:
+            assert contents(store.realise(whole(address, repository))) == AS_PUSHED
+        assert [request.path for request in asked] == ["/token"]
 
 
 def test_bearer_authentication_that_is_refused(place, repository, images):

@@ -5,6 +5,8 @@ import json
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from maelstrom_container.images.documents import machine_platform
 from maelstrom_container.images.layout import LayoutSource
@@ -155,6 +157,23 @@ def test_header_of_hostile_size_in_an_archive(tmp_path):
         file.truncate(2 << 30)
     with pytest.raises(UserError, match=r"excessive size"):
         find(f"oci-archive:{path}")
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=2000), st.integers(0, 20_000), st.integers(1, 255))
+def test_archives_of_any_bytes_are_an_error_of_ours_or_what_they_were(tmp_path_factory, data, place, change):
+    path = tmp_path_factory.getbasetemp() / "any-bytes"
+    path.write_bytes(data)
+    with pytest.raises(UserError):
+        find(f"oci-archive:{path}")
+    whole = bytearray(tar(layout_files({"": IMAGE})))
+    whole[place % len(whole)] ^= change
+    path.write_bytes(whole)
+    try:
+        image, _ = find(f"oci-archive:{path}")
+    except UserError:
+        return
+    assert image.settings.environment == {"A": "1"}
 
 
 def test_index_of_another_platform_only(keep):
