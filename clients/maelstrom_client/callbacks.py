@@ -6,25 +6,35 @@ job with an equal container goes straight to the supervisor. `client.Client` is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from maelstrom_client.background import Background
-from maelstrom_client.ready import ClientOptions, Ready, failure, job_of, make_ready
+from maelstrom_client.ready import (
+    ClientOptions,
+    Ready,
+    evaluate_environment,
+    failure,
+    job_of,
+    make_ready,
+    open_images,
+)
 from maelstrom_container.store import LayerStore
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.collapse import FlatContainer, collapse
-from maelstrom_core.environment import client_lookup, evaluate
+from maelstrom_core.errors import SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import REMEMBERED, Loop, OnStart, Report, Supervisor
+
+if TYPE_CHECKING:
+    from maelstrom_container.images.store import ImageStore, RealisedImage
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -43,6 +53,9 @@ class _Making(msgspec.Struct):
     flat: FlatContainer
     environment: tuple[str, ...]
     parts: list[tuple[RealisedLayer, ...] | None]
+    left: int
+    """Layers, and the image, that are not there yet."""
+    image: RealisedImage | None = None
     jobs: list[JobId] = []
     over: bool = False
 
@@ -61,6 +74,7 @@ class CallbackClient:
         self._making: dict[bytes, _Making] = {}
         self._waiting: dict[JobId, _Waiting] = {}
         self._encode = msgspec.msgpack.Encoder().encode
+        self._images: ImageStore | None = None
         self._store: LayerStore
         self._background: Background
 
@@ -92,7 +106,11 @@ class CallbackClient:
         for identity in list(self._waiting):
             self.cancel(identity)
         self._supervisor.close()
+        if self._images is not None:
+            self._images.stop()
         self._background.close()
+        if self._images is not None:
+            self._images.close()
         self._store.close()
 
     def add_container(self, name: str, spec: ContainerSpec) -> ContainerSpec | None:
@@ -151,13 +169,19 @@ class CallbackClient:
 
     def _make(self, key: bytes, container: ContainerSpec) -> _Making:
         flat = collapse(container, self._containers)
-        environment = evaluate(flat.environment, client_lookup(os.environ))
-        making = self._making[key] = _Making(flat, environment, [None] * len(flat.layers))
+        image = flat.image
+        environment = evaluate_environment(flat, None) if image is None else ()
+        left = len(flat.layers) + (image is not None)
+        making = self._making[key] = _Making(flat, environment, [None] * len(flat.layers), left)
+        if image is not None:
+            if self._images is None:
+                self._images = open_images(self._store, self._options)
+            self._background.run(partial(self._images.realise, image), partial(self._found_image, key, making))
         for index, layer in enumerate(flat.layers):
             build = partial(self._store.realise, layer, project_directory=self._project)
             self._background.run(build, partial(self._built, key, making, index))
-        if not flat.layers:
-            self._background.run(lambda: None, lambda *_: self._made(key, making, ()))
+        if not left:
+            self._background.run(lambda: None, lambda *_: self._made(key, making))
         return making
 
     def _built(
@@ -168,17 +192,35 @@ class CallbackClient:
         layers: tuple[RealisedLayer, ...] | None,
         error: BaseException | None,
     ) -> None:
-        """Take note of a layer; the last one, or the first that failed, decides about the container."""
+        """Take note of a layer."""
+        making.parts[index] = layers
+        self._came(key, making, error)
+
+    def _found_image(
+        self, key: bytes, making: _Making, image: RealisedImage | None, error: BaseException | None
+    ) -> None:
+        """Take note of an image: only now it is known what the environment is based on."""
+        making.image = image
+        if error is None:
+            try:
+                making.environment = evaluate_environment(making.flat, image)
+            except SpecError as wrong:
+                error = wrong
+        self._came(key, making, error)
+
+    def _came(self, key: bytes, making: _Making, error: BaseException | None) -> None:
+        """Count what came: the last, or the first that failed, decides about the container."""
+        making.left -= 1
         if making.over:
             return
-        making.parts[index] = layers
         if error is not None:
             self._failed(key, making, error)
-        elif all(part is not None for part in making.parts):
-            self._made(key, making, tuple(layer for part in making.parts if part for layer in part))
+        elif not making.left:
+            self._made(key, making)
 
-    def _made(self, key: bytes, making: _Making, layers: tuple[RealisedLayer, ...]) -> None:
-        ready = make_ready(making.flat, layers, making.environment, self._project)
+    def _made(self, key: bytes, making: _Making) -> None:
+        layers = tuple(layer for part in making.parts if part for layer in part)
+        ready = make_ready(making.flat, layers, making.environment, self._project, making.image)
         if self._end(key, making):
             self._ready[key] = ready
         for identity, job in self._take(making):

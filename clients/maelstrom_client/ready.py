@@ -9,14 +9,20 @@ import os
 import posixpath
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from maelstrom_core.collapse import FlatContainer
 from maelstrom_core.config import DEFAULT_CACHE_SIZE, cache_directory, processors
+from maelstrom_core.environment import client_lookup, evaluate
 from maelstrom_core.errors import MaelstromError, UserError
 from maelstrom_core.job import Container, ExecutionError, Job, Outcome, RealisedLayer, SystemFailure
-from maelstrom_core.spec import BindMount, JobSpec, Mount
+from maelstrom_core.spec import BindMount, JobSpec, Mount, Use
+
+if TYPE_CHECKING:
+    from maelstrom_container.images.store import ImageStore, RealisedImage
+    from maelstrom_container.store import LayerStore
 
 
 class ClientOptions(msgspec.Struct, frozen=True):
@@ -26,6 +32,10 @@ class ClientOptions(msgspec.Struct, frozen=True):
     slots: int = msgspec.field(default_factory=processors)
     cache_root: Path = msgspec.field(default_factory=lambda: cache_directory(os.environ))
     cache_size: int = DEFAULT_CACHE_SIZE
+    check_certificates: bool = True
+    """Whether registries must show valid ones."""
+    update_images: bool = False
+    """Look up anew what the tags of images mean, and note it in the project's tag lock."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -36,10 +46,47 @@ class Ready(msgspec.Struct, frozen=True):
     working_directory: str
 
 
+def open_images(store: LayerStore, options: ClientOptions) -> ImageStore:
+    """Return the images of a client. To be called when there is one: most jobs need none."""
+    from maelstrom_container.images.store import ImageOptions, ImageStore
+
+    own = ImageOptions(check_certificates=options.check_certificates, update=options.update_images)
+    return ImageStore(store, options.cache_root.absolute(), options.project_directory.absolute(), own)
+
+
+def evaluate_environment(flat: FlatContainer, image: RealisedImage | None) -> tuple[str, ...]:
+    """Return the environment of a container, on top of that of its image. Raises SpecError."""
+    used = flat.image is not None and Use.ENVIRONMENT in flat.image.use and image is not None
+    return evaluate(flat.environment, client_lookup(os.environ), image.environment if used and image else None)
+
+
+def with_image(flat: FlatContainer, image: RealisedImage) -> FlatContainer:
+    """Return the container with what it uses of its image filled in, but for layers and environment."""
+    use = flat.image.use if flat.image is not None else frozenset()
+    return msgspec.structs.replace(
+        flat,
+        working_directory=image.working_directory if Use.WORKING_DIRECTORY in use else flat.working_directory,
+        user=image.user if Use.USER in use else flat.user,
+        group=image.group if Use.GROUP in use else flat.group,
+    )
+
+
 def make_ready(
-    flat: FlatContainer, layers: Iterable[RealisedLayer], environment: tuple[str, ...], project_directory: Path
+    flat: FlatContainer,
+    layers: Iterable[RealisedLayer],
+    environment: tuple[str, ...],
+    project_directory: Path,
+    image: RealisedImage | None = None,
 ) -> Ready:
-    """Put together what is known of a container; the project directory is absolute."""
+    """Put together what is known of a container; the project directory is absolute. Layers of the image go first."""
+    directories = _directories(environment) if flat.writable else ()
+    if image is not None:
+        layers = (*image.layers, *layers)
+        whole = with_image(flat, image)
+        if flat.writable and whole.working_directory != flat.working_directory:
+            # an image may name one that it does not hold
+            directories = (*directories, posixpath.normpath(whole.working_directory))
+        flat = whole
     container = Container(
         layers=tuple(layers),
         mounts=tuple(_absolute(mount, project_directory) for mount in flat.mounts),
@@ -47,7 +94,7 @@ def make_ready(
         writable=flat.writable,
         user=flat.user,
         group=flat.group,
-        directories=_directories(environment) if flat.writable else (),
+        directories=directories,
         limits=flat.limits,
         seccomp=flat.seccomp,
     )

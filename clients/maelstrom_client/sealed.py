@@ -24,6 +24,7 @@ from maelstrom_core.spec import (
     Network,
     ProcMount,
     ProjectLayer,
+    Reference,
     SysMount,
     TmpMount,
 )
@@ -73,6 +74,22 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def image_container(name: str) -> ContainerSpec:
+    """Return the container for a program of an image: the image's environment and directory, and nothing of ours.
+
+    The user is 0, in a user namespace of its own, as in a container that others make of an image.
+    """
+    from maelstrom_core.spec_parse import IMAGE_USES
+
+    return ContainerSpec(
+        image=Reference(name, IMAGE_USES),
+        added_environment=(EnvironmentElement({"HOME": "$prev{HOME:-/root}"}),),
+        enable_writable_file_system=True,
+        mounts=SEALED_MOUNTS,
+        network=Network.LOOPBACK,
+    )
 
 
 def sealed_container(

@@ -6,15 +6,22 @@ with SingleJob(start_nursery(), options) as single:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from contextlib import closing
 from types import TracebackType
 from typing import Self
 
-from maelstrom_client.ready import ClientOptions, failure, job_of, make_ready
+from maelstrom_client.ready import (
+    ClientOptions,
+    Ready,
+    evaluate_environment,
+    failure,
+    job_of,
+    make_ready,
+    open_images,
+)
 from maelstrom_container.store import LayerStore
-from maelstrom_core.collapse import collapse
-from maelstrom_core.environment import client_lookup, evaluate
+from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Outcome, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec
@@ -52,21 +59,17 @@ class SingleJob:
         this host allows no containers.
         """
         flat = collapse(spec.container, containers)
-        environment = evaluate(flat.environment, client_lookup(os.environ))
+        environment = evaluate_environment(flat, None) if flat.image is None else ()
         options = self._options
-        project = options.project_directory.absolute()
         with LayerStore(options.cache_root.absolute(), target_size=options.cache_size) as store:
             loop = BlockingLoop()
             supervisor = Supervisor(self._nursery, slots=options.slots)
             supervisor.open(loop)
             try:
-                layers: list[RealisedLayer] = []
                 try:
-                    for layer in flat.layers:
-                        layers += store.realise(layer, project_directory=project)
+                    ready = self._make_ready(flat, environment, store)
                 except (MaelstromError, OSError) as error:
                     return failure(error)
-                ready = make_ready(flat, layers, environment, project)
                 outcomes: list[Outcome] = []
                 supervisor.start(job_of(spec, ready, stdin, inline_limit), outcomes.append)
                 while not outcomes:
@@ -74,3 +77,16 @@ class SingleJob:
                 return outcomes[0]
             finally:
                 supervisor.close()
+
+    def _make_ready(self, flat: FlatContainer, environment: tuple[str, ...], store: LayerStore) -> Ready:
+        """Have all layers on this machine, and the image, which decides about the environment."""
+        project = self._options.project_directory.absolute()
+        image = None
+        if flat.image is not None:
+            with closing(open_images(store, self._options)) as images:
+                image = images.realise(flat.image)
+            environment = evaluate_environment(flat, image)
+        layers: list[RealisedLayer] = []
+        for layer in flat.layers:
+            layers += store.realise(layer, project_directory=project)
+        return make_ready(flat, layers, environment, project, image)

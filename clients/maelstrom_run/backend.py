@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from maelstrom_core.config import LocalConfig
+from maelstrom_run.config import RunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,20 +41,23 @@ class Backend(Protocol):
     """What the program is given, so that tests can give it something else."""
 
     def open_client(
-        self, config: LocalConfig, project_directory: Path, loop: BlockingLoop
+        self, config: RunConfig, project_directory: Path, loop: BlockingLoop
     ) -> AbstractContextManager[Client]:
         """Return a client for a `with` block; jobs that still run at its end are stopped.
 
         What is to be forked is forked here.
         """
 
-    def open_single(self, config: LocalConfig, project_directory: Path) -> AbstractContextManager[Single]:
+    def open_single(self, config: RunConfig, project_directory: Path) -> AbstractContextManager[Single]:
         """Return what runs one job, for a `with` block; what is to be forked is forked here."""
 
     def default_container(self, working_directory: Path) -> ContainerSpec:
         """Return the container for commands: this machine, sealed."""
 
-    def doctor(self, config: LocalConfig) -> int:
+    def image_container(self, name: str) -> ContainerSpec:
+        """Return the container for commands in an image."""
+
+    def doctor(self, config: RunConfig) -> int:
         """Check whether this host allows containers, say what is missing, return an exit code."""
 
 
@@ -62,7 +65,7 @@ class LocalBackend:
     """The real one: containers on this machine."""
 
     def open_client(
-        self, config: LocalConfig, project_directory: Path, loop: BlockingLoop
+        self, config: RunConfig, project_directory: Path, loop: BlockingLoop
     ) -> AbstractContextManager[Client]:
         """Fork the nursery and return a client that will use it."""
         from maelstrom_client import start_nursery
@@ -73,7 +76,7 @@ class LocalBackend:
 
         return CallbackClient(nursery, _options(config, project_directory)).opened(loop)
 
-    def open_single(self, config: LocalConfig, project_directory: Path) -> AbstractContextManager[Single]:
+    def open_single(self, config: RunConfig, project_directory: Path) -> AbstractContextManager[Single]:
         """Fork the nursery and return what will use it."""
         from maelstrom_client import start_nursery
 
@@ -89,19 +92,27 @@ class LocalBackend:
 
         return sealed_container(working_directory)
 
-    def doctor(self, config: LocalConfig) -> int:
+    def image_container(self, name: str) -> ContainerSpec:
+        """Return the client library's own."""
+        from maelstrom_client.sealed import image_container
+
+        return image_container(name)
+
+    def doctor(self, config: RunConfig) -> int:
         """Run the doctor that all programs share."""
         from maelstrom_container.doctor import main
 
         return main(config.cache_root)
 
 
-def _options(config: LocalConfig, project_directory: Path) -> ClientOptions:
+def _options(config: RunConfig, project_directory: Path) -> ClientOptions:
     from maelstrom_client.ready import ClientOptions
 
     return ClientOptions(
         slots=config.slots,
         cache_root=config.cache_root,
         cache_size=config.cache_size,
+        check_certificates=not config.accept_invalid_remote_container_tls_certs,
+        update_images=config.update_image,
         project_directory=project_directory,
     )

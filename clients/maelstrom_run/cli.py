@@ -3,6 +3,8 @@
     maelstrom-run < JOBS            a stream of jobs
     maelstrom-run --one < JOB       one job; ends as it ended
     maelstrom-run -- COMMAND ...    one command on this machine, sealed; ends as it ended
+    maelstrom-run --image NAME -- COMMAND ...
+                                    the same in a container of an image
 
 What a form needs is imported when it is chosen.
 """
@@ -16,39 +18,35 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from maelstrom_core.config import LocalConfig, Program, Value
 from maelstrom_core.config_click import build_command, run_command
-from maelstrom_core.config_kinds import Seconds
 from maelstrom_run.backend import Backend
+from maelstrom_run.config import PROGRAM, RunConfig
 
 if TYPE_CHECKING:
     from maelstrom_run.present import Printer
 
-PROGRAM = Program("maelstrom-run", "run")
 SUMMARY = """Run jobs, each in its own container.
 
 Jobs are JSON objects, one after the other on standard input; or give a COMMAND, which is run in a sealed
-container that shows this machine's programs and the current directory."""
-
-
-class RunConfig(LocalConfig):
-    """What can be configured."""
-
-    timeout = Value(Seconds(), "Kill jobs after this time, whatever they say themselves; 0 means never.", default=None)
+container that shows this machine's programs and the current directory, or with --image those of an image."""
 
 
 def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], NoReturn] | None = None) -> int:
     """Run the program and return its exit code; `die` is how it ends like a job that was killed by a signal."""
 
-    def run(config: RunConfig, command: tuple[str, ...], file: str | None, one: bool, doctor: bool) -> int:
+    def run(
+        config: RunConfig, command: tuple[str, ...], *, file: str | None, image: str | None, one: bool, doctor: bool
+    ) -> int:
         if doctor:
             return backend.doctor(config)
         if command and file is not None and not one:
             raise click.UsageError("a command and --file exclude each other, except with --one")
+        if image is not None and (one or not command):
+            raise click.UsageError("--image takes a command, and neither --one nor a stream of jobs")
         if one or command:
             from maelstrom_run.one import die_by_signal
 
-            return _run_one(config, backend, command, file, from_stream=one, die=die or die_by_signal)
+            return _run_one(config, backend, command, file, image, from_stream=one, die=die or die_by_signal)
         return _run_stream(config, backend, file)
 
     parameters: list[click.Parameter] = [
@@ -58,6 +56,12 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             ["-1", "--one"],
             is_flag=True,
             help="Run the first job only, and end as it ended. COMMAND, if given, replaces its program and arguments.",
+        ),
+        click.Option(
+            ["--image"],
+            metavar="NAME",
+            help="Run COMMAND in a container of this image: docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or "
+            "oci-archive:FILE[:TAG].",
         ),
         click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
     ]
@@ -70,6 +74,7 @@ def _run_one(
     backend: Backend,
     command: tuple[str, ...],
     file: str | None,
+    image: str | None,
     *,
     from_stream: bool,
     die: Callable[[int], NoReturn],
@@ -87,7 +92,8 @@ def _run_one(
             with open_source(file) as descriptor:
                 job = read_one(partial(read, descriptor))
         else:
-            job = OneJob(JobSpec(container=backend.default_container(directory), program=command[0]))
+            container = backend.default_container(directory) if image is None else backend.image_container(image)
+            job = OneJob(JobSpec(container=container, program=command[0]))
         job = with_command(job, command, config.timeout)
         outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
     _printer().show_one(outcome)

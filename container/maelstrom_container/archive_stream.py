@@ -1,14 +1,16 @@
 """The bytes of an archive, decompressed on the way, never more of them than was agreed.
 
-Recognises gzip, bzip2 and xz by their first bytes. Bounds the ratio of decompression, the memory of xz, and how far a
-reader may go (`allow`): that is what keeps a header of hostile size out of memory.
+Recognises gzip, bzip2, xz and zstd by their first bytes. Bounds the ratio of decompression, the memory of xz and zstd,
+and how far a reader may go (`allow`): that is what keeps a header of hostile size out of memory.
 Imports nothing of the project but the errors.
 """
 
 from __future__ import annotations
 
 import io
-from typing import BinaryIO, Protocol
+import sys
+from collections.abc import Callable
+from typing import Protocol
 
 from maelstrom_core.errors import SpecError
 
@@ -19,11 +21,20 @@ _RATIO = 1000
 _RATIO_GRACE = 1 << 28
 """Bytes that may come out whatever went in: a small archive of zeros is no attack."""
 _XZ_MEMORY = 1 << 28
+_ZSTD_WINDOW = 27
+"""The logarithm of the largest window, in bytes: what zstd itself takes unless it is told otherwise."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
+class Readable(Protocol):
+    """What an archive is read from; only at its end fewer bytes come than are asked for."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return `size` bytes, fewer at the end."""
+
+
 class _Decompressor(Protocol):
-    """What bz2 and lzma offer."""
+    """What bz2, lzma and zstd offer."""
 
     @property
     def eof(self) -> bool: ...
@@ -35,19 +46,20 @@ class _Decompressor(Protocol):
 
 
 class ArchiveStream(io.RawIOBase):
-    """A readable stream over an archive; `position` counts the bytes that were read from it."""
+    """A readable stream over an archive; `position` counts the bytes that were read from it.
 
-    def __init__(self, raw: BinaryIO) -> None:
-        """Look at the first bytes. Raises SpecError for a compression that is known but not supported."""
+    `observe` is called with all of them, as they are read: decompressed.
+    """
+
+    def __init__(self, raw: Readable, observe: Callable[[bytes], object] | None = None) -> None:
+        """Look at the first bytes."""
         self._raw = raw
+        self._observe = observe
         self._head = raw.read(8)
         self._consumed = len(self._head)
         self.position = 0
         self._allowed = 0
-        kind = next((kind for magic, kind in _MAGIC.items() if self._head.startswith(magic)), None)
-        if kind == "zstd":
-            raise SpecError("the archive is compressed with zstd, which is not supported", hint="use gzip or xz")
-        self._kind = kind
+        self._kind = next((kind for magic, kind in _MAGIC.items() if self._head.startswith(magic)), None)
         self._decompressor = self._new()
         self._pending = b""
 
@@ -72,14 +84,17 @@ class ArchiveStream(io.RawIOBase):
         self.position += len(data)
         if self.position > _RATIO_GRACE and self.position > _RATIO * self._consumed:
             raise SpecError(f"the archive decompresses to more than {_RATIO} times its size")
+        if self._observe is not None:
+            self._observe(data)
         return data
 
     def drain(self, most: int) -> None:
         """Read to the end, at most `most` bytes: only there does a compression tell whether what came was right.
 
+        What is not compressed is read only where somebody observes all of it.
         Raises SpecError if there is more, and what `read` raises.
         """
-        if not self._kind:
+        if not self._kind and self._observe is None:
             return
         end = self.position + most
         self.allow(most + 1)
@@ -127,6 +142,14 @@ class ArchiveStream(io.RawIOBase):
             import lzma
 
             return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        if self._kind == "zstd":
+            if sys.version_info >= (3, 14):
+                from compression import zstd
+            else:
+                from backports import zstd
+
+            options = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW}
+            return zstd.ZstdDecompressor(options=options)
         return _Gzip()
 
 

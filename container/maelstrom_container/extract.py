@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
-from maelstrom_container.archive_stream import ArchiveStream
+from maelstrom_container.archive_stream import ArchiveStream, Readable
 from maelstrom_container.manifest import show
 from maelstrom_container.tar_headers import encode, open_archive, refuse_sparse
 from maelstrom_container.tree_writer import TreeWriter
@@ -42,25 +41,37 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def extract_tar(archive: BinaryIO, root: int, *, limits: Limits = DEFAULT_LIMITS) -> int:
+def extract_tar(
+    archive: Readable,
+    root: int,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    observe: Callable[[bytes], object] | None = None,
+    leave_out_devices: bool = False,
+) -> int:
     """Unpack below the directory open as `root`, which must be empty; returns the size on disk, in bytes.
+
+    `observe` is called with all the bytes of the archive, decompressed, its padding included. Devices and pipes are an
+    error unless they are to be left out.
 
     Raises SpecError if the archive is damaged, too large, or holds what a layer cannot (devices, pipes, sparse files, a
     file twice, hard links to nothing, paths with `..` or through symlinks). Lets OSErrors of writing through.
     """
     try:
-        stream = ArchiveStream(archive)
+        stream = ArchiveStream(archive, observe)
         stream.allow(_HEADERS)
         with (
             open_archive(stream, _CHUNK) as tar,
             TreeWriter(root) as writer,
         ):
-            return _extract(tar, stream, writer, limits)
+            return _extract(tar, stream, writer, limits, leave_out_devices=leave_out_devices)
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise SpecError(f"the archive is damaged: {error}") from None
 
 
-def _extract(tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, limits: Limits) -> int:
+def _extract(
+    tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, limits: Limits, *, leave_out_devices: bool
+) -> int:
     size = entries = 0
     while True:
         stream.allow(_HEADERS)
@@ -74,6 +85,8 @@ def _extract(tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, li
         entries += 1
         size += member.size if member.isreg() else 0
         _check(limits, size, entries, writer)
+        if leave_out_devices and member.isdev():
+            continue
         # what a member has beside the file proper is skipped by tarfile in the next call
         stream.allow(member.size + 2 * _HEADERS)
         _write(tar, member, stream, writer)

@@ -2,8 +2,9 @@
 
 A layer with copies becomes a directory of the cache, made once for each contents and shared by processes. Layers that
 show this machine's directories become HostTrees and cost nothing. Every method may be called from any thread.
+`images` keeps its layers here, too, and the documents that say what they belong to.
 
-    CACHE_ROOT/layers/              a maelstrom_core.cache with the kinds `layer` and `blob`
+    CACHE_ROOT/layers/              a maelstrom_core.cache with the kinds `layer`, `document` and `blob`
     CACHE_ROOT/digests.sqlite3      digests of local files
     CACHE_ROOT/python/              what interpreters said about themselves
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,16 +29,19 @@ from maelstrom_container.manifest import Directory, File, HardLink, Manifest, Sy
 from maelstrom_container.manifest_builder import BuiltLayer, Source, TarArtifact
 from maelstrom_container.promise import Promise
 from maelstrom_container.tree_writer import TreeWriter
-from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Success
+from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Stored, Success
 from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import LayerDirectory, RealisedLayer
 from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer
 
 LAYER = "layer"
+DOCUMENT = "document"
 _TAR_FORMAT = b"maelstrom tar layer 2 "
 """Part of the key of unpacked archives: to be changed with what `extract` makes of them."""
 _DIRECTORY_SIZE = 4096
 _BUILD_ATTEMPTS = 3
+
+_Stored = Stored[Promise[bool]]
 
 
 class LayerStore:
@@ -46,7 +51,7 @@ class LayerStore:
         """Open the store; `target_size` in bytes. Raises UserError if the directory cannot be used."""
         self._root = cache_root
         self._cache: Cache[Promise[bool], None] = Cache(
-            cache_root / "layers", kinds=(LAYER,), linked_kinds=(BLOB,), target_size=target_size
+            cache_root / "layers", kinds=(LAYER, DOCUMENT), linked_kinds=(BLOB,), target_size=target_size
         )
         self._digests = DigestCache(cache_root / "digests.sqlite3")
         self._blobs = BlobStore(self._cache)
@@ -95,6 +100,22 @@ class LayerStore:
         promise.keep(realised)
         return realised
 
+    def has_layer(self, digest: str) -> bool:
+        """Tell whether a layer is there, for now: it stays only when `layer` has returned it."""
+        return self._cache.path(Key(LAYER, digest)).is_dir()
+
+    def layer(self, digest: str, fill: Callable[[int], int]) -> LayerDirectory:
+        """Return the layer of a digest (64 hexadecimal digits); it stays until the store is closed.
+
+        If it is missing, `fill` is called with an empty directory, open, and returns the size of what it put there, in
+        bytes. Lets errors of `fill` through; of several threads that want a layer one fills it.
+        """
+        return LayerDirectory(str(self._obtain(Key(LAYER, digest), lambda key: self._make_directory(key, fill))))
+
+    def document(self, digest: str, make: Callable[[], bytes]) -> bytes:
+        """Return the document of a digest, made if it is missing; the same as `layer`, with a file."""
+        return self._obtain(Key(DOCUMENT, digest), lambda key: self._make_file(key, make())).read_bytes()
+
     def _realise(self, layer: Layer, project_directory: Path) -> tuple[RealisedLayer, ...]:
         match layer:
             case HostLayer():
@@ -121,30 +142,29 @@ class LayerStore:
         for attempt in range(_BUILD_ATTEMPTS):
             built = build(layer, str(project_directory), self._digests)
             try:
-                return LayerDirectory(str(self._obtain(built)))
+                return self.layer(_digest(built), partial(self._write, built))
             except SourceChangedError:
                 if attempt == _BUILD_ATTEMPTS - 1:
                     raise
         raise AssertionError
 
-    def _obtain(self, built: BuiltLayer) -> Path:
-        """Return the directory of a layer, made if missing; it stays until the store is closed."""
-        key = _key(built)
+    def _obtain(self, key: Key, make: Callable[[Key], _Stored]) -> Path:
+        """Return where an entry is, made if missing; it stays until the store is closed."""
         while True:
             waiting: Promise[bool] = Promise()
             answer = self._cache.get(key, waiting, None)
             if isinstance(answer, Get):
-                self._make(key, built)
+                self._make(key, make)
             # if the one who makes it fails it is for reasons of its own: then we try ourselves
             if isinstance(answer, Success) or waiting.wait():
                 with self._mutex:
                     self._held.append(key)
                 return self._cache.path(key)
 
-    def _make(self, key: Key, built: BuiltLayer) -> None:
+    def _make(self, key: Key, make: Callable[[Key], _Stored]) -> None:
         """Make what everybody waits for, and tell them."""
         try:
-            stored = self._cache.got_directory(key, *self._write(built))
+            stored = make(key)
         except BaseException as error:
             for waiting in self._cache.failed(key):
                 waiting.keep(False)
@@ -159,21 +179,34 @@ class LayerStore:
         if stored.error is not None:
             raise stored.error
 
-    def _write(self, built: BuiltLayer) -> tuple[Path, int]:
-        """Return a new temporary directory with the layer, and its size in bytes."""
+    def _make_directory(self, key: Key, fill: Callable[[int], int]) -> _Stored:
         temporary = self._cache.temporary_directory()
         try:
             root = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                if isinstance(built, TarArtifact):
-                    return temporary, _unpack(built, root)
-                with TreeWriter(root) as writer:
-                    return temporary, write_manifest(built.manifest, built.sources, writer, self._blobs)
+                size = fill(root)
             finally:
                 os.close(root)
         except BaseException:
             self._cache.discard(temporary)
             raise
+        return self._cache.got_directory(key, temporary, size)
+
+    def _make_file(self, key: Key, contents: bytes) -> _Stored:
+        temporary = self._cache.temporary_file()
+        try:
+            temporary.write_bytes(contents)
+        except BaseException:
+            self._cache.discard(temporary)
+            raise
+        return self._cache.got_file(key, temporary)
+
+    def _write(self, built: BuiltLayer, root: int) -> int:
+        """Write a layer into a directory, open as `root`; returns its size in bytes."""
+        if isinstance(built, TarArtifact):
+            return _unpack(built, root)
+        with TreeWriter(root) as writer:
+            return write_manifest(built.manifest, built.sources, writer, self._blobs)
 
 
 def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: TreeWriter, blobs: BlobStore) -> int:
@@ -212,7 +245,7 @@ def _unpack(artifact: TarArtifact, root: int) -> int:
         raise SpecError(f"failed to unpack {artifact.source.path}: {error.message}", hint=error.hint) from None
 
 
-def _key(built: BuiltLayer) -> Key:
+def _digest(built: BuiltLayer) -> str:
     if isinstance(built, TarArtifact):
-        return Key(LAYER, blake3(_TAR_FORMAT + built.digest.encode()).hexdigest())
-    return Key(LAYER, built.manifest.digest())
+        return blake3(_TAR_FORMAT + built.digest.encode()).hexdigest()
+    return built.manifest.digest()

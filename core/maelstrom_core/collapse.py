@@ -31,13 +31,17 @@ from maelstrom_core.suggest import nearest
 
 T = TypeVar("T")
 
-_IMAGE_USES = frozenset({Use.LAYERS, Use.ENVIRONMENT, Use.WORKING_DIRECTORY})
+_IMAGE_USES = frozenset({Use.LAYERS, Use.ENVIRONMENT, Use.WORKING_DIRECTORY, Use.USER})
 
 
 class FlatContainer(msgspec.Struct, frozen=True):
-    """A container that depends on no other. Layers from the bottom up; mounts in their order."""
+    """A container that depends on no other but an image. Layers from the bottom up, above its; mounts in their order.
+
+    What is used of the image goes before the field of the same name; its environment is what the elements change.
+    """
 
     layers: tuple[Layer, ...]
+    image: Reference | None = None
     environment: tuple[EnvironmentElement, ...] = ()
     working_directory: str = "/"
     writable: bool = False
@@ -71,20 +75,21 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 def collapse(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> FlatContainer:
     """Return `spec` with its parents, found in `containers` by name, resolved, defaults filled in, and checked.
 
-    Raises SpecError: a parent is unknown or its own ancestor, an image is used, there is no layer, or there
-    are mounts that the network excludes.
+    Raises SpecError: a parent is unknown or its own ancestor, there is no layer, or there are mounts that the network
+    excludes.
     """
     resolved = resolve(spec, containers)
-    if resolved.image is not None:
+    image = resolved.image
+    if not resolved.layers and (image is None or Use.LAYERS not in image.use):
         raise SpecError(
-            f"images are not supported yet (image `{resolved.image.name}`)",
-            hint="export the image's file system as a tar archive and use a `tar` layer, "
-            "or use what is installed here with `host` or `python_environment` layers",
+            "the container has no layers",
+            hint="give at least one in `layers`, or use those of a parent or an image",
         )
-    if not resolved.layers:
-        raise SpecError("the container has no layers", hint="give at least one in `layers`, or use those of a parent")
+    if image is not None and Use.USER in image.use and resolved.group is UNSET:
+        image = Reference(image.name, image.use | {Use.GROUP})  # an image names both in one text
     flat = FlatContainer(
         layers=resolved.layers,
+        image=image,
         environment=resolved.environment,
         working_directory=_or_default(resolved.working_directory, "/"),
         writable=_or_default(resolved.enable_writable_file_system, False),

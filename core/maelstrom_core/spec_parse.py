@@ -35,6 +35,8 @@ from maelstrom_core.spec import (
 )
 
 IMAGE_USES = frozenset({Use.LAYERS, Use.ENVIRONMENT, Use.WORKING_DIRECTORY})
+"""What is used of an image unless it is said; a `user` can be asked for, too."""
+POSSIBLE_IMAGE_USES = IMAGE_USES | {Use.USER}
 PARENT_USES = frozenset(Use)
 CONTAINER_FIELDS = frozenset(ContainerSpec.__struct_fields__)
 """The fields of a container, as they stand beside others in jobs and directives."""
@@ -149,8 +151,8 @@ def parse_run_input(value: object, place: str = "") -> JobSpec | dict[str, Conta
 
 
 def _container(raw: _RawContainer, place: str) -> ContainerSpec:
-    image = _reference(raw.image, IMAGE_USES, join(place, "image"))
-    parent = _reference(raw.parent, PARENT_USES, join(place, "parent"))
+    image = _reference(raw.image, IMAGE_USES, POSSIBLE_IMAGE_USES, join(place, "image"))
+    parent = _reference(raw.parent, PARENT_USES, PARENT_USES, join(place, "parent"))
     if image is not None and parent is not None:
         fail(place, "`image` and `parent` exclude each other", hint="name the image in the parent container")
     origin = image or parent
@@ -185,7 +187,9 @@ class _Origin(Strict, frozen=True):
     explicit: bool
 
 
-def _reference(raw: str | _RawReference | UnsetType, uses: frozenset[Use], place: str) -> _Origin | None:
+def _reference(
+    raw: str | _RawReference | UnsetType, default: frozenset[Use], possible: frozenset[Use], place: str
+) -> _Origin | None:
     if raw is UNSET:
         return None
     kind = place.rpartition(".")[2]
@@ -193,10 +197,10 @@ def _reference(raw: str | _RawReference | UnsetType, uses: frozenset[Use], place
     if not name:
         fail(place, f"the name of the {kind} is empty")
     if isinstance(raw, str) or raw.use is UNSET:
-        return _Origin(kind, name, uses, explicit=False)
-    if excess := raw.use - uses:
+        return _Origin(kind, name, default, explicit=False)
+    if excess := raw.use - possible:
         names = ", ".join(sorted(f"`{use.value}`" for use in excess))
-        fail(join(place, "use"), f"an {kind} has no {names}", hint=f"possible are {_listed(uses)}")
+        fail(join(place, "use"), f"an {kind} has no {names}", hint=f"possible are {_listed(possible)}")
     return _Origin(kind, name, raw.use, explicit=True)
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from maelstrom_container import extract
 from maelstrom_container.extract import Limits, extract_tar
 from maelstrom_core.errors import SpecError
+from tests.support.images import zstd_compress
 
 MTIME = 1_500_000_000
 
@@ -73,11 +74,32 @@ def test_files_directories_and_links_with_modes_and_times(target):
     assert stat.S_IMODE((target / "implied").stat().st_mode) == 0o755
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd_compress])
 def test_compressed_archives_are_recognised(target, compress):
     data = archive(member("file", data=os.urandom(1000) * 2000))
     unpack(compress(data), target)
     assert (target / "file").stat().st_size == 2_000_000
+
+
+def test_frames_of_zstd_that_hold_no_data_are_skipped(target):
+    """Some tools put an index of a layer into one."""
+    skipped = b"\x50\x2a\x4d\x18" + (8).to_bytes(4, "little") + b"whatever"
+    data = archive(member("file", data=os.urandom(100_000)))
+    unpack(zstd_compress(data[:50_000]) + skipped + zstd_compress(data[50_000:]) + skipped, target)
+    assert (target / "file").stat().st_size == 100_000
+
+
+def test_devices_and_pipes_can_be_left_out(target):
+    nodes = [member("dev/null", tarfile.CHRTYPE), member("dev/sda", tarfile.BLKTYPE), member("pipe", tarfile.FIFOTYPE)]
+    unpack(archive(*nodes, member("file", data=b"x")), target, leave_out_devices=True)
+    assert [entry.name for entry in target.iterdir()] == ["file"]
+
+
+def test_all_bytes_are_observed_those_after_the_end_included(target):
+    data = archive(member("file", data=b"x")) + bytes(20_000)
+    seen = []
+    unpack(gzip.compress(data), target, observe=seen.append)
+    assert b"".join(seen) == data
 
 
 def test_concatenated_gzip_members_are_one_archive(target):
@@ -261,7 +283,7 @@ def test_what_is_no_archive_is_an_error(target, data):
         unpack(data, target)
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd_compress])
 def test_truncated_compression_is_an_error(target, compress):
     data = compress(archive(member("file", data=os.urandom(100_000))))
     with pytest.raises(SpecError):

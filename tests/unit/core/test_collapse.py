@@ -20,7 +20,7 @@ from maelstrom_core.spec import (
     TmpMount,
     Use,
 )
-from maelstrom_core.spec_parse import parse_container
+from maelstrom_core.spec_parse import IMAGE_USES, parse_container
 
 SCALARS: list[tuple[str, Any, Any]] = [
     ("enable_writable_file_system", False, True),
@@ -145,11 +145,24 @@ def test_co14_image_used_for_its_working_directory_only():
     assert resolve(spec, {}).image == Reference("image", frozenset({Use.WORKING_DIRECTORY}))
 
 
-def test_co15_image_that_is_used_is_refused_for_now_with_a_way_out():
-    with pytest.raises(SpecError, match="images are not supported yet") as caught:
-        collapse(parse_container({"image": "docker://alpine"}), {})
-    assert caught.value.hint is not None
-    assert "tar" in caught.value.hint
+def test_co15_image_stays_for_whoever_can_have_it():
+    flat = collapse(parse_container({"image": "docker://alpine", "added_layers": [tar("a")]}), {})
+    assert flat.image == Reference("docker://alpine", IMAGE_USES)
+    assert flat.layers == (TarLayer("a"),)
+
+
+def test_pr1_image_whose_layers_are_not_used_is_no_layer():
+    with pytest.raises(SpecError, match="no layers"):
+        collapse(parse_container({"image": {"name": "docker://alpine", "use": ["environment"]}}), {})
+
+
+def test_group_comes_with_the_user_of_an_image_unless_it_is_set():
+    image = {"name": "a", "use": ["layers", "user"]}
+    flat = collapse(parse_container({"image": image}), {})
+    assert flat.image == Reference("a", frozenset({Use.LAYERS, Use.USER, Use.GROUP}))
+    flat = collapse(parse_container({"image": image, "group": 7}), {})
+    assert flat.image == Reference("a", frozenset({Use.LAYERS, Use.USER}))
+    assert flat.group == 7
 
 
 def test_defaults_are_filled_in():

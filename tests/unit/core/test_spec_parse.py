@@ -77,7 +77,14 @@ def test_sp4_every_name_of_use_is_accepted(kind):
 def test_sp4_image_has_no_mounts_to_use():
     error = error_of({"image": {"name": "a", "use": ["mounts"]}})
     assert error.message == "image.use: an image has no `mounts`"
-    assert error.hint == "possible are layers, environment, working_directory"
+    assert error.hint == "possible are layers, environment, working_directory, user"
+
+
+def test_the_user_of_an_image_is_used_where_it_is_asked_for():
+    assert Use.USER not in parse_container({"image": "a"}).image.use  # type: ignore[union-attr]
+    spec = parse_container({"image": {"name": "a", "use": ["layers", "user"]}})
+    assert spec.image == Reference("a", frozenset({Use.LAYERS, Use.USER}))
+    assert "`user` is set here" in error_of({"image": {"name": "a", "use": ["user"]}, "user": 1}).message
 
 
 def test_sp4_unknown_use_is_suggested():

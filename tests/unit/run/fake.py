@@ -24,7 +24,8 @@ from maelstrom_core.job import (
     SystemFailure,
     TimedOut,
 )
-from maelstrom_core.spec import ContainerSpec, HostLayer, JobSpec
+from maelstrom_core.spec import ContainerSpec, HostLayer, JobSpec, Reference
+from maelstrom_core.spec_parse import IMAGE_USES
 from maelstrom_worker.blocking import BlockingLoop
 
 
@@ -124,6 +125,9 @@ class FakeBackend:
 
     def default_container(self, working_directory: Path) -> ContainerSpec:
         return ContainerSpec(layers=(HostLayer(("/usr",)),), working_directory=str(working_directory))
+
+    def image_container(self, name: str) -> ContainerSpec:
+        return ContainerSpec(image=Reference(name, IMAGE_USES))
 
     def doctor(self, config: LocalConfig) -> int:
         return 42

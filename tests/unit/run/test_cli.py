@@ -163,3 +163,16 @@ def test_timeout_can_be_configured(backend, monkeypatch):
 
 def test_doctor_is_asked(backend):
     assert run_cli(["--doctor"], backend) == 42
+
+
+def test_command_is_run_in_the_container_of_an_image(backend):
+    assert run_cli(["--image", "oci:directory", "--", "exit", "5"], backend) == 5
+    spec = backend.client.specs[0]
+    assert (spec.program, spec.arguments) == ("exit", ("5",))
+    assert spec.container.image.name == "oci:directory"
+
+
+@pytest.mark.parametrize("arguments", [["--image", "x"], ["--image", "x", "--one", "true"]])
+def test_image_is_for_a_command(backend, capsys, arguments):
+    assert run_cli(arguments, backend) == 2
+    assert "--image takes a command" in capsys.readouterr().err
