@@ -49,18 +49,19 @@ def settled(look: Callable[[], Census]) -> Census:
     return counts[-1]
 
 
-def difference(before: Census, after: Census) -> dict[str, object]:
-    """Return what is not the same, for a message."""
+def growth(before: Census, after: Census) -> dict[str, object]:
+    """Return what there is more of, as leaks are; that there is less only means that we looked before all was quiet."""
     found: dict[str, object] = {}
     for name, value in before.items():
         now = after[name]
         if isinstance(value, dict) and isinstance(now, dict):
-            found |= {
-                f"{name}: {each}": (value.get(each, 0), now.get(each, 0))
-                for each in value.keys() | now.keys()
-                if value.get(each) != now.get(each)
-            }
-        elif value != now:
+            for each in now:
+                if now[each] > value.get(each, 0):
+                    found[f"{name}: {each}"] = (value.get(each, 0), now[each])
+        elif isinstance(value, list) and isinstance(now, list):
+            if sum(map(int, now)) > sum(map(int, value)) if name == "mounts" else set(now) - set(value):
+                found[name] = (value, now)
+        elif isinstance(value, int) and isinstance(now, int) and now > value:
             found[name] = (value, now)
     return found
 
