@@ -32,6 +32,7 @@ from tests.support.archives import (
     pax,
     symlink,
 )
+from tests.support.images import zstd_compress
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +298,7 @@ _ONE = {b"first": "file 644 700"}
 _xz = lzma.compress(_both)
 _gz = gzip.compress(_both, mtime=0)
 _bz = bz2.compress(_both)
+_zstd = zstd_compress(_both)
 
 DAMAGES = {
     "nothing": Case(b"", "damaged"),
@@ -318,7 +320,10 @@ DAMAGES = {
     "gzip": Case(_gz, tree=_BOTH),
     "bzip2": Case(_bz, tree=_BOTH),
     "xz": Case(_xz, tree=_BOTH),
-    "zstd": Case(b"\x28\xb5\x2f\xfd" + bytes(100), "compressed with zstd, which is not supported"),
+    "zstd": Case(_zstd, tree=_BOTH),
+    "zstd-frames": Case(zstd_compress(_both[:700]) + zstd_compress(_both[700:]), tree=_BOTH),
+    "zstd-cut": Case(_zstd[: len(_zstd) // 2], DAMAGED),
+    "zstd-that-only-begins-so": Case(b"\x28\xb5\x2f\xfd" + bytes(100), DAMAGED),
     "gzip-in-gzip": Case(gzip.compress(_gz, mtime=0), DAMAGED),
     "gzip-members": Case(gzip.compress(_both[:700], mtime=0) + gzip.compress(_both[700:], mtime=0), tree=_BOTH),
     "gzip-members-that-are-empty": Case(gzip.compress(b"", mtime=0) * 100 + _gz, tree=_BOTH),

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.support.archives import END, MTIME, PAX_GLOBAL, base_256, directory, header, member, pax
+from tests.support.images import zstd_compress
 from tests.support.programs import ROOT
 
 ENTRIES = int(os.environ.get("MAELSTROM_TEST_ENTRIES", "20000"))
@@ -86,7 +87,7 @@ def test_a_bomb_is_noticed_before_it_has_filled_the_disk(unpack: Unpack) -> None
     assert "decompresses to more than 1000 times its size" in told["message"]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd_compress])
 @pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g"])
 def test_a_header_that_decompresses_without_end_is_not_kept(
     unpack: Unpack, pack: Callable[[bytes], bytes], kind: bytes
