@@ -134,6 +134,16 @@ def test_a_parent_that_nobody_named(programs: Programs, project: Path):
     assert done.out == "second\n"
 
 
+def test_limits_are_inherited_like_everything_else(programs: Programs, project: Path):
+    containers = {"containers": {"small": {"layers": [HOST], "limits": {"open_files": 64, "core_size": 0}}}}
+    script = {"program": "/bin/sh", "arguments": ["-c", "echo $(ulimit -n) $(ulimit -c)"], "parent": "small"}
+    own = {**script, "limits": {"open_files": 65}}
+    done = programs.jobs(containers, script, own, cwd=project, options=("--slots", "1")).check(0)
+    first, second = done.out.splitlines()
+    assert first == "64 0"
+    assert second.startswith("65 ")
+
+
 def test_jobs_come_from_a_file(programs: Programs, project: Path):
     (project / "jobs.json").write_text(json.dumps(shell_job("echo from a file")))
     assert programs.run(RUN, "--file", "jobs.json", cwd=project).check(0).out == "from a file\n"
