@@ -76,6 +76,7 @@ class Place:
             text=True,
         )
         assert process.stderr is not None
+        drain = threading.Thread(target=process.stderr.read)
         try:
             said = []
             for line in process.stderr:
@@ -84,13 +85,12 @@ class Place:
                     break
             else:
                 raise AssertionError("".join(said))
-            drain = threading.Thread(target=process.stderr.read)
             drain.start()
             yield found[1]
         finally:
             process.kill()
             process.wait()
-            if "drain" in locals():
+            if drain.ident is not None:
                 drain.join()
             process.stderr.close()
 
