@@ -88,7 +88,7 @@ def make_ready(
             directories = (*directories, posixpath.normpath(whole.working_directory))
         flat = whole
     container = Container(
-        layers=tuple(layers),
+        layers=without_repeats(layers),
         mounts=tuple(_absolute(mount, project_directory) for mount in flat.mounts),
         network=flat.network,
         writable=flat.writable,
@@ -99,6 +99,14 @@ def make_ready(
         seccomp=flat.seccomp,
     )
     return Ready(container, environment, flat.working_directory)
+
+
+def without_repeats(layers: Iterable[RealisedLayer]) -> tuple[RealisedLayer, ...]:
+    """Return the layers, of equal ones the topmost only: what it holds and hides covers that of those below.
+
+    The kernel stacks no directory twice.
+    """
+    return tuple(reversed(dict.fromkeys(reversed(tuple(layers)))))
 
 
 def _absolute(mount: Mount, project_directory: Path) -> Mount:

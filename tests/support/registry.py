@@ -33,7 +33,7 @@ ISSUER, SERVICE = "tests", "registry of tests"
 
 def missing_tools() -> list[str]:
     """Return what is not installed of what is needed."""
-    return [tool for tool in ("docker-registry", "openssl") if shutil.which(tool) is None]
+    return [tool for tool in ("docker-registry", "openssl", "setpriv") if shutil.which(tool) is None]
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,14 @@ class Place:
         path = self.directory / f"settings-{time.monotonic_ns()}.yml"
         path.write_text(json.dumps(settings))  # JSON is YAML
         process = subprocess.Popen(
-            ["docker-registry", "serve", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            # it must not outlive us, whatever ends us
+            ["setpriv", "--pdeathsig", "KILL", "docker-registry", "serve", str(path)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert process.stderr is not None
+        drain = threading.Thread(target=process.stderr.read)
         try:
             said = []
             for line in process.stderr:
@@ -80,13 +85,12 @@ class Place:
                     break
             else:
                 raise AssertionError("".join(said))
-            drain = threading.Thread(target=process.stderr.read)
             drain.start()
             yield found[1]
         finally:
             process.kill()
             process.wait()
-            if "drain" in locals():
+            if drain.ident is not None:
                 drain.join()
             process.stderr.close()
 

@@ -174,10 +174,9 @@ class ImageStore:
         return found
 
     def _documents(self, digest: str, make: Callable[[], bytes]) -> bytes:
-        """Return the documents of an image, kept or made; of several processes one makes them."""
+        """Return the documents of an image, kept or made."""
         key = blake3(_DOCUMENTS_FORMAT + f"{digest} {self._platform}".encode()).hexdigest()
-        with self._locked(digest):
-            return self._store.document(key, make)
+        return self._store.document(key, make)
 
     def _download_documents(self, source: RegistrySource, what: str) -> tuple[str, bytes]:
         """Return the digest of an image, and its documents as they are kept."""
@@ -267,7 +266,7 @@ class ImageStore:
         key = _layer_key(contents)
 
         def fill(root: int) -> int:
-            return _unpack(source, descriptor, contents, root, what)
+            return _unpack(source, descriptor, contents, root, what=what, stop=self._stop)
 
         if self._store.has_layer(key):  # not behind somebody who downloads another
             return self._store.layer(key, fill)
@@ -321,15 +320,20 @@ class _Later:
         return self.get().layer(descriptor)
 
 
-def _unpack(source: Source, descriptor: Descriptor, contents: str, root: int, what: str) -> int:
+def _unpack(source: Source, descriptor: Descriptor, contents: str, root: int, *, what: str, stop: Stop) -> int:
     """Unpack a layer into a directory, open as `root`; returns its size. Nothing is left to believe afterwards."""
     from maelstrom_container.extract import extract_tar
 
     algorithm, _, expected = contents.partition(":")
     uncompressed = hashlib.new(algorithm)
+
+    def observe(data: bytes) -> None:
+        stop.check()  # for sources without a connection that could end
+        uncompressed.update(data)
+
     with source.layer(descriptor) as stream:
         try:
-            size = extract_tar(stream, root, observe=uncompressed.update, leave_out_devices=True)
+            size = extract_tar(stream, root, observe=observe, leave_out_devices=True)
         except SpecError as error:
             stream.finish()  # if the archive is not what was announced, then that is what is wrong with it
             raise SpecError(
