@@ -15,8 +15,8 @@
 #define NOT_IMPLEMENTED (-38)    /* -ENOSYS */
 
 /* A filter (see seccomp.py) refuses all calls that keyrings are reached by; who has none gets a session keyring of its
- * own, unless there are no keyrings here anyway. SPEC_ALLOW: before Linux 5.16 a filter made the processor guess less, at
- * a tenth of its speed and more. */
+ * own, unless there are no keyrings here anyway. SPEC_ALLOW: before Linux 5.16 a filter made the processor guess less,
+ * which slows down the whole program; side channels are no boundary here. */
 static inline long confine(const void *filter, uint64_t length)
 {
     if (length == 0) {

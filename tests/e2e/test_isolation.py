@@ -173,3 +173,10 @@ def test_the_host_does_not_change(anybody: Programs, directory: Path):
     assert sealed(anybody, directory, script) in ("e2e-left\n", "")
     assert [place for place in places.split() if os.path.lexists(place)] == []
     assert sealed(anybody, directory, "ls /tmp/e2e-left 2>&1 || true").startswith("ls: ")
+
+
+def test_a_project_that_tests_namespaces_says_so(programs: Programs, tmp_path: Path):
+    test = "import ctypes\ndef test_it(): assert ctypes.CDLL(None).unshare(0x10000000) == 0\n"
+    project = write_project(tmp_path / "project", {"test_namespaces.py": test})
+    programs.run(PYTEST, cwd=project).check(1)
+    programs.run(PYTEST, "--no-seccomp", cwd=project).check(0)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from maelstrom_core.spec import Seccomp
-from tests.integration.container.escape.conftest import ATTACKS, Attack
+from tests.integration.container.escape.conftest import ATTACKS, Attack, MakeAttack, lines_of
 from tests.support.pool import Pool
 
 OWN_NAMESPACES = (
@@ -93,6 +93,16 @@ def natively(name: str, *arguments: str) -> list[str]:
 def test_no_abstract_socket_of_the_host_is_reached(attack: Attack, listening: str, seccomp: Seccomp) -> None:
     assert f"{listening} connected" in natively("sockets", listening)
     assert attack("sockets", listening, seccomp=seccomp) == []
+
+
+def test_a_job_has_a_filter_and_a_fork_that_of_its_template_too(
+    pool: Pool, make: MakeAttack, start: str, seccomp: Seccomp
+) -> None:
+    outcome = pool.run(make("grep -E ^Seccomp /proc/self/status", seccomp=seccomp))
+    status = dict(line.split(":\t") for line in lines_of(outcome, start))
+    filters = 0 if seccomp is Seccomp.OFF else {"cold": 1, "forked": 2}[start]
+    assert status.pop("Seccomp_filters", str(filters)) == str(filters)  # since Linux 5.9
+    assert status == {"Seccomp": "2" if filters else "0"}
 
 
 def test_the_filter_refuses_what_no_ordinary_program_does(attack: Attack) -> None:
