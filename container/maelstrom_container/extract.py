@@ -73,7 +73,8 @@ def _extract(tar: tarfile.TarFile, stream: ArchiveStream, writer: TreeWriter, li
             raise SpecError(f"the archive is damaged: the size of {show(encode(member.name))} is negative")
         entries += 1
         size += member.size if member.isreg() else 0
-        _check(limits, size, entries, writer)
+        # whatever it is: tarfile skips what is said to follow, beyond the end without end
+        _check(limits, max(size, member.size), entries, writer)
         # what a member has beside the file proper is skipped by tarfile in the next call
         stream.allow(member.size + 2 * _HEADERS)
         _write(tar, member, stream, writer)
