@@ -84,7 +84,8 @@ def _extract(
             raise SpecError(f"the archive is damaged: the size of {show(encode(member.name))} is negative")
         entries += 1
         size += member.size if member.isreg() else 0
-        _check(limits, size, entries, writer)
+        # whatever it is: tarfile skips what is said to follow, beyond the end without end
+        _check(limits, max(size, member.size), entries, writer)
         if leave_out_devices and member.isdev():
             continue
         # what a member has beside the file proper is skipped by tarfile in the next call

@@ -271,6 +271,7 @@ SIZES = {
     "negative-size-of-a-pax-header": bad(DAMAGED, member(b"p", kind=b"x", size=base_256(-1)), member(b"f")),
     "size-beyond-the-end": bad(DAMAGED, header(b"f", size=1 << 33)),
     "size-of-many-bits": bad("holds more than", header(b"f", size=base_256(1 << 80))),
+    "size-of-what-is-left-out": bad("holds more than", header(b".wh..wh.x", b"Z", size=base_256(1 << 80))),
     "size-that-is-no-number": bad(DAMAGED, member(b"f", b"abc", size=b"zzzzzzzzzzz\0")),
     "size-in-pax-that-is-too-large": bad(DAMAGED, pax((b"size", b"100000")), member(b"f", b"abc")),
     "size-in-pax-of-many-digits": bad(DAMAGED, pax((b"size", b"9" * 5000)), member(b"f", b"abc"), member(b"g", b"x")),
