@@ -15,6 +15,7 @@
 #define LAST_SIGNAL 64
 #define SIGNAL_SET_SIZE 8
 #define RESOLVE_ROOTED 0x10         /* RESOLVE_IN_ROOT */
+#define ROOTED_TRIES 10000
 
 struct mount_attributes { /* struct mount_attr */
     uint64_t set, clear, propagation, user_namespace;
@@ -77,7 +78,12 @@ int sys_mount_setattr(int directory, const char *path, unsigned int flags, uint6
 int sys_open_in_root(int root, const char *path, int flags)
 {
     struct open_rules rules = {.flags = (uint64_t)flags, .resolve = RESOLVE_ROOTED | RESOLVE_MAGICLINKS_NOT};
-    RETURN(syscall(SYS_openat2, root, path, &rules, sizeof rules));
+    long fd;
+    int tries = ROOTED_TRIES;
+    do /* where something was mounted or renamed meanwhile, anywhere, the kernel is not sure where ".." has led */
+        fd = syscall(SYS_openat2, root, path, &rules, sizeof rules);
+    while (fd < 0 && errno == EAGAIN && --tries);
+    RETURN(fd);
 }
 
 int sys_prctl(int option, unsigned long argument) { RETURN(prctl(option, argument, 0, 0, 0)); }
