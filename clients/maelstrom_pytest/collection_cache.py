@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import msgspec
 from blake3 import blake3
 
 from maelstrom_core.spec import Layer, ProjectLayer
+from maelstrom_core.whole_file import write_whole
 from maelstrom_pytest.plan import Plan
 from maelstrom_pytest.session import Collection
 
@@ -70,11 +70,7 @@ class CollectionCache:
         except UnicodeEncodeError:  # a test named by half a character
             return
         with contextlib.suppress(OSError):
-            self._directory.mkdir(parents=True, exist_ok=True)
-            descriptor, fresh = tempfile.mkstemp(dir=self._directory, prefix="new-")
-            with open(descriptor, "wb") as file:
-                file.write(data)
-            os.rename(fresh, self._path)
+            write_whole(self._path, data)
             self._prune()
 
     def _prune(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from blake3 import blake3
 
 from maelstrom_core.job import Exited, Output
 from maelstrom_core.spec import JobSpec
+from maelstrom_core.whole_file import write_whole
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.plan import Plan
 from maelstrom_pytest.records import Expressions
@@ -115,13 +115,10 @@ class Store:
         if not data or written.lost:
             return
         with contextlib.suppress(OSError):
-            self.directory.mkdir(parents=True, exist_ok=True)
-            descriptor, fresh = tempfile.mkstemp(dir=self.directory, prefix="new-")
-            with open(descriptor, "wb") as new:
-                new.write(data)
             name = f"{blake3(data).hexdigest(16)}.bin"
-            os.rename(fresh, self.directory / name)
-            for other in set(self.files()) - {name}:
+            write_whole(self.directory / name, data)
+            # also what a run left that was killed while it wrote; who writes just now loses that, and no more
+            for other in set(os.listdir(self.directory)) - {name}:
                 (self.directory / other).unlink()
             os.utime(self.directory)
             self._prune()

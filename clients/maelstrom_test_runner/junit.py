@@ -5,15 +5,14 @@ Imports the standard library's XML writer when a report is made.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from maelstrom_core.errors import UserError
+from maelstrom_core.whole_file import write_whole
 from maelstrom_test_runner.lines import plain
 
 # what XML 1.0 has no place for, not even escaped
@@ -84,18 +83,7 @@ def clean(text: str) -> str:
 def write(path: Path, contents: bytes) -> None:
     """Put a report in place, whole or not at all; raises UserError if that cannot be done."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(contents)
-                mask = os.umask(0)
-                os.umask(mask)
-                os.fchmod(stream.fileno(), 0o666 & ~mask)
-            Path(scratch).replace(path)
-        except BaseException:
-            Path(scratch).unlink(missing_ok=True)
-            raise
+        write_whole(path, contents, shared=True)
     except OSError as error:
         raise UserError(
             f"failed to write the JUnit report to {path}: {error.strerror}", hint="give --junit-xml another path"
