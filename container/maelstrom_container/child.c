@@ -114,7 +114,7 @@ static int run_child(struct child *child, int handlers_too)
     if (syscall(SYS_close_range, FIRST_CLOSED_FD + child->template, ~0U, 0) < 0)
         return fail(child, PHASE_SEAL, errno);
     reset_signals(handlers_too);
-    if ((result = confine(launch->filter, launch->filter_length)) < 0)
+    if (!launch->confined && (result = confine(launch->filter, launch->filter_length)) < 0)
         return fail(child, PHASE_SEAL, (int)-result);
     return fail(child, PHASE_EXEC, execute(child));
 }
@@ -129,32 +129,40 @@ static int child_after_clone(void *argument)
     return run_child(argument, 1);
 }
 
-/* clone3 has no wrapper in glibc; the child enters `function` on the stack that `args` names, and exits with
- * its result. Returns the pid or -errno. */
-static long clone3_into(struct kernel_clone_args *args, int (*function)(void *), void *argument)
+/* clone or clone3 with five arguments at most, and our pass as the sixth; the child enters `function` on the stack that
+ * the call names, and exits with its result. Returns the pid or -errno. */
+static long clone_into(long number, const long arguments[5], int (*function)(void *), void *argument)
 {
     long result;
 #if defined(__x86_64__)
-    register int (*r8)(void *) __asm__("r8") = function;
-    register void *r9 __asm__("r9") = argument;
+    register long r10 __asm__("r10") = arguments[3];
+    register long r8 __asm__("r8") = arguments[4];
+    register long r9 __asm__("r9") = (long)PASS;
+    register int (*r12)(void *) __asm__("r12") = function;
+    register void *r13 __asm__("r13") = argument;
     __asm__ volatile("syscall\n\t"
                      "test %%rax, %%rax\n\t"
                      "jnz 1f\n\t"
                      "xor %%ebp, %%ebp\n\t"
-                     "mov %%r9, %%rdi\n\t"
-                     "call *%%r8\n\t"
+                     "mov %%r13, %%rdi\n\t"
+                     "call *%%r12\n\t"
                      "mov %%eax, %%edi\n\t"
                      "mov %[exit], %%eax\n\t"
                      "syscall\n\t"
                      "hlt\n"
                      "1:"
                      : "=a"(result)
-                     : "0"((long)SYS_clone3), "D"(args), "S"(sizeof *args), "r"(r8), "r"(r9), [exit] "i"(SYS_exit)
+                     : "0"(number), "D"(arguments[0]), "S"(arguments[1]), "d"(arguments[2]), "r"(r10), "r"(r8), "r"(r9),
+                       "r"(r12), "r"(r13), [exit] "i"(SYS_exit)
                      : "rcx", "r11", "memory");
 #elif defined(__aarch64__)
-    register long x8 __asm__("x8") = SYS_clone3;
-    register long x0 __asm__("x0") = (long)args;
-    register long x1 __asm__("x1") = sizeof *args;
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = arguments[0];
+    register long x1 __asm__("x1") = arguments[1];
+    register long x2 __asm__("x2") = arguments[2];
+    register long x3 __asm__("x3") = arguments[3];
+    register long x4 __asm__("x4") = arguments[4];
+    register long x5 __asm__("x5") = (long)PASS;
     register int (*x9)(void *) __asm__("x9") = function;
     register void *x10 __asm__("x10") = argument;
     __asm__ volatile("svc #0\n\t"
@@ -167,7 +175,7 @@ static long clone3_into(struct kernel_clone_args *args, int (*function)(void *),
                      "brk #0\n"
                      "1:"
                      : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x9), "r"(x10), [exit] "i"(SYS_exit)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x9), "r"(x10), [exit] "i"(SYS_exit)
                      : "memory", "cc");
     result = x0;
 #else
@@ -176,6 +184,8 @@ static long clone3_into(struct kernel_clone_args *args, int (*function)(void *),
     return result;
 }
 
+/* What follows the stack differs: clone's places for thread ids, of which CLONE_PIDFD takes the parent's, are the third
+ * argument everywhere. */
 long start_child(struct child *child)
 {
     uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | child->launch->namespaces;
@@ -186,9 +196,9 @@ long start_child(struct child *child)
         .stack = (uint64_t)(uintptr_t)child_stack,
         .stack_size = sizeof child_stack,
     };
-    long pid = clone3_into(&args, child_after_clone3, child);
+    long pid = clone_into(SYS_clone3, (long[5]){(long)&args, sizeof args}, child_after_clone3, child);
     if (pid != -ENOSYS) /* Docker's seccomp profile answers ENOSYS so that callers fall back */
         return pid;
-    pid = clone(child_after_clone, child_stack + sizeof child_stack, (int)(flags | SIGCHLD), child, &child->pidfd);
-    return pid < 0 ? -errno : pid;
+    long top = (long)(child_stack + sizeof child_stack);
+    return clone_into(SYS_clone, (long[5]){(long)(flags | SIGCHLD), top, (long)&child->pidfd}, child_after_clone, child);
 }

@@ -36,7 +36,8 @@ struct launch {
     unsigned long namespaces;   /* CLONE_NEW... */
     const char *uid_map, *gid_map;
     uint64_t capabilities;      /* the bounding set to leave; it counts where the job is root, others have none */
-    const void *filter;         /* struct sock_filter: what seccomp refuses */
+    int confined;               /* a filter is inherited from us, see confine_launcher */
+    const void *filter;         /* struct sock_filter: what seccomp refuses, where nothing is inherited */
     uint64_t filter_length;     /* instructions; 0: nothing is refused */
     /* Packed strings, each closed by NUL: paths to try in order, arguments, environment. */
     const char *programs, *arguments, *environment;
@@ -89,6 +90,10 @@ int launch_fork(const struct launch *launch, struct runner *runner, const char *
 
 /* Closes what there is of a kept process; not the control socket. */
 void forget_kept(struct runner *runner);
+
+/* Installs a filter (struct sock_filter) in the calling process, which all that it starts inherits, and remembers the
+ * number that lets our own calls through it. Returns 0 or -errno. */
+int confine_launcher(const void *filter, uint64_t length, uint64_t pass);
 
 /* Gives back what is kept of the last job until the next one has started; to be called before a long wait. */
 void launch_rest(void);

@@ -1,9 +1,9 @@
 """The seccomp filters of jobs and templates, assembled from `seccomp_table`: bytes that C hands to the kernel.
 
 Pure. A program of classic BPF: a look at the architecture, a binary search for the number, a few instructions where an
-argument decides. Only instructions that the kernel can follow beforehand (load, compare, return) are used: then it
-knows, since 5.11, which numbers are allowed whatever their arguments, and runs the program for the others only.
-Installing it takes the longer the more instructions there are, a quarter of a microsecond for each.
+argument decides. On the way to a number only instructions that the kernel can follow beforehand (load, compare, return)
+are used: then it knows, since 5.11, which numbers are allowed whatever their arguments, and runs the program for the
+others only. Installing it takes the longer the more instructions there are, a quarter of a microsecond for each.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from maelstrom_container.seccomp_table import (
     ALWAYS,
     CONTAINERS,
     LAST_KNOWN,
+    LAUNCHING,
     Call,
     Refused,
     Rule,
@@ -32,8 +33,12 @@ from maelstrom_container.seccomp_table import (
 INSTRUCTION = struct.Struct("=HBBI")
 """struct sock_filter: operation, two distances to jump, operand."""
 LOAD, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+STORE, RECALL_OTHER, EXCLUSIVE_OR, OR_OTHER = 0x02, 0x61, 0xA4, 0x4C
+"""Of a place in memory: keep the value there, fetch the second value from there; and what makes of two values one."""
 NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16
 """In struct seccomp_data. Arguments have 64 bits, the lower half first."""
+PASS_ARGUMENT = 5
+"""Where a member's pass stands: the last argument, which none of the calls that containers are made with has."""
 ALLOW = 0x7FFF0000
 ERRNO = 0x00050000
 KILL = 0x80000000
@@ -98,6 +103,20 @@ class _Program:
         return distance
 
 
+class _Passing(msgspec.Struct, frozen=True):
+    """A rule that does not count for who shows the pass."""
+
+    rule: Rule
+    number: int
+
+    @property
+    def error(self) -> int:
+        return self.rule.error
+
+
+_Check = Rule | _Passing
+
+
 def job_filter(architecture: Architecture | None = None) -> bytes:
     """Return the filter of a job: nothing that `seccomp_table` refuses."""
     return _assembled((*ALWAYS, *CONTAINERS), architecture or this_architecture())
@@ -113,18 +132,26 @@ def fork_filter(architecture: Architecture | None = None) -> bytes:
     return _assembled(CONTAINERS, architecture or this_architecture())
 
 
+def member_filter(number: int, architecture: Architecture | None = None) -> bytes:
+    """Return the filter of a pool member, which its jobs inherit: that of a job for who does not show the pass.
+
+    `number` is the pass, 64 bits that nobody else knows. Who shows it may make containers.
+    """
+    return _assembled((*ALWAYS, *CONTAINERS), architecture or this_architecture(), number)
+
+
 def this_architecture() -> Architecture:
     """Return that of this machine."""
     return ARCHITECTURES[os.uname().machine]
 
 
 @functools.cache
-def _assembled(calls: tuple[Call, ...], architecture: Architecture) -> bytes:
+def _assembled(calls: tuple[Call, ...], architecture: Architecture, number: int | None = None) -> bytes:
     program = _Program()
     program.emit(LOAD, ARCHITECTURE_AT)
     program.jump(JUMP_IF_EQUAL, architecture.audit, otherwise=_label(KILL))
     program.emit(LOAD, NUMBER_AT)
-    ranges, rules = _ranges(calls, architecture)
+    ranges, rules = _ranges(calls, architecture, number)
     _search(program, ranges)
     for rule in rules:
         program.label(_label(rule))
@@ -136,21 +163,27 @@ def _assembled(calls: tuple[Call, ...], architecture: Architecture) -> bytes:
     return program.assemble()
 
 
-_Target = int | Rule
+_Target = int | _Check
 
 
-def _ranges(calls: Iterable[Call], architecture: Architecture) -> tuple[list[tuple[int, str]], list[Rule]]:
+def _ranges(
+    calls: Iterable[Call], architecture: Architecture, number: int | None
+) -> tuple[list[tuple[int, str]], list[_Check]]:
     """Return where each range of numbers with the same treatment begins and the label of it; and the rules to check."""
     targets: dict[int, _Target] = {}
     for call in calls:
-        number = getattr(call, architecture.field)
-        if number is not None:
-            targets[number] = ERRNO | call.rule.error if isinstance(call.rule, Refused) else call.rule
+        where = getattr(call, architecture.field)
+        if where is None:
+            continue
+        if number is not None and call.name in LAUNCHING:
+            targets[where] = _Passing(call.rule, number)
+        else:
+            targets[where] = ERRNO | call.rule.error if isinstance(call.rule, Refused) else call.rule
     beginnings: list[tuple[int, str]] = [(0, _label(ALLOW))]
-    for number in range(LAST_KNOWN + 1):
-        label = _label(targets.get(number, ALLOW))
+    for where in range(LAST_KNOWN + 1):
+        label = _label(targets.get(where, ALLOW))
         if label != beginnings[-1][1]:
-            beginnings.append((number, label))
+            beginnings.append((where, label))
     # the numbers of x32, too, and all that are none
     beginnings.append((LAST_KNOWN + 1, _label(ERRNO | errno.ENOSYS)))
     rules = [target for target in targets.values() if not isinstance(target, int)]
@@ -171,9 +204,14 @@ def _search(program: _Program, ranges: list[tuple[int, str]]) -> None:
         _search(program, upper)
 
 
-def _check(program: _Program, rule: Rule) -> None:
-    """Emit the look at an argument."""
-    assert not isinstance(rule, Refused)  # noqa: S101 - those have no argument
+def _check(program: _Program, rule: _Check) -> None:
+    """Emit the look at the arguments."""
+    if isinstance(rule, _Passing):
+        _check_pass(program, rule.number)
+        rule = rule.rule
+    if isinstance(rule, Refused):
+        program.emit(RETURN, ERRNO | rule.error)
+        return
     refused, allowed = _label(ERRNO | rule.error), _label(ALLOW)
     program.emit(LOAD, ARGUMENTS_AT + 8 * rule.argument)
     match rule:
@@ -191,6 +229,19 @@ def _check(program: _Program, rule: Rule) -> None:
             for value in values[:-1]:
                 program.jump(JUMP_IF_EQUAL, value, then=allowed)
             program.jump(JUMP_IF_EQUAL, values[-1], then=allowed, otherwise=refused)
+
+
+def _check_pass(program: _Program, number: int) -> None:
+    """Emit the comparison with the pass. It takes as long wherever they differ: time tells nobody how near he is."""
+    lower, upper = (ARGUMENTS_AT + 8 * PASS_ARGUMENT + half for half in (0, 4))
+    program.emit(LOAD, lower)
+    program.emit(EXCLUSIVE_OR, number & 0xFFFFFFFF)
+    program.emit(STORE, 0)
+    program.emit(LOAD, upper)
+    program.emit(EXCLUSIVE_OR, number >> 32)
+    program.emit(RECALL_OTHER, 0)
+    program.emit(OR_OTHER, 0)
+    program.jump(JUMP_IF_EQUAL, 0, then=_label(ALLOW))
 
 
 def _label(target: _Target) -> str:

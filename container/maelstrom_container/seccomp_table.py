@@ -144,3 +144,6 @@ CONTAINERS = (
     Call("open_tree_attr", 467, 467),
 )
 """What containers are made with: refused to jobs; a template makes those of its forks."""
+
+LAUNCHING = frozenset({"clone3", "setns"} | {call.name for call in CONTAINERS})
+"""What a pool member needs to launch jobs. None has a sixth argument."""

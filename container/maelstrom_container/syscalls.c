@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "confine.h"
+#include "steps.h"
 
 #define RESOLVE_MAGICLINKS_NOT 0x02 /* RESOLVE_NO_MAGICLINKS */
 #define LAST_SIGNAL 64
@@ -31,48 +33,59 @@ struct open_rules { /* struct open_how */
         return result < 0 ? -errno : (int)result;                                                                 \
     } while (0)
 
-int sys_unshare(unsigned long flags) { RETURN(unshare((int)flags)); }
+uint64_t launch_pass;
 
-int sys_setns(int fd, int kind) { RETURN(setns(fd, kind)); }
+int confine_launcher(const void *filter, uint64_t length, uint64_t pass)
+{
+    long result = install_filter(filter, length);
+    if (result < 0)
+        return (int)result;
+    launch_pass = pass;
+    return 0;
+}
+
+int sys_unshare(unsigned long flags) { return (int)guarded_call(SYS_unshare, flags); }
+
+int sys_setns(int fd, int kind) { return (int)guarded_call(SYS_setns, fd, kind); }
 
 int sys_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)
 {
-    RETURN(mount(source, target, type, flags, data));
+    return (int)guarded_call(SYS_mount, source, target, type, flags, data);
 }
 
-int sys_umount(const char *target, int flags) { RETURN(umount2(target, flags)); }
+int sys_umount(const char *target, int flags) { return (int)guarded_call(SYS_umount2, target, flags); }
 
 int sys_pivot_root(const char *new_root, const char *put_old)
 {
-    RETURN(syscall(SYS_pivot_root, new_root, put_old));
+    return (int)guarded_call(SYS_pivot_root, new_root, put_old);
 }
 
 int sys_open_tree(int directory, const char *path, unsigned int flags)
 {
-    RETURN(syscall(SYS_open_tree, directory, path, flags));
+    return (int)guarded_call(SYS_open_tree, directory, path, flags);
 }
 
 int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned int flags)
 {
-    RETURN(syscall(SYS_move_mount, from, from_path, to, to_path, flags));
+    return (int)guarded_call(SYS_move_mount, from, from_path, to, to_path, flags);
 }
 
-int sys_fsopen(const char *type, unsigned int flags) { RETURN(syscall(SYS_fsopen, type, flags)); }
+int sys_fsopen(const char *type, unsigned int flags) { return (int)guarded_call(SYS_fsopen, type, flags); }
 
 int sys_fsconfig(int fs, unsigned int command, const char *key, const char *value, int aux)
 {
-    RETURN(syscall(SYS_fsconfig, fs, command, key, value, aux));
+    return (int)guarded_call(SYS_fsconfig, fs, command, key, value, aux);
 }
 
 int sys_fsmount(int fs, unsigned int flags, unsigned int attributes)
 {
-    RETURN(syscall(SYS_fsmount, fs, flags, attributes));
+    return (int)guarded_call(SYS_fsmount, fs, flags, attributes);
 }
 
 int sys_mount_setattr(int directory, const char *path, unsigned int flags, uint64_t set, uint64_t clear)
 {
     struct mount_attributes attributes = {.set = set, .clear = clear};
-    RETURN(syscall(SYS_mount_setattr, directory, path, flags, &attributes, sizeof attributes));
+    return (int)guarded_call(SYS_mount_setattr, directory, path, flags, &attributes, sizeof attributes);
 }
 
 int sys_open_in_root(int root, const char *path, int flags)

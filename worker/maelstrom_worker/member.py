@@ -30,6 +30,8 @@ class MemberSettings(msgspec.Struct, frozen=True):
     """What a member is made with; travels from the supervisor to the nursery as JSON."""
 
     host_network: bool
+    confined: bool
+    """Whether it has a seccomp filter, and so all its jobs."""
     memory: int
 
 
@@ -44,7 +46,7 @@ class MemberFds(msgspec.Struct, frozen=True):
 def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: socket.socket) -> None:
     """Serve requests until killed; `desk` is where runners of templates are asked for."""
     line = Line(fds.memory, supervisor=False)
-    launcher = Launcher(outer, host_network=settings.host_network, memory=settings.memory)
+    launcher = Launcher(outer, host_network=settings.host_network, confined=settings.confined, memory=settings.memory)
     member = Member(line, launcher, Runners(launcher, desk), fds)
     repeater = Repeater(line, launcher, own_bell=fds.own_bell, supervisor_bell=fds.supervisor_bell)
     repeatable = False

@@ -18,7 +18,7 @@ import msgspec
 from maelstrom_container.launcher import Request, TemplateRequest
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
-from maelstrom_core.spec import Network, TemplateSpec
+from maelstrom_core.spec import Network, Seccomp, TemplateSpec
 from maelstrom_worker.job_queue import JobId, Slot
 from maelstrom_worker.member import Answer, MemberFds, MemberSettings
 from maelstrom_worker.nursery import Nursery, Stillborn
@@ -58,11 +58,18 @@ class _Task(msgspec.Struct):
     started: bool = False
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    """What a member has in common with all its jobs, and cannot change."""
+
+    host_network: bool
+    confined: bool
+
+
 class _Member(msgspec.Struct):
     """One pool member as the supervisor sees it."""
 
     number: int
-    place: tuple[Slot, bool]
+    place: tuple[Slot, _Kind]
     line: Line
     bell: int
     pidfd: int = -1
@@ -80,7 +87,7 @@ class Supervisor:
         self._scheduler = Scheduler(slots)
         self._memory = memory_for(slots) if memory is None else memory
         self._tasks: dict[JobId, _Task] = {}
-        self._members: dict[tuple[Slot, bool], _Member] = {}
+        self._members: dict[tuple[Slot, _Kind], _Member] = {}
         self._by_number: dict[int, _Member] = {}
         self._last_job = self._last_member = 0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -156,7 +163,7 @@ class Supervisor:
         if task.on_start is not None:
             task.on_start()
         try:
-            member = self._member(slot, host_network=task.job.container.network is Network.LOCAL)
+            member = self._member(slot, _kind(task.job))
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to make a pool member: {error}"))
             return
@@ -203,18 +210,17 @@ class Supervisor:
         return packed
 
     def _kill(self, identity: JobId, slot: Slot) -> None:
-        network = self._tasks[identity].job.container.network
-        member = self._members.get((slot, network is Network.LOCAL))
+        member = self._members.get((slot, _kind(self._tasks[identity].job)))
         if member is not None:
             member.line.set_word(identity)
             os.eventfd_write(member.bell, 1)
 
-    def _member(self, slot: Slot, *, host_network: bool) -> _Member:
-        """Return the member of a slot for a kind of network, asking the nursery for one if need be.
+    def _member(self, slot: Slot, kind: _Kind) -> _Member:
+        """Return the member of a slot for a kind of job, asking the nursery for one if need be.
 
         The request can be written before the member lives: the ring waits for it.
         """
-        place = (slot, host_network)
+        place = (slot, kind)
         member = self._members.get(place)
         if member is not None:
             return member
@@ -222,7 +228,7 @@ class Supervisor:
         try:
             self._last_member += 1
             member = _Member(self._last_member, place, Line(memory, supervisor=True), bell)
-            settings = MemberSettings(host_network=host_network, memory=self._memory)
+            settings = MemberSettings(host_network=kind.host_network, confined=kind.confined, memory=self._memory)
             self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell))
         except OSError:
             os.close(bell)
@@ -304,6 +310,14 @@ class Supervisor:
             member.pidfd = -1
         os.close(member.bell)
         member.line.close()
+
+
+_KINDS = {(local, confined): _Kind(local, confined) for local in (False, True) for confined in (False, True)}
+
+
+def _kind(job: Job) -> _Kind:
+    container = job.container
+    return _KINDS[container.network is Network.LOCAL, container.seccomp is not Seccomp.OFF]
 
 
 def _pid_of(pidfd: int) -> int:

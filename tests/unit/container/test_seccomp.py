@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from maelstrom_container import seccomp
 from maelstrom_container.seccomp import ALLOW, ARM64, ERRNO, KILL, X86_64, Architecture
-from maelstrom_container.seccomp_table import ALWAYS, CONTAINERS, FAMILIES, LAST_KNOWN, NAMESPACES, Call
+from maelstrom_container.seccomp_table import ALWAYS, CONTAINERS, FAMILIES, LAST_KNOWN, LAUNCHING, NAMESPACES, Call
 
 EPERM, ENOSYS, EAFNOSUPPORT = (ERRNO | error for error in (errno.EPERM, errno.ENOSYS, errno.EAFNOSUPPORT))
 ARCHITECTURES = [X86_64, ARM64]
@@ -30,13 +30,22 @@ def verdict(program: bytes, audit: int, number: int, arguments: tuple[int, ...] 
     """Return what a filter says, as bpf_check_classic and the kernel's interpreter have it."""
     data = struct.pack("=IIQ6Q", number, audit, 0, *arguments, *(0,) * (6 - len(arguments)))
     instructions = list(seccomp.INSTRUCTION.iter_unpack(program))
-    at = value = 0
+    at = value = other = 0
+    memory: dict[int, int] = {}
     while True:
         operation, then, otherwise, operand = instructions[at]
         at += 1
         match operation:
             case seccomp.LOAD:
                 (value,) = struct.unpack_from("=I", data, operand)
+            case seccomp.STORE:
+                memory[operand] = value
+            case seccomp.RECALL_OTHER:
+                other = memory[operand]
+            case seccomp.EXCLUSIVE_OR:
+                value ^= operand
+            case seccomp.OR_OTHER:
+                value |= other
             case seccomp.RETURN:
                 return operand
             case seccomp.JUMP_IF_EQUAL:
@@ -98,6 +107,40 @@ def test_a_fork_and_its_template_together_refuse_what_a_job_is_refused(
 
     both = [of(seccomp.template_filter), of(seccomp.fork_filter)]
     assert min(both) == of(seccomp.job_filter)
+
+
+PASS = 0x0123456789ABCDEF
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@given(number=st.integers(0, LAST_KNOWN + 2), arguments=st.tuples(*[WORDS] * 6))
+def test_who_does_not_show_the_pass_is_a_job(
+    architecture: Architecture, number: int, arguments: tuple[int, ...]
+) -> None:
+    if arguments[5] != PASS:
+        member = verdict(seccomp.member_filter(PASS, architecture), architecture.audit, number, arguments)
+        assert member == verdict(seccomp.job_filter(architecture), architecture.audit, number, arguments)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@given(arguments=st.tuples(*[WORDS] * 5))
+def test_the_pass_lets_containers_be_made_and_nothing_else(
+    architecture: Architecture, arguments: tuple[int, ...]
+) -> None:
+    member, job = seccomp.member_filter(PASS, architecture), seccomp.job_filter(architecture)
+    for name, number in NUMBERS[architecture.field].items():
+        if number is not None:
+            said = verdict(member, architecture.audit, number, (*arguments, PASS))
+            expected = verdict(job, architecture.audit, number, arguments)
+            assert said == (ALLOW if name in LAUNCHING else expected), name
+
+
+@pytest.mark.parametrize("bit", range(64))
+def test_no_bit_of_the_pass_may_be_wrong(bit: int) -> None:
+    program = seccomp.member_filter(PASS, X86_64)
+    arguments = (0,) * 5
+    assert verdict(program, X86_64.audit, 165, (*arguments, PASS)) == ALLOW
+    assert verdict(program, X86_64.audit, 165, (*arguments, PASS ^ 1 << bit)) == EPERM
 
 
 @given(flags=WORDS)
@@ -166,6 +209,33 @@ def test_the_kernel_can_follow_all_instructions(make, architecture: Architecture
     instructions = list(seccomp.INSTRUCTION.iter_unpack(make(architecture)))
     assert {operation for operation, *_ in instructions} <= known
     assert len(instructions) < 100
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_kernel_can_follow_a_members_filter_wherever_arguments_do_not_count(architecture: Architecture) -> None:
+    """seccomp_is_const_allow: gives up at what it does not know, and looks at no argument."""
+    instructions = list(seccomp.INSTRUCTION.iter_unpack(seccomp.member_filter(PASS, architecture)))
+
+    def followed(number: int) -> bool:
+        at = value = 0
+        while True:
+            operation, then, otherwise, operand = instructions[at]
+            at += 1
+            match operation:
+                case seccomp.LOAD if operand in {seccomp.NUMBER_AT, seccomp.ARCHITECTURE_AT}:
+                    value = number if operand == seccomp.NUMBER_AT else architecture.audit
+                case seccomp.JUMP_IF_EQUAL:
+                    at += then if value == operand else otherwise
+                case seccomp.JUMP_IF_AT_LEAST:
+                    at += then if value >= operand else otherwise
+                case seccomp.RETURN:
+                    return operand == ALLOW
+                case _:
+                    return False
+
+    listed = set(NUMBERS[architecture.field].values())
+    assert [number for number in range(LAST_KNOWN + 1) if not followed(number) and number not in listed] == []
+    assert len(instructions) < 200
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
