@@ -17,6 +17,7 @@ from maelstrom_client.background import Background
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
+    check_slots,
     evaluate_environment,
     failure,
     job_of,
@@ -135,6 +136,8 @@ class CallbackClient:
 
         `on_start` is called when a slot takes the job.
         """
+        if spec.slots != 1:
+            check_slots(spec, self._options.slots)
         key = self._key(spec.container)
         ready = self._ready.get(key)
         if ready is not None:

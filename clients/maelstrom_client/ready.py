@@ -16,7 +16,7 @@ import msgspec
 from maelstrom_core.collapse import FlatContainer
 from maelstrom_core.config import DEFAULT_CACHE_SIZE, cache_directory, processors
 from maelstrom_core.environment import client_lookup, evaluate
-from maelstrom_core.errors import MaelstromError, UserError
+from maelstrom_core.errors import MaelstromError, SpecError, UserError
 from maelstrom_core.job import Container, ExecutionError, Job, Outcome, RealisedLayer, SystemFailure
 from maelstrom_core.spec import BindMount, JobSpec, Mount, Use
 
@@ -129,7 +129,17 @@ def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int) -> Job:
         stdin=stdin,
         template=spec.template,
         inline_limit=inline_limit,
+        slots=spec.slots,
     )
+
+
+def check_slots(spec: JobSpec, slots: int) -> None:
+    """Raise SpecError for a job that takes more slots than there are."""
+    if not 1 <= spec.slots <= slots:
+        raise SpecError(
+            f"failed to start a job of {spec.slots} slots: there are {slots}",
+            hint=f"let it take at most {slots}, or give more with --slots",
+        )
 
 
 def _directories(environment: tuple[str, ...]) -> tuple[str, ...]:

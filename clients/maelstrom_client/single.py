@@ -14,6 +14,7 @@ from typing import Self
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
+    check_slots,
     evaluate_environment,
     failure,
     job_of,
@@ -58,6 +59,7 @@ class SingleJob:
         Raises SpecError for a wrong specification, UserError where the cache directory cannot be used, HostError where
         this host allows no containers.
         """
+        check_slots(spec, self._options.slots)
         flat = collapse(spec.container, containers)
         environment = evaluate_environment(flat, None) if flat.image is None else ()
         options = self._options

@@ -39,6 +39,7 @@ from maelstrom_container.steps import (
     compile_steps,
     job_steps,
     limit_steps,
+    memory_bounds,
 )
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import Container
@@ -280,7 +281,7 @@ def _add_mount(
         case TmpMount() | ProcMount() | MqueueMount() | DevptsMount():
             kind, data, flags = FRESH[type(mount)]
             if isinstance(mount, TmpMount) and mount.size is not None:
-                data += f",size={mount.size}"
+                data += f",{memory_bounds(mount.size)}"
             if apart:
                 fresh += place_steps(point, fresh)
             else:

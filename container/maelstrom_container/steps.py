@@ -150,6 +150,20 @@ KEPT = "tree"
 """Where the kept mounts of a runner are."""
 
 
+BYTES_PER_INODE = 4096
+FEWEST_INODES = 1024
+
+
+def memory_bounds(size: int) -> str:
+    """Return the options of a tmpfs of `size` bytes that bound what it takes of the machine's memory.
+
+    Each file takes about 1 KiB of the kernel's memory, which does not count as contents; unless it is told, the kernel
+    allows as many files as half of the machine has pages. With one for each page of contents a tmpfs takes a quarter
+    more than its size at most.
+    """
+    return f"size={size},nr_inodes={max(FEWEST_INODES, size // BYTES_PER_INODE)}"
+
+
 def _overlay(place: str, lower: str, target: str) -> list[Step]:
     data = f"lowerdir={lower},upperdir={place},workdir={place}w,userxattr"
     return [MakeDirectory(place), MakeDirectory(f"{place}w"), Mount("overlay", target, data)]
@@ -174,7 +188,7 @@ def kept_steps(layout: Layout, *, memory: int, depth: int) -> list[Step]:
     if not _keeps(layout):
         return []
     upper = f"upper{depth}"
-    steps = [Mount("tmpfs", upper, f"size={memory},mode=755"), *_overlay(f"{upper}/0", "scaffold/base", KEPT)]
+    steps = [Mount("tmpfs", upper, f"{memory_bounds(memory)},mode=755"), *_overlay(f"{upper}/0", "scaffold/base", KEPT)]
     overlays = [f"{upper}/0"]
     for unit in layout.units:
         target = f"{KEPT}{unit.target}"
@@ -235,7 +249,7 @@ def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = 
     overlays = 0
     fresh_overlays = any(isinstance(item, Unit) and item.overlay for item in layout.fresh)
     if layout.writable or fresh_overlays:
-        steps.append(Mount("tmpfs", upper, f"size={memory},mode=755"))
+        steps.append(Mount("tmpfs", upper, f"{memory_bounds(memory)},mode=755"))
     if layout.writable:
         steps += _overlay(f"{upper}/0", "scaffold/base", "job")
         overlays = 1
@@ -252,7 +266,7 @@ def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = 
                 steps.append(Attach(source, target))
             case Mount(kind="tmpfs", target=target, data=data):
                 # where two are given the last one counts: what the specification asks for
-                steps.append(Mount("tmpfs", target, f"size={memory},{data}".rstrip(",")))
+                steps.append(Mount("tmpfs", target, f"{memory_bounds(memory)},{data}".rstrip(",")))
             case Mount() | MakeDirectory() | MakeFile() | Protect():
                 steps.append(item)
     if not layout.cover:

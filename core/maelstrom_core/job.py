@@ -71,6 +71,8 @@ class Job(msgspec.Struct, frozen=True):
     """Bytes kept of stdout, and of stderr; what exceeds it is counted and dropped."""
     result_limit: int = DEFAULT_RESULT_LIMIT
     """The same for the result channel, descriptor 3 of the job."""
+    slots: int = 1
+    """How many of the pool's slots it takes."""
 
 
 class Output(msgspec.Struct, frozen=True):

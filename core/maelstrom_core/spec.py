@@ -276,3 +276,5 @@ class JobSpec(Strict, frozen=True, kw_only=True):
     """Seconds; None and 0 mean none."""
     priority: int = 0
     estimated_duration: float | None = None
+    slots: int = 1
+    """How many of the slots it takes, for as long as it runs."""

@@ -42,6 +42,7 @@ CONTAINER_FIELDS = frozenset(ContainerSpec.__struct_fields__)
 """The fields of a container, as they stand beside others in jobs and directives."""
 
 _MAXIMUM_SIZE = 2**62
+_MAXIMUM_SLOTS = 2**16
 _SMALLEST_LIMITS = {"open_files": 16, "file_size": 0, "core_size": 0}
 """With fewer open files no program starts."""
 _MAXIMUM_ID = 2**32 - 2  # the largest id means "unchanged" to the kernel
@@ -80,6 +81,7 @@ class _RawJob(_RawContainer, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()
     timeout: float | None = None
     priority: int = 0
+    slots: int = 1
 
 
 _MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices", "size")
@@ -124,12 +126,15 @@ def parse_job(value: object, place: str = "", container: ContainerSpec | None = 
         fail(join(place, "timeout"), f"{timeout} is no number of seconds", hint="0 means no timeout")
     if not -128 <= raw.priority <= 127:
         fail(join(place, "priority"), f"{raw.priority} is out of range", hint="a priority lies in -128 to 127")
+    if not 1 <= raw.slots <= _MAXIMUM_SLOTS:
+        fail(join(place, "slots"), f"{raw.slots} is out of range", hint="a job takes one slot or more")
     return JobSpec(
         container=_container(raw, place) if container is None else container,
         program=raw.program,
         arguments=raw.arguments,
         timeout=timeout or None,
         priority=raw.priority,
+        slots=raw.slots,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import HOST, PATIENCE, RUN, Programs, alive, eventually, job, shell_job, sleepers
+from tests.support.programs import HOST, PATIENCE, RUN, Programs, alive, eventually, job, shell_job, sleepers, stream
 
 # a command
 
@@ -203,6 +203,27 @@ def test_two_runs_at_once_share_a_cache(programs: Programs, project: Path):
         assert programs.run(RUN, "--", "echo", "second", cwd=project).check(0).out == "second\n"
         first.terminate()
         first.wait()
+
+
+def test_a_job_of_all_slots_waits_until_it_has_them_and_keeps_no_other_waiting(programs: Programs, project: Path):
+    os.mkfifo(project / "pipe")
+    shared = {"mounts": [{"type": "bind", "mount_point": "/shared", "local_path": "."}]}
+    specs = [
+        shell_job("read word < /shared/pipe; echo first >> /shared/order", **shared),
+        shell_job("echo wide >> /shared/order", slots=2, **shared),
+        shell_job("[ ! -e /shared/order ] && echo go > /shared/pipe", **shared),
+    ]
+    programs.jobs(*specs, cwd=project, options=("--slots", "2")).check(0)
+    assert (project / "order").read_text() == "first\nwide\n"
+
+
+def test_a_job_of_more_slots_than_there_are(programs: Programs, project: Path):
+    options = ("--slots", "2")
+    done = programs.jobs(shell_job("echo before"), shell_job("true", slots=3), cwd=project, options=options).check(1)
+    assert done.out == "before\n"
+    assert "job 2: failed to start a job of 3 slots: there are 2" in done.single_message
+    done = programs.run(RUN, "--one", *options, cwd=project, stdin=stream(shell_job("true", slots=3))).check(2)
+    assert "failed to start a job of 3 slots: there are 2" in done.single_message
 
 
 # one job

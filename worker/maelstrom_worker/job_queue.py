@@ -6,6 +6,9 @@ Jobs may belong to a *group*, jobs that are forked from one template. A slot sta
 more of it, and slots that need another take one that no slot has, the one with the longest job first: so templates load
 side by side instead of all slots waiting for one, and are not made for more slots than need them. Slots share a group
 only when there are fewer groups than slots.
+
+*Wide* jobs, which take several slots at once, wait here too, in a line of their own; when it is their turn is decided
+by `scheduler`. An estimate counts once for each slot.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ Group = Hashable
 UNKNOWN = float("inf")
 Entry = tuple[int, float, int, JobId]
 """Sorts first what is to run first."""
+Wide = tuple[Entry, int]
+"""A job that takes several slots, and how many."""
 
 
 class JobQueue:
@@ -31,6 +36,8 @@ class JobQueue:
     def __init__(self) -> None:
         self._alone: list[Entry] = []
         self._groups: dict[Group, list[Entry]] = {}
+        self.wide: list[Wide] = []
+        """Those that take several slots; some wait no longer."""
         self._waiting: dict[JobId, tuple[int, Group | None]] = {}
         self._levels: Counter[int] = Counter()
         """How many jobs of groups wait at each priority."""
@@ -43,10 +50,22 @@ class JobQueue:
     def __contains__(self, job: JobId) -> bool:
         return job in self._waiting
 
-    def push(self, job: JobId, *, priority: int = 0, estimate: float | None = None, group: Group | None = None) -> None:
-        """Let a job wait."""
-        rank = -(UNKNOWN if estimate is None else estimate)
+    def push(
+        self,
+        job: JobId,
+        *,
+        priority: int = 0,
+        estimate: float | None = None,
+        group: Group | None = None,
+        slots: int = 1,
+    ) -> None:
+        """Let a job wait. One that takes several `slots` belongs to no group."""
+        rank = -(UNKNOWN if estimate is None else estimate * slots)
         entry = (-priority, rank, next(self._arrival), job)
+        if slots > 1:
+            self._waiting[job] = (priority, None)
+            heapq.heappush(self.wide, (entry, slots))
+            return
         self._waiting[job] = (priority, group)
         if group is None:
             heapq.heappush(self._alone, entry)
@@ -60,8 +79,19 @@ class JobQueue:
         if group is not None:
             self._levels[priority] -= 1
 
+    def first_wide(self) -> Wide | None:
+        """Return the first of the jobs that take several slots."""
+        while self.wide and self.wide[0][0][-1] not in self._waiting:
+            heapq.heappop(self.wide)
+        return self.wide[0] if self.wide else None
+
+    def first_narrow(self) -> Entry | None:
+        """Return the first of the jobs that take one slot, whatever slot it is."""
+        firsts = [self._first(self._alone), *(self._first(entries) for entries in self._groups.values())]
+        return min((entry for entry in firsts if entry is not None), default=None)
+
     def pop(self, slot: Slot) -> JobId:
-        """Take the next job for a slot. Raises IndexError where none waits."""
+        """Take the next job of one slot for a slot. Raises IndexError where none waits."""
         alone = self._first(self._alone)
         group = self._choose(slot, alone)
         if group is None:

@@ -124,13 +124,14 @@ class Supervisor:
     def start(self, job: Job, report: Report, on_start: OnStart | None = None, identity: JobId | None = None) -> JobId:
         """Run a job; `report` is called once, with its outcome, and `on_start` before, when a slot takes the job.
 
-        The identity is a new one, unless it is given.
+        The identity is a new one, unless it is given. Raises ValueError for a job of more slots than there are.
         """
         if identity is None:
             identity = self.new_id()
         self._tasks[identity] = _Task(job, report, on_start)
-        estimate = job.estimated_duration
-        effects = self._scheduler.submit(identity, priority=job.priority, estimate=estimate, group=job.template)
+        effects = self._scheduler.submit(
+            identity, priority=job.priority, estimate=job.estimated_duration, group=job.template, slots=job.slots
+        )
         self._apply(effects)
         return identity
 

@@ -23,6 +23,7 @@ from maelstrom_container.steps import (
     describe,
     fork_steps,
     job_steps,
+    memory_bounds,
     pack_steps,
     template_steps,
 )
@@ -39,7 +40,7 @@ def test_a_read_only_job_gets_a_copy_of_the_prepared_root_and_its_fresh_mounts()
         Attach("root", "job"),
         Pivot("job"),
         PROC,
-        Mount("tmpfs", "/tmp", "size=4096,mode=1777"),
+        Mount("tmpfs", "/tmp", "size=4096,nr_inodes=1024,mode=1777"),
         Detach(),
     ]
 
@@ -48,7 +49,7 @@ def test_a_writable_job_composes_its_own_root_over_the_prepared_one() -> None:
     units = (Unit("root/usr", "/usr"), Unit("scaffold/3", "/home/me", overlay=True))
     steps = job_steps(Layout(writable=True, cover=False, units=units, fresh=(PROC,)), memory=4096)
     assert steps == [
-        Mount("tmpfs", "upper", "size=4096,mode=755"),
+        Mount("tmpfs", "upper", "size=4096,nr_inodes=1024,mode=755"),
         MakeDirectory("upper/0"),
         MakeDirectory("upper/0w"),
         Mount("overlay", "job", "lowerdir=scaffold/base,upperdir=upper/0,workdir=upper/0w,userxattr"),
@@ -65,12 +66,12 @@ def test_a_writable_job_composes_its_own_root_over_the_prepared_one() -> None:
 def test_what_lies_on_a_fresh_mount_comes_after_it() -> None:
     fresh = (TMP, MakeDirectory("/tmp/a"), Unit("scaffold/1", "/tmp/a", overlay=False))
     steps = job_steps(Layout(writable=False, cover=False, units=(), fresh=fresh), memory=1)
-    assert steps[2:-1] == [Mount("tmpfs", "/tmp", "size=1,mode=1777"), fresh[1], Attach("scaffold/1", "/tmp/a")]
+    assert steps[2:-1] == [Mount("tmpfs", "/tmp", "size=1,nr_inodes=1024,mode=1777"), fresh[1], Attach("scaffold/1", "/tmp/a")]
 
 
 def test_a_job_begins_in_a_root_that_covers_the_old_one_already() -> None:
     layout = Layout(writable=False, cover=True, units=(Unit("root/usr", "/usr"),), fresh=(PROC, TMP), covered=True)
-    assert job_steps(layout, memory=4096) == [PROC, Mount("tmpfs", "/tmp", "size=4096,mode=1777")]
+    assert job_steps(layout, memory=4096) == [PROC, Mount("tmpfs", "/tmp", "size=4096,nr_inodes=1024,mode=1777")]
 
 
 def test_a_template_covers_the_proc_of_the_outer_sandbox_and_keeps_what_its_forks_are_made_of() -> None:
@@ -85,7 +86,7 @@ def test_a_template_covers_the_proc_of_the_outer_sandbox_and_keeps_what_its_fork
 def test_a_fork_has_an_upper_layer_of_its_own(depth: int) -> None:
     layout = Layout(writable=True, cover=True, units=(), fresh=(PROC,))
     steps = fork_steps(layout, memory=1, protect=False, depth=depth)
-    assert steps[0] == Mount("tmpfs", f"upper{depth}", "size=1,mode=755")
+    assert steps[0] == Mount("tmpfs", f"upper{depth}", "size=1,nr_inodes=1024,mode=755")
     assert PROC in steps
 
 
@@ -118,7 +119,11 @@ def test_every_file_system_in_memory_is_bounded() -> None:
     layout = Layout(writable=True, cover=False, units=(), fresh=(TMP, Mount("tmpfs", "/run", "")))
     mounts = [step for step in job_steps(layout, memory=77) if isinstance(step, Mount) and step.kind == "tmpfs"]
     assert len(mounts) == 3
-    assert all(mount.data.split(",")[0] == "size=77" for mount in mounts)
+    assert all(mount.data.split(",")[:2] == ["size=77", "nr_inodes=1024"] for mount in mounts)
+
+
+def test_a_file_system_in_memory_holds_a_file_for_each_page_of_it() -> None:
+    assert memory_bounds(1 << 30) == "size=1073741824,nr_inodes=262144"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,10 @@ def test_sp22_job_with_program_only():
 
 
 def test_sp22_job_with_everything():
-    job = parse_job({"program": "a", "arguments": ["b"], "timeout": 1.5, "priority": -3, "user": 5})
-    assert job == JobSpec(container=ContainerSpec(user=5), program="a", arguments=("b",), timeout=1.5, priority=-3)
+    job = parse_job({"program": "a", "arguments": ["b"], "timeout": 1.5, "priority": -3, "user": 5, "slots": 2})
+    assert job == JobSpec(
+        container=ContainerSpec(user=5), program="a", arguments=("b",), timeout=1.5, priority=-3, slots=2
+    )
 
 
 def test_sp22_timeout_zero_is_none():
@@ -38,6 +40,8 @@ def test_sp22_limits_of_priority_are_accepted(priority):
     [
         ({"priority": 128}, "priority: 128 is out of range"),
         ({"priority": -129}, "priority: -129 is out of range"),
+        ({"slots": 0}, "slots: 0 is out of range"),
+        ({"slots": 2**17}, "slots: 131072 is out of range"),
         ({"timeout": -1}, "timeout: -1.0 is no number of seconds"),
         ({"timeout": float("inf")}, "timeout: inf is no number of seconds"),
         ({"timeout": float("nan")}, "timeout: nan is no number of seconds"),

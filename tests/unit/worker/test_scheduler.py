@@ -131,8 +131,106 @@ def test_every_order_is_the_documented_one(jobs: list[tuple[int, float | None]])
     assert run_all(scheduler, running) == sorted(range(len(jobs)), key=key)
 
 
+class TestWideJobs:
+    """Jobs that take several slots."""
+
+    def test_one_has_the_slots_to_itself(self) -> None:
+        scheduler = Scheduler(3)
+        assert started(scheduler.submit(JobId(1), slots=2)) == [1]
+        assert started(scheduler.submit(JobId(2))) == [2]
+        assert started(scheduler.submit(JobId(3))) == []
+        assert started(scheduler.finished(JobId(1))) == [3]
+        assert started(scheduler.submit(JobId(4))) == [4]
+
+    def test_more_slots_than_there_are_is_a_bug(self) -> None:
+        scheduler = Scheduler(2)
+        for slots in (0, 3):
+            with pytest.raises(ValueError, match="of 2 slots"):
+                scheduler.submit(JobId(1), slots=slots)
+        assert scheduler.counts()["queued"] == 0
+
+    def test_others_pass_while_it_could_not_start_anyway(self) -> None:
+        scheduler = Scheduler(2)
+        assert started(scheduler.submit(JobId(1)) + scheduler.submit(JobId(2))) == [1, 2]
+        scheduler.submit(JobId(3), slots=2)
+        for job in range(4, 20):
+            scheduler.submit(JobId(job))
+        for job in (2, *range(4, 10)):  # 1 holds it up
+            assert started(scheduler.finished(JobId(job))) == [4 if job == 2 else job + 1]
+            scheduler.validate()
+
+    def test_no_others_pass_once_what_held_it_up_is_over(self) -> None:
+        scheduler = Scheduler(2)
+        scheduler.submit(JobId(1))
+        scheduler.submit(JobId(2))
+        scheduler.submit(JobId(3), slots=2)
+        scheduler.submit(JobId(4))
+        scheduler.submit(JobId(5))
+        assert started(scheduler.finished(JobId(2))) == [4]
+        assert started(scheduler.finished(JobId(1))) == []
+        assert scheduler.reserved() == 1
+        assert started(scheduler.submit(JobId(6))) == []
+        assert started(scheduler.finished(JobId(4))) == [3]
+        assert started(scheduler.finished(JobId(3))) == [5, 6]
+
+    def test_a_higher_priority_passes_always(self) -> None:
+        scheduler = Scheduler(2)
+        scheduler.submit(JobId(1))
+        scheduler.submit(JobId(2), slots=2)
+        scheduler.submit(JobId(3))
+        assert started(scheduler.submit(JobId(4), priority=1)) == []
+        assert started(scheduler.finished(JobId(1))) == [4]
+
+    def test_a_cancelled_one_gives_back_what_was_reserved(self) -> None:
+        scheduler = Scheduler(2)
+        scheduler.submit(JobId(1))
+        scheduler.submit(JobId(2))
+        scheduler.submit(JobId(3), slots=2)
+        scheduler.submit(JobId(4))
+        scheduler.finished(JobId(2))
+        scheduler.finished(JobId(1))
+        scheduler.submit(JobId(5))
+        assert scheduler.cancel(JobId(3)) == [Forget(JobId(3)), Start(JobId(5), Slot(0))]
+
+    def test_its_estimate_counts_for_each_slot(self) -> None:
+        scheduler = Scheduler(2)
+        running = started(scheduler.submit(JobId(1), slots=2))
+        scheduler.submit(JobId(2), estimate=1.5)
+        scheduler.submit(JobId(3), estimate=1.0, slots=2)
+        assert run_all(scheduler, running) == [3, 2]
+
+    def test_stopping_starts_nothing_in_its_place(self) -> None:
+        scheduler = Scheduler(2)
+        scheduler.submit(JobId(1))
+        scheduler.submit(JobId(2), slots=2)
+        assert started(scheduler.submit(JobId(3))) == [3]
+        scheduler.submit(JobId(4), slots=2)
+        assert not [effect for effect in scheduler.stop() if isinstance(effect, Start)]
+
+    @given(st.integers(2, 5), st.lists(st.integers(0, 4), max_size=30))
+    def test_it_waits_for_what_ran_and_what_started_since_but_no_longer(self, slots: int, ends: list[int]) -> None:
+        """However the others end, and however many come after it."""
+        scheduler = Scheduler(slots)
+        running = started([e for job in range(slots) for e in scheduler.submit(JobId(job))])
+        scheduler.submit(JobId(1000), slots=slots)
+        for job in range(2000, 3000):
+            scheduler.submit(JobId(job))
+        first = set(running)
+        order = iter(ends)
+        ended_after: set[int] = set()
+        while 1000 not in running:
+            job = running.pop(next(order, 0) % len(running))
+            if not first:
+                ended_after.add(job)
+            first.discard(job)
+            running += started(scheduler.finished(JobId(job)))
+            scheduler.validate()
+        assert running == [1000]
+        assert len(ended_after) < slots
+
+
 class Schedules(RuleBasedStateMachine):
-    """Random submissions, cancellations and ends: each job ends once, and no slot is lost."""
+    """Random submissions, cancellations and ends: each job ends once, no slot is lost, or idle but for a wide job."""
 
     jobs = Bundle("jobs")
 
@@ -140,6 +238,7 @@ class Schedules(RuleBasedStateMachine):
         super().__init__()
         self.scheduler = Scheduler(3)
         self.running: set[int] = set()
+        self.width: dict[int, int] = {}
         self.ended: set[int] = set()
         self.last = 0
 
@@ -154,10 +253,19 @@ class Schedules(RuleBasedStateMachine):
             else:
                 assert effect.job in self.running
 
-    @rule(target=jobs, priority=st.integers(-2, 2), estimate=st.none() | st.floats(0, 10))
-    def submit(self, priority: int, estimate: float | None) -> int:
+    @rule(
+        target=jobs,
+        priority=st.integers(-2, 2),
+        estimate=st.none() | st.floats(0, 10),
+        slots=st.sampled_from([1, 1, 2, 3]),
+        group=st.sampled_from([None, "a", "b"]),
+    )
+    def submit(self, priority: int, estimate: float | None, slots: int, group: str | None) -> int:
         self.last += 1
-        self.carry_out(self.scheduler.submit(JobId(self.last), priority=priority, estimate=estimate))
+        self.width[self.last] = slots
+        self.carry_out(
+            self.scheduler.submit(JobId(self.last), priority=priority, estimate=estimate, slots=slots, group=group)
+        )
         return self.last
 
     @rule(job=jobs)
@@ -175,6 +283,20 @@ class Schedules(RuleBasedStateMachine):
     @invariant()
     def valid(self) -> None:
         self.scheduler.validate()
+        used = sum(self.width[job] for job in self.running)
+        assert used <= 3
+        waiting = set(range(1, self.last + 1)) - self.running - self.ended
+        if any(self.width[job] == 1 for job in waiting):
+            assert 3 - used == self.scheduler.reserved()
+
+    def teardown(self) -> None:
+        """Whatever waits runs in the end."""
+        while self.running:
+            job = min(self.running)
+            self.running.discard(job)
+            self.ended.add(job)
+            self.carry_out(self.scheduler.finished(JobId(job)))
+        assert self.ended == set(range(1, self.last + 1))
 
 
 TestSchedules = Schedules.TestCase

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from maelstrom_container.steps import FEWEST_INODES
 from maelstrom_core.job import Cancelled, Exited, Signaled
 from maelstrom_core.spec import BindMount, Network, ProcMount, TmpMount
 from tests.integration.container.escape.conftest import Attack, MakeAttack
@@ -36,9 +37,12 @@ class TestMemory:
 
     def test_no_file_system_in_memory_takes_more_than_it_may(self, attack: Attack) -> None:
         lines = [line.split() for line in attack("bombs", *PLACES)]
-        assert [line[0] for line in lines] == list(PLACES)
-        for place, written, error in lines:
+        assert [line[0] for line in lines] == [place for place in PLACES for _ in range(2)]
+        for place, written, error in lines[::2]:
             assert int(written) <= SIZE, place
+            assert int(error) == errno.ENOSPC, place
+        for place, made, error in lines[1::2]:
+            assert int(made) <= FEWEST_INODES, place
             assert int(error) == errno.ENOSPC, place
 
     def test_there_is_no_other_place_to_write_to(self, pool: Pool, make: MakeAttack) -> None:

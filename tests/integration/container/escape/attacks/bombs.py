@@ -1,4 +1,4 @@
-"""Fills every file system in memory; says how many bytes went into each of the arguments."""
+"""Fills every file system in memory; says how many bytes, and then how many files, went into each of the arguments."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from base import tried
 
 PIECE = bytes(1 << 20)
 LIMIT = 64 << 20
+MOST_FILES = 10_000
 """Were there no limit, the machine is to survive."""
 
 for directory in sys.argv[1:]:
@@ -26,4 +27,16 @@ for directory in sys.argv[1:]:
     else:
         print(directory, LIMIT, "fallocate", flush=True)
     os.close(fd)
+    os.unlink(path)
+    made = 0
+    try:
+        while made < MOST_FILES:
+            os.close(os.open(f"{path}{made}", os.O_WRONLY | os.O_CREAT, 0o600))
+            made += 1
+    except OSError as error:
+        print(directory, made, error.errno, flush=True)
+    else:
+        print(directory, made, 0, flush=True)
+    for number in range(made):
+        os.unlink(f"{path}{number}")
 tried()
