@@ -66,7 +66,11 @@ def test_a_writable_job_composes_its_own_root_over_the_prepared_one() -> None:
 def test_what_lies_on_a_fresh_mount_comes_after_it() -> None:
     fresh = (TMP, MakeDirectory("/tmp/a"), Unit("scaffold/1", "/tmp/a", overlay=False))
     steps = job_steps(Layout(writable=False, cover=False, units=(), fresh=fresh), memory=1)
-    assert steps[2:-1] == [Mount("tmpfs", "/tmp", "size=1,nr_inodes=1024,mode=1777"), fresh[1], Attach("scaffold/1", "/tmp/a")]
+    assert steps[2:-1] == [
+        Mount("tmpfs", "/tmp", "size=1,nr_inodes=1024,mode=1777"),
+        fresh[1],
+        Attach("scaffold/1", "/tmp/a"),
+    ]
 
 
 def test_a_job_begins_in_a_root_that_covers_the_old_one_already() -> None:
