@@ -126,7 +126,8 @@ def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int) -> Job:
         timeout=spec.timeout or None,
         priority=spec.priority,
         estimated_duration=spec.estimated_duration,
-        stdin=stdin,
+        stdin=stdin or spec.stdin.encode(),
+        allocate_tty=spec.allocate_tty,
         template=spec.template,
         inline_limit=inline_limit,
     )

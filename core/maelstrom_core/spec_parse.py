@@ -80,6 +80,7 @@ class _RawJob(_RawContainer, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()
     timeout: float | None = None
     priority: int = 0
+    stdin: str = ""
 
 
 _MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices", "size")
@@ -130,6 +131,7 @@ def parse_job(value: object, place: str = "", container: ContainerSpec | None = 
         arguments=raw.arguments,
         timeout=timeout or None,
         priority=raw.priority,
+        stdin=raw.stdin,
     )
 
 
