@@ -107,9 +107,8 @@ class TerminalSession:
     def started(self) -> None:
         """Hand our terminal over: the job begins."""
         self._started = True
-        if os.isatty(sys.stderr.fileno()):
-            sys.stderr.write(self._notice)
-            sys.stderr.flush()
+        sys.stdout.write(self._notice)
+        sys.stdout.flush()
         self._own.enter_raw()
         self._loop.add_reader(self._own.input, self._on_input)
 
