@@ -29,7 +29,9 @@ def take_passed(connection: int, sequence: int) -> int:
     """
     with socket.socket(fileno=os.dup(connection)) as own:
         while True:
-            message, fds, _, _ = socket.recv_fds(own, NUMBER, 1, socket.MSG_CMSG_CLOEXEC)
+            message, fds, _, _ = socket.recv_fds(own, NUMBER, 1)
+            for fd in fds:
+                os.set_inheritable(fd, False)  # recv_fds of Python 3.11 ignores MSG_CMSG_CLOEXEC
             if not message:
                 raise ConnectionResetError("the supervisor is gone")
             if int.from_bytes(message, "big") == sequence and fds:
