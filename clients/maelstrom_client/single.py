@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from maelstrom_client.ready import (
     ClientOptions,
@@ -24,11 +24,31 @@ from maelstrom_client.ready import (
 from maelstrom_container.store import LayerStore
 from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.errors import MaelstromError
-from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Outcome, RealisedLayer
+from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Job, Outcome, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_worker.blocking import BlockingLoop
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import Supervisor
+
+
+class Attendant(Protocol):
+    """Has the other end of a job's standard input, or of its terminal."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to do yet for a job that has ended."""
+
+    def begin(self, loop: BlockingLoop) -> int:
+        """Return the descriptor for the job, which is then no longer yours; what is to be done is done in the loop."""
+
+    def started(self) -> None:
+        """Take note that the job begins."""
+
+    def ended(self) -> None:
+        """Take note that the job has ended."""
+
+    def close(self) -> None:
+        """Put everything back, however it ended."""
 
 
 class SingleJob:
@@ -53,11 +73,13 @@ class SingleJob:
         *,
         stdin: bytes = b"",
         inline_limit: int = DEFAULT_INLINE_LIMIT,
+        attendant: Attendant | None = None,
     ) -> Outcome:
         """Run a job to its end; `containers` are those that it may name. To be called once.
 
-        Raises SpecError for a wrong specification, UserError where the cache directory cannot be used, HostError where
-        this host allows no containers.
+        With an `attendant` the job has that one's descriptor as its standard input, or as the terminal that it asks
+        for; what the attendant raises goes through. Raises SpecError for a wrong specification, UserError where the
+        cache directory cannot be used, HostError where this host allows no containers.
         """
         check_slots(spec, self._options.slots)
         flat = collapse(spec.container, containers)
@@ -72,8 +94,11 @@ class SingleJob:
                     ready = self._make_ready(flat, environment, store)
                 except (MaelstromError, OSError) as error:
                     return failure(error)
+                job = job_of(spec, ready, stdin, inline_limit)
+                if attendant is not None:
+                    return _attended(supervisor, loop, job, attendant)
                 outcomes: list[Outcome] = []
-                supervisor.start(job_of(spec, ready, stdin, inline_limit), outcomes.append)
+                supervisor.start(job, outcomes.append)
                 while not outcomes:
                     loop.run_once()
                 return outcomes[0]
@@ -92,3 +117,18 @@ class SingleJob:
         for layer in flat.layers:
             layers += store.realise(layer, project_directory=project)
         return make_ready(flat, layers, environment, project, image)
+
+
+def _attended(supervisor: Supervisor, loop: BlockingLoop, job: Job, attendant: Attendant) -> Outcome:
+    outcomes: list[Outcome] = []
+    try:
+        descriptor = attendant.begin(loop)
+        supervisor.start(job, outcomes.append, attendant.started, descriptor=descriptor)
+        while not outcomes:
+            loop.run_once()
+        attendant.ended()
+        while attendant.busy:
+            loop.run_once()
+    finally:
+        attendant.close()
+    return outcomes[0]

@@ -22,14 +22,28 @@ Run = Callable[[PytestConfig, tuple[str, ...], bool], int]
 """Does what was asked for: the configuration, pytest's arguments, whether tests are listed only."""
 
 
-def run_cli(arguments: Sequence[str], run: Run | None = None) -> int:
+RunShell = Callable[[PytestConfig, str, tuple[str, ...]], int]
+"""Is the shell of a test: the configuration, what names the test, pytest's arguments."""
+
+
+def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShell | None = None) -> int:
     """Run the program and return its exit code. Raises MaelstromError."""
     split = list(arguments).index("--") if "--" in arguments else len(arguments)
     extra = tuple(arguments[split + 1 :])
 
     def act(
-        config: PytestConfig, selection: tuple[str, ...], keyword: str | None, markers: str | None, listing: bool
+        config: PytestConfig,
+        selection: tuple[str, ...],
+        keyword: str | None,
+        markers: str | None,
+        listing: bool,
+        *,
+        shell: str | None,
     ) -> int:
+        if shell is not None:
+            if selection or listing or keyword is not None or markers is not None:
+                raise click.UsageError("--shell TEST is for one test, and takes no other selection")
+            return (run_shell or _shell_here)(config, shell, extra)
         return (run or _run_here)(config, pytest_arguments(selection, keyword, markers, extra), listing)
 
     parameters: list[click.Parameter] = [
@@ -37,9 +51,27 @@ def run_cli(arguments: Sequence[str], run: Run | None = None) -> int:
         click.Option(["-k", "keyword"], metavar="EXPRESSION", help="Run tests whose names match, as pytest's -k."),
         click.Option(["-m", "markers"], metavar="EXPRESSION", help="Run tests whose markers match, as pytest's -m."),
         click.Option(["-l", "--list", "listing"], is_flag=True, help="Print the node ids of the tests, run none."),
+        click.Option(
+            ["--shell"],
+            metavar="TEST",
+            help="Open a shell in the container of this test, named by its node id or the end of one.",
+        ),
     ]
     command = build_command(PROGRAM, PytestConfig, act, summary=SUMMARY, parameters=parameters)
     return run_command(command, arguments[:split])
+
+
+def _shell_here(config: PytestConfig, test: str, arguments: tuple[str, ...]) -> int:
+    """Be a shell in the current directory."""
+    import os
+    from pathlib import Path
+
+    from maelstrom_core.log import set_up
+    from maelstrom_pytest.program import Call
+    from maelstrom_pytest.shell import run_shell
+
+    set_up(config.log_level)
+    return run_shell(config, Call(Path.cwd(), arguments, os.environ), test)
 
 
 def _run_here(config: PytestConfig, arguments: tuple[str, ...], listing: bool) -> int:

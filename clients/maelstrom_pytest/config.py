@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from maelstrom_core.config import LocalConfig, Program, Value
 from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Text
+from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 PROGRAM = Program("maelstrom-pytest", "pytest")
 ISOLATION = ("test", "function", "class", "module", "session", "auto")
@@ -31,6 +32,11 @@ class PytestConfig(LocalConfig):
     seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
     timeout = Value(Seconds(), "Stop a test after this time; 0 means never.", default=None, short="t")
     stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
+    escape_char = Value(
+        EscapeCharacter(),
+        "With --shell: the character that begins a command (^C quits, ^Z suspends, itself is itself).",
+        default=DEFAULT,
+    )
     junit_xml = Value(FilePath(), "Write a JUnit report to this file.", default=None)
     report = Value(FilePath(), "Write a report as JSON lines, one for each test, to this file.", default=None)
 

@@ -191,6 +191,19 @@ async def _run(
     return EXIT_NO_TESTS if not collection.items else summary.exit_code
 
 
+def collect_alone(config: PytestConfig, call: Call, plan: Plan) -> Collection:
+    """Collect the tests, and run none. Raises MaelstromError."""
+    opened = open_runner(config, call.directory)
+
+    import asyncio
+
+    async def collect() -> Collection:
+        async with opened as runner:
+            return await _collect(config, plan, runner, None)
+
+    return asyncio.run(collect())
+
+
 async def _collect(config: PytestConfig, plan: Plan, runner: Runner, tests: Run | None) -> Collection:
     """Return what there is; until that is known, begin with what there probably will be."""
     from maelstrom_pytest import session

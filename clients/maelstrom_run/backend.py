@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from maelstrom_client.ready import ClientOptions
+    from maelstrom_client.single import Attendant
     from maelstrom_core.job import Outcome
     from maelstrom_core.spec import ContainerSpec, JobSpec
     from maelstrom_worker.blocking import BlockingLoop
@@ -33,7 +34,14 @@ class Client(Protocol):
 class Single(Protocol):
     """Runs one job."""
 
-    def run(self, spec: JobSpec, containers: Mapping[str, ContainerSpec], *, inline_limit: int = ...) -> Outcome:
+    def run(
+        self,
+        spec: JobSpec,
+        containers: Mapping[str, ContainerSpec],
+        *,
+        inline_limit: int = ...,
+        attendant: Attendant | None = None,
+    ) -> Outcome:
         """Run a job, which may name these containers, to its end. Raises SpecError. To be called once."""
 
 

@@ -5,6 +5,8 @@
     maelstrom-run -- COMMAND ...    one command on this machine, sealed; ends as it ended
     maelstrom-run --image NAME -- COMMAND ...
                                     the same in a container of an image
+    maelstrom-run --tty ...         a command, or the job of --file, on this terminal
+    maelstrom-run --stdin ...       the same with our standard input
 
 What a form needs is imported when it is chosen.
 """
@@ -21,6 +23,7 @@ import click
 from maelstrom_core.config_click import build_command, run_command
 from maelstrom_run.backend import Backend
 from maelstrom_run.config import PROGRAM, RunConfig
+from maelstrom_run.interactive import Interaction, adapt_image, choose_interaction, run_interactive
 
 if TYPE_CHECKING:
     from maelstrom_run.present import Printer
@@ -35,18 +38,37 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
     """Run the program and return its exit code; `die` is how it ends like a job that was killed by a signal."""
 
     def run(
-        config: RunConfig, command: tuple[str, ...], *, file: str | None, image: str | None, one: bool, doctor: bool
+        config: RunConfig,
+        command: tuple[str, ...],
+        *,
+        file: str | None,
+        image: str | None,
+        one: bool,
+        tty: bool,
+        stdin: bool,
+        doctor: bool,
     ) -> int:
         if doctor:
             return backend.doctor(config)
+        interaction = choose_interaction(command, file, one=one, tty=tty, stdin=stdin)
+        one = one or (tty and file is not None)
         if command and file is not None and not one:
-            raise click.UsageError("a command and --file exclude each other, except with --one")
+            raise click.UsageError("a command and --file exclude each other, except with --one or --tty")
         if image is not None and (one or not command):
             raise click.UsageError("--image takes a command, and neither --one nor a stream of jobs")
         if one or command:
             from maelstrom_run.one import die_by_signal
 
-            return _run_one(config, backend, command, file, image, from_stream=one, die=die or die_by_signal)
+            return _run_one(
+                config,
+                backend,
+                command,
+                file,
+                image,
+                interaction=interaction,
+                from_stream=one,
+                die=die or die_by_signal,
+            )
         return _run_stream(config, backend, file)
 
     parameters: list[click.Parameter] = [
@@ -63,6 +85,14 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             help="Run COMMAND in a container of this image: docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or "
             "oci-archive:FILE[:TAG].",
         ),
+        click.Option(
+            ["-t", "--tty"],
+            is_flag=True,
+            help="Run COMMAND, or the first job of --file, on a terminal of its own, shown on this one; end as it did.",
+        ),
+        click.Option(
+            ["--stdin"], is_flag=True, help="Give our standard input to COMMAND, or to the job of --one --file."
+        ),
         click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
     ]
     command = build_command(PROGRAM, RunConfig, run, summary=SUMMARY, parameters=parameters, options_first=True)
@@ -76,6 +106,7 @@ def _run_one(
     file: str | None,
     image: str | None,
     *,
+    interaction: Interaction,
     from_stream: bool,
     die: Callable[[int], NoReturn],
 ) -> int:
@@ -93,9 +124,14 @@ def _run_one(
                 job = read_one(partial(read, descriptor))
         else:
             container = backend.default_container(directory) if image is None else backend.image_container(image)
+            if image is not None:
+                container = adapt_image(container, interaction)
             job = OneJob(JobSpec(container=container, program=command[0]))
         job = with_command(job, command, config.timeout)
-        outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
+        if interaction is Interaction.NONE:
+            outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
+        else:
+            outcome = run_interactive(single, job, config, interaction, die)
     _printer().show_one(outcome)
     return mimic(outcome, die)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maelstrom_core.config import LocalConfig, Program, Value
 from maelstrom_core.config_kinds import Flag, Seconds
+from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 PROGRAM = Program("maelstrom-run", "run")
 
@@ -16,6 +17,11 @@ class RunConfig(LocalConfig):
         Flag(),
         "Look up anew what the tags of images mean, and note it in maelstrom-container-tags.lock.",
         default=False,
+    )
+    escape_char = Value(
+        EscapeCharacter(),
+        "With --tty: the character that begins a command (^C quits, ^Z suspends, itself is itself).",
+        default=DEFAULT,
     )
     accept_invalid_remote_container_tls_certs = Value(
         Flag(), "Accept registries of images whose certificates are not valid.", default=False

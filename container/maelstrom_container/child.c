@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -74,6 +75,23 @@ static int fail(struct child *child, int phase, int error)
     return 127;
 }
 
+/* Replaces 0 to 3; all others are closed later. */
+static int take_descriptors(const struct child *child)
+{
+    const struct launch *launch = child->launch;
+
+    if (launch->terminal && ioctl(launch->stdin_fd, TIOCSCTTY, 0) < 0)
+        return -1;
+    if (dup2(launch->stdin_fd, 0) < 0)
+        return -1;
+    for (int stream = 0; stream < STREAMS; stream++) {
+        int shown = launch->terminal && stream != STREAM_RESULT;
+        if (dup2(shown ? launch->stdin_fd : child->ends[stream], stream + 1) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* A template needs the root of the mounts, which is the current directory, to make the containers of its forks. */
 static int keep_mounts(void)
 {
@@ -106,11 +124,8 @@ static int run_child(struct child *child, int handlers_too)
         return fail(child, PHASE_DIRECTORY, errno);
     if (seal(launch) < 0)
         return fail(child, PHASE_SEAL, errno);
-    if (dup2(launch->stdin_fd, 0) < 0)
+    if (take_descriptors(child) < 0)
         return fail(child, PHASE_SEAL, errno);
-    for (int stream = 0; stream < STREAMS; stream++)
-        if (dup2(child->ends[stream], stream + 1) < 0)
-            return fail(child, PHASE_SEAL, errno);
     if (syscall(SYS_close_range, FIRST_CLOSED_FD + child->template, ~0U, 0) < 0)
         return fail(child, PHASE_SEAL, errno);
     reset_signals(handlers_too);

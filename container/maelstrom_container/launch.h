@@ -44,6 +44,7 @@ struct launch {
     int program_count, argument_count, environment_count;
     const char *directory;
     int stdin_fd;
+    int terminal;               /* stdin_fd is a terminal: also standard output and error output, and the controlling one */
     int doorbell;               /* an eventfd that wakes the wait, or -1 */
     const uint64_t *cancelled;  /* becomes `sequence` when this launch is to be killed */
     uint64_t sequence;

@@ -51,6 +51,10 @@ NOT_FAILED = lib.PHASE_NONE
 NOTHING = Output()
 
 
+PASSED_NOTHING, PASSED_INPUT, PASSED_TERMINAL = range(3)
+"""What was passed with a request, on another way: nothing, a standard input, or a terminal."""
+
+
 class Request(msgspec.Struct, frozen=True, array_like=True):
     """A job as it travels to a member: the container stays packed, because it is almost always known already.
 
@@ -69,6 +73,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     result_limit: int
     template: bytes = b""
     """A packed `TemplateRequest`, where the job is to be forked; program and environment are the template's then."""
+    passed: int = PASSED_NOTHING
 
 
 class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -111,11 +116,7 @@ class Launcher:
     def __init__(
         self, outer: Outer, *, host_network: bool, memory: int, templates: bool = False, confined: bool = False
     ) -> None:
-        """`templates` is whether it starts templates, or jobs.
-
-        If `confined`, the calling process gets a seccomp filter which all jobs inherit: none of their containers may
-        then be one without.
-        """
+        """`templates`: it starts templates, not jobs. `confined`: this process, and so all jobs, get a filter."""
         self._outer = outer
         self._confined = confined
         self._unconfined = confine() if confined else None
@@ -150,11 +151,12 @@ class Launcher:
         assert self._armed is not None  # noqa: S101 - only what was launched can be repeated
         return self._failure(self._armed.steps, request)
 
-    def run(self, request: Request, *, doorbell: int = -1, cancelled: Any = None) -> Outcome:
+    def run(self, request: Request, *, passed: int = -1, doorbell: int = -1, cancelled: Any = None) -> Outcome:
         """Run one job to its end.
 
-        `cancelled` points to a word in shared memory: the job is killed when it becomes the request's sequence
-        number and the doorbell (an eventfd) rings.
+        `passed` is the descriptor that came with the request, if one did; it stays the caller's. `cancelled` points to
+        a word in shared memory: the job is killed when it becomes the request's sequence number and the doorbell (an
+        eventfd) rings.
         """
         self.repeatable = False
         if self._unconfined is not None:
@@ -165,14 +167,16 @@ class Launcher:
             return ExecutionError(error.message, error.hint)
         except OSError as error:
             return _refused("prepare a container", error)
+        stdin = self._outer.null if request.passed == PASSED_NOTHING else passed
         try:
-            stdin = memory_file(request.stdin) if request.stdin else self._outer.null
+            if request.stdin:
+                stdin = memory_file(request.stdin)
         except OSError as error:
             return _refused("keep a job's input", error)
         try:
             return self._run(prepared, request, stdin, doorbell, cancelled)
         finally:
-            if stdin != self._outer.null:
+            if request.stdin:
                 os.close(stdin)
             if self._networks is not None:
                 self._networks.leave()
@@ -262,13 +266,13 @@ class Launcher:
                 "a NUL character stands in the program, an argument or the environment"
             )
         self._arm(prepared)
-        self._launch.stdin_fd = stdin
+        self._launch.stdin_fd, self._launch.terminal = stdin, request.passed == PASSED_TERMINAL
         self._set_bounds(request, doorbell, cancelled)
         lib.launch(self._launch, self._landing)
         if self._landing.phase != NOT_FAILED:
             return self._failure(prepared.steps, request)
         # A job with input has its own descriptor; after one with a loopback network, that is looked at.
-        self.repeatable = not request.stdin and prepared.network is not Network.LOOPBACK
+        self.repeatable = not request.stdin and not request.passed and prepared.network is not Network.LOOPBACK
         return self._completed()
 
     def _set_program(self, request: Request | TemplateRequest) -> None:

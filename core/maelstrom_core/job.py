@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from maelstrom_core.spec import Limits, Mount, Network, Seccomp, TemplateSpec
+from maelstrom_core.spec import Limits, Mount, Network, Seccomp, TemplateSpec, WindowSize
 
 DEFAULT_INLINE_LIMIT = 1_000_000
 DEFAULT_RESULT_LIMIT = 64 * 1024 * 1024
@@ -65,6 +65,8 @@ class Job(msgspec.Struct, frozen=True):
     priority: int = 0
     estimated_duration: float | None = None
     stdin: bytes = b""
+    allocate_tty: WindowSize | None = None
+    """A terminal is its input, output and error output, and nothing of them is kept; see `Supervisor.start`."""
     template: TemplateSpec | None = None
     """What to fork the job from; program and arguments mean nothing then."""
     inline_limit: int = DEFAULT_INLINE_LIMIT

@@ -264,6 +264,13 @@ class TemplateSpec(Strict, frozen=True, cache_hash=True):
     stages: tuple[bytes, ...] = ()
 
 
+class WindowSize(Strict, frozen=True):
+    """The size of a terminal, in characters."""
+
+    rows: int
+    columns: int
+
+
 class JobSpec(Strict, frozen=True, kw_only=True):
     """A job as written; in files the fields of `container` stand beside the others."""
 
@@ -278,3 +285,7 @@ class JobSpec(Strict, frozen=True, kw_only=True):
     estimated_duration: float | None = None
     slots: int = 1
     """How many of the slots it takes, for as long as it runs."""
+    stdin: str = ""
+    """What the job reads from its standard input, unless whoever starts it has something else for it."""
+    allocate_tty: WindowSize | None = None
+    """The job is to have a terminal, of this size at first; not in files: there must be somebody at its other end."""

@@ -82,6 +82,7 @@ class _RawJob(_RawContainer, frozen=True, kw_only=True):
     timeout: float | None = None
     priority: int = 0
     slots: int = 1
+    stdin: str = ""
 
 
 _MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices", "size")
@@ -135,6 +136,7 @@ def parse_job(value: object, place: str = "", container: ContainerSpec | None = 
         timeout=timeout or None,
         priority=raw.priority,
         slots=raw.slots,
+        stdin=raw.stdin,
     )
 
 

@@ -21,7 +21,7 @@ from tests.support.images import (
     write_archive,
     write_layout,
 )
-from tests.support.programs import RUN, Programs
+from tests.support.programs import RUN, Programs, Terminal
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,6 +53,14 @@ def test_environment_and_directory_are_those_of_the_image(programs: Programs, pr
         RUN, "--image", "oci:image", "--", "probe", *words, cwd=project, env={"OURS": "x", "COLOUR": "red"}
     ).check(0)
     assert done.out == (f"/data 0 0\nCOLOUR=green\nHOME=/root\nOURS=(unset)\nwrote /data/new\nno {project}\n")
+
+
+def test_on_a_terminal_the_program_knows_which_one(programs: Programs, project: Path):
+    write_layout(project / "image", {"": two_layers()})
+    arguments = ("--image", "oci:image", "--tty", "--", "probe", "env", "TERM", "env", "COLOUR")
+    with Terminal(programs, RUN, *arguments, cwd=project, env={"TERM": "xterm"}) as terminal:
+        assert terminal.wait() == 0
+        assert terminal.text.endswith("TERM=xterm\r\nCOLOUR=green\r\n")
 
 
 def test_a_directory_that_the_image_only_names_is_there(programs: Programs, project: Path):

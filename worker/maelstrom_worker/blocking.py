@@ -1,4 +1,4 @@
-"""An event loop that waits for descriptors: what a supervisor needs of one, and no more.
+"""An event loop that waits for descriptors and times: what a supervisor needs of one, and no more.
 
 Importing asyncio takes longer than running many a job, and its turns cost more: programs that only run jobs do without.
 Imports nothing of the project.
@@ -7,8 +7,11 @@ Imports nothing of the project.
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Callable
 from typing import Any
+
+_Call = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 class BlockingLoop:
@@ -16,23 +19,68 @@ class BlockingLoop:
 
     def __init__(self) -> None:
         self._poll = select.poll()
-        self._readers: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
+        self._readers: dict[int, _Call] = {}
+        self._writers: dict[int, _Call] = {}
+        self._timers: dict[Callable[[], object], float] = {}
 
     def add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
         """Have `callback` called whenever there is something to read, or nothing any more."""
-        self._poll.register(fd, select.POLLIN)
         self._readers[fd] = callback, args
+        self._register(fd)
 
     def remove_reader(self, fd: int) -> bool:
         """Do so no more; return whether it was done."""
-        if self._readers.pop(fd, None) is None:
-            return False
-        self._poll.unregister(fd)
-        return True
+        found = self._readers.pop(fd, None) is not None
+        if found:
+            self._register(fd)
+        return found
+
+    def add_writer(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
+        """Have `callback` called whenever something can be written, or nothing any more."""
+        self._writers[fd] = callback, args
+        self._register(fd)
+
+    def remove_writer(self, fd: int) -> bool:
+        """Do so no more; return whether it was done."""
+        found = self._writers.pop(fd, None) is not None
+        if found:
+            self._register(fd)
+        return found
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Have `callback` called once, after that time; who asks for it again has it called at the new time only."""
+        self._timers[callback] = time.monotonic() + seconds
+
+    def cancel_call(self, callback: Callable[[], object]) -> None:
+        """Do so no more."""
+        self._timers.pop(callback, None)
 
     def run_once(self, *, wait: bool = True) -> None:
-        """Wait until something can be read, if need be and unless told not to, and make the calls."""
-        for fd, _ in self._poll.poll(None if wait else 0):
-            reader = self._readers.get(fd)  # the call before may have removed it
-            if reader is not None:
+        """Wait until something can be done, if need be and unless told not to, and make the calls."""
+        for fd, events in self._poll.poll(self._patience() if wait else 0):
+            # The call before may have removed one, or the other. An error or a hang-up is told to both.
+            if events & ~select.POLLOUT and (reader := self._readers.get(fd)) is not None:
                 reader[0](*reader[1])
+            if events & ~select.POLLIN and (writer := self._writers.get(fd)) is not None:
+                writer[0](*writer[1])
+        if self._timers:
+            self._call_due()
+
+    def _register(self, fd: int) -> None:
+        events = (select.POLLIN if fd in self._readers else 0) | (select.POLLOUT if fd in self._writers else 0)
+        if events:
+            self._poll.register(fd, events)
+        else:
+            self._poll.unregister(fd)
+
+    def _patience(self) -> float | None:
+        """Return how many milliseconds there are until the next call is due; None where there is none."""
+        if not self._timers:
+            return None
+        return max(0.0, min(self._timers.values()) - time.monotonic()) * 1000
+
+    def _call_due(self) -> None:
+        now = time.monotonic()
+        for callback, due in list(self._timers.items()):
+            if due <= now and self._timers.pop(callback, None) is not None:
+                callback()

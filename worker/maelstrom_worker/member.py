@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Any
 
 import msgspec
 
 from maelstrom_container.launcher import Launcher, Request
 from maelstrom_container.outer import Outer
 from maelstrom_core.job import Outcome
+from maelstrom_worker.passing import take_passed
 from maelstrom_worker.repeat import Repeater, lib
 from maelstrom_worker.ring import Line, MemoryFd
 from maelstrom_worker.runners import Runners
@@ -36,11 +38,15 @@ class MemberSettings(msgspec.Struct, frozen=True):
 
 
 class MemberFds(msgspec.Struct, frozen=True):
-    """The descriptors a member is given: shared memory, its own bell, the supervisor's bell (both eventfds)."""
+    """The descriptors a member is given: shared memory, its own bell, the supervisor's bell (both eventfds).
+
+    And a socket on which come the descriptors of jobs, each with the number of its request, before that.
+    """
 
     memory: MemoryFd
     own_bell: int
     supervisor_bell: int
+    passing: int
 
 
 def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: socket.socket) -> None:
@@ -77,6 +83,8 @@ class Member:
         """Run the job of a request and answer; return whether its launch may be repeated."""
         self._last = request = self._decode(message)
         run = self._runners.run if request.template else self._launcher.run
+        if request.passed:
+            run = self._run_with_passed
         self._answer(request.sequence, run(request, doorbell=self._fds.own_bell, cancelled=self._line.word))
         return not request.template and self._launcher.repeatable
 
@@ -97,6 +105,14 @@ class Member:
             os.eventfd_write(self._fds.supervisor_bell, 1)  # there is room for the rest now
             self._launcher.rest()
             os.eventfd_read(self._fds.own_bell)
+
+    def _run_with_passed(self, request: Request, *, doorbell: int, cancelled: Any) -> Outcome:
+        """Run a job that has a descriptor of its own, which is closed before anybody hears of the outcome."""
+        passed = take_passed(self._fds.passing, request.sequence)
+        try:
+            return self._launcher.run(request, passed=passed, doorbell=doorbell, cancelled=cancelled)
+        finally:
+            os.close(passed)
 
     def _answer(self, sequence: int, outcome: Outcome) -> None:
         sent = self._line.send(self._encode(Answer(sequence, outcome)))

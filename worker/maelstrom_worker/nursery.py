@@ -27,7 +27,7 @@ from maelstrom_worker.member import MemberFds, MemberSettings, run_member
 from maelstrom_worker.ring import MemoryFd
 
 MESSAGE = 4096
-PASSED_FDS = 3
+PASSED_FDS = 4
 LAST_PASSED_FD = 3
 """The result channel: descriptors up to this one are replaced in a job."""
 
@@ -83,7 +83,7 @@ class Nursery:
     def request(self, member: int, settings: MemberSettings, fds: MemberFds) -> None:
         """Ask for a member; the answer comes through `answers`."""
         message = json.dumps({"member": member, **msgspec.structs.asdict(settings)}).encode()
-        passed = [fds.memory, fds.own_bell, fds.supervisor_bell]
+        passed = [fds.memory, fds.own_bell, fds.supervisor_bell, fds.passing]
         socket.send_fds(self._socket, [message], passed)
 
     def answers(self) -> list[Born | Stillborn]:
@@ -270,8 +270,8 @@ class _Loop:
         try:
             self._become_child()
             self._served_desk.close()
-            memory, own, supervisor = fds
-            run_member(self._sandbox, settings, MemberFds(MemoryFd(memory), own, supervisor), self._desk)
+            memory, own, supervisor, passing = fds
+            run_member(self._sandbox, settings, MemberFds(MemoryFd(memory), own, supervisor, passing), self._desk)
         except BaseException:  # noqa: BLE001 - the edge of a process: a bug is shown
             _show_bug()
         finally:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from maelstrom_container.launcher import Request, TemplateRequest
+from maelstrom_container.launcher import PASSED_INPUT, PASSED_NOTHING, PASSED_TERMINAL, Request, TemplateRequest
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
 from maelstrom_worker.job_queue import JobId, Slot
 from maelstrom_worker.member import Answer, MemberFds, MemberSettings
 from maelstrom_worker.nursery import Nursery, Stillborn
+from maelstrom_worker.passing import open_passing, pass_descriptor
 from maelstrom_worker.ring import Line, ProtocolError, create_memory
 from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
 
@@ -56,6 +58,13 @@ class _Task(msgspec.Struct):
     report: Report
     on_start: OnStart | None
     started: bool = False
+    descriptor: int = -1
+
+    def close_descriptor(self) -> None:
+        """Let go of what is passed to the job."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+        self.descriptor = -1
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -72,6 +81,7 @@ class _Member(msgspec.Struct):
     place: tuple[Slot, _Kind]
     line: Line
     bell: int
+    passing: socket.socket
     pidfd: int = -1
     task: JobId | None = None
     unsent: bool = msgspec.field(default=False)
@@ -121,14 +131,26 @@ class Supervisor:
         self._last_job += 1
         return JobId(self._last_job)
 
-    def start(self, job: Job, report: Report, on_start: OnStart | None = None, identity: JobId | None = None) -> JobId:
+    def start(
+        self,
+        job: Job,
+        report: Report,
+        on_start: OnStart | None = None,
+        identity: JobId | None = None,
+        *,
+        descriptor: int = -1,
+    ) -> JobId:
         """Run a job; `report` is called once, with its outcome, and `on_start` before, when a slot takes the job.
 
         The identity is a new one, unless it is given. Raises ValueError for a job of more slots than there are.
+        `descriptor` becomes the job's standard input, or the terminal that it asks for; it is closed here when the job
+        has it. Not for jobs of templates.
         """
+        assert descriptor < 0 or job.template is None  # noqa: S101 - the fork of a template has its own
+        assert (job.allocate_tty is None) or descriptor >= 0  # noqa: S101
         if identity is None:
             identity = self.new_id()
-        self._tasks[identity] = _Task(job, report, on_start)
+        self._tasks[identity] = _Task(job, report, on_start, descriptor=descriptor)
         effects = self._scheduler.submit(
             identity, priority=job.priority, estimate=job.estimated_duration, group=job.template, slots=job.slots
         )
@@ -168,11 +190,21 @@ class Supervisor:
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to make a pool member: {error}"))
             return
+        request = self._request(identity, task)
+        try:
+            if request.passed:
+                pass_descriptor(member.passing, identity, task.descriptor)
+        except OSError as error:
+            self._finish(identity, SystemFailure(f"failed to pass a descriptor to a pool member: {error}"))
+            return
+        task.close_descriptor()
         member.task = identity
-        member.unsent = not member.line.send(self._encode(self._request(identity, task.job)))
+        member.unsent = not member.line.send(self._encode(request))
         os.eventfd_write(member.bell, 1)
 
-    def _request(self, identity: JobId, job: Job) -> Request:
+    def _request(self, identity: JobId, task: _Task) -> Request:
+        job = task.job
+        passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_INPUT
         container = self._packed.get(job.container)
         if container is None:
             container = self._packed[job.container] = self._encode(job.container)
@@ -188,6 +220,7 @@ class Supervisor:
             inline_limit=job.inline_limit,
             result_limit=job.result_limit,
             template=self._template(container, job),
+            passed=passed if task.descriptor >= 0 else PASSED_NOTHING,
         )
 
     def _template(self, container: bytes, job: Job) -> bytes:
@@ -226,16 +259,19 @@ class Supervisor:
         if member is not None:
             return member
         memory, bell = create_memory(), os.eventfd(0, os.EFD_CLOEXEC)
+        ours, theirs = open_passing()
         try:
             self._last_member += 1
-            member = _Member(self._last_member, place, Line(memory, supervisor=True), bell)
+            member = _Member(self._last_member, place, Line(memory, supervisor=True), bell, ours)
             settings = MemberSettings(host_network=kind.host_network, confined=kind.confined, memory=self._memory)
-            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell))
+            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell, theirs.fileno()))
         except OSError:
             os.close(bell)
+            ours.close()
             raise
         finally:
             os.close(memory)
+            theirs.close()
         self._members[place] = self._by_number[member.number] = member
         return member
 
@@ -264,11 +300,14 @@ class Supervisor:
     def _finish(self, identity: JobId, outcome: Outcome) -> None:
         # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
         task = self._tasks.pop(identity)
+        task.close_descriptor()
         self._apply(self._scheduler.finished(identity))
         task.report(outcome)
 
     def _answer(self, identity: JobId, outcome: Outcome) -> None:
-        self._tasks.pop(identity).report(outcome)
+        task = self._tasks.pop(identity)
+        task.close_descriptor()
+        task.report(outcome)
 
     def _on_nursery(self) -> None:
         try:
@@ -310,6 +349,7 @@ class Supervisor:
             os.close(member.pidfd)
             member.pidfd = -1
         os.close(member.bell)
+        member.passing.close()
         member.line.close()
 
 

@@ -201,13 +201,14 @@ def test_sys_mount_excludes_the_local_network_wherever_they_come_from():
 
 
 @pytest.mark.parametrize(
-    ("network", "mounts", "local"),
+    ("network", "mounts", "terminal", "local"),
     [
-        (Network.DISABLED, (), False),
-        (Network.LOOPBACK, (TmpMount("/tmp"),), False),
-        (Network.LOCAL, (), True),
-        (Network.DISABLED, (BindMount("/a", "b"),), True),
+        (Network.DISABLED, (), False, False),
+        (Network.LOOPBACK, (TmpMount("/tmp"),), False, False),
+        (Network.LOCAL, (), False, True),
+        (Network.DISABLED, (BindMount("/a", "b"),), False, True),
+        (Network.DISABLED, (), True, True),
     ],
 )
-def test_sp25_what_ties_a_job_to_this_machine(network, mounts, local):
-    assert must_be_local(network, mounts) is local
+def test_sp25_what_ties_a_job_to_this_machine(network, mounts, terminal, local):
+    assert must_be_local(network, mounts, terminal=terminal) is local

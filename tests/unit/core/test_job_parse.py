@@ -26,6 +26,11 @@ def test_sp22_job_with_everything():
     )
 
 
+def test_a_job_may_have_its_input_with_it():
+    assert parse_job({"program": "a"}).stdin == ""
+    assert parse_job({"program": "a", "stdin": "zeile\n\u00e4"}).stdin == "zeile\n\u00e4"
+
+
 def test_sp22_timeout_zero_is_none():
     assert parse_job({"program": "a", "timeout": 0}).timeout is None
 
@@ -49,6 +54,8 @@ def test_sp22_limits_of_priority_are_accepted(priority):
         ({"program": ""}, "program: a program must be named"),
         ({"estimated_duration": 1}, "unknown field `estimated_duration`"),
         ({"args": []}, "unknown field `args`"),
+        ({"stdin": 1}, "stdin: expected a string, got an integer"),
+        ({"allocate_tty": {"rows": 1, "columns": 1}}, "unknown field `allocate_tty`"),
         ({"user": -1}, "user: -1 is out of range"),
         ({"group": 2**32 - 1}, "group: 4294967295 is out of range"),
         ({"working_directory": "a"}, "working_directory: `a` is not an absolute path"),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from maelstrom_client.single import Attendant
 from maelstrom_core.config import LocalConfig
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import (
@@ -97,7 +98,14 @@ class FakeSingle:
     def __init__(self, client: FakeClient) -> None:
         self.client = client
 
-    def run(self, spec: JobSpec, containers: Mapping[str, ContainerSpec], *, inline_limit: int = 0) -> Outcome:
+    def run(
+        self,
+        spec: JobSpec,
+        containers: Mapping[str, ContainerSpec],
+        *,
+        inline_limit: int = 0,
+        attendant: Attendant | None = None,
+    ) -> Outcome:
         self.client.specs.append(spec)
         self.client.containers.update(containers)
         self.client.limits.append(inline_limit)

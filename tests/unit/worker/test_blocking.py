@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from maelstrom_worker.blocking import BlockingLoop
 
@@ -37,3 +38,67 @@ def test_whoever_is_removed_by_the_call_before_is_not_called() -> None:
     assert not loop.remove_reader(fds[0])
     for fd in fds:
         os.close(fd)
+
+
+def test_readers_and_writers_of_one_descriptor_come_and_go_apart() -> None:
+    loop = BlockingLoop()
+    ours, theirs = socket.socketpair()
+    heard: list[str] = []
+    with ours, theirs:
+        fd = ours.fileno()
+        loop.add_reader(fd, heard.append, "read")
+        loop.add_writer(fd, heard.append, "write")
+        loop.run_once()
+        assert heard == ["write"]
+        theirs.send(b"x")
+        loop.run_once()
+        assert heard == ["write", "read", "write"]
+        assert loop.remove_writer(fd)
+        assert not loop.remove_writer(fd)
+        loop.run_once()
+        assert heard == ["write", "read", "write", "read"]
+        assert loop.remove_reader(fd)
+        loop.run_once(wait=False)
+        assert len(heard) == 4
+
+
+def test_both_hear_that_the_other_end_is_gone() -> None:
+    loop = BlockingLoop()
+    read_end, write_end = os.pipe()
+    heard: list[str] = []
+    loop.add_writer(write_end, heard.append, "write")
+    os.close(read_end)
+    loop.run_once()
+    assert heard == ["write"]
+    os.close(write_end)
+
+
+def test_calls_are_made_when_they_are_due_and_once() -> None:
+    loop = BlockingLoop()
+    heard: list[str] = []
+
+    def soon() -> None:
+        heard.append("soon")
+
+    def never() -> None:
+        heard.append("never")
+
+    loop.call_later(0, soon)
+    loop.call_later(0, never)
+    loop.cancel_call(never)
+    loop.run_once()
+    loop.run_once(wait=False)
+    assert heard == ["soon"]
+
+
+def test_who_asks_again_waits_from_then_on() -> None:
+    loop = BlockingLoop()
+    heard: list[str] = []
+
+    def call() -> None:
+        heard.append("call")
+
+    loop.call_later(0, call)
+    loop.call_later(3600, call)
+    loop.run_once(wait=False)
+    assert heard == []

@@ -266,7 +266,7 @@ def test_a_job_that_was_to_be_forked_is_never_repeated_as_a_launch(member: Short
     line: Any = Line(memory, supervisor=False)
     launcher: Any = Said(Exited(0, Effects()))
     runners: Any = Said(NotForked("no"))
-    whole = Member(line, launcher, runners, MemberFds(memory, *member.bells))
+    whole = Member(line, launcher, runners, MemberFds(memory, *member.bells, -1))
     assert whole.handle(encode(REQUEST))
     assert not whole.handle(encode(replace(REQUEST, template=b"template")))
     os.close(memory)

@@ -1,0 +1,14 @@
+"""A job on a terminal of its own, shown on ours: `with`in a program whose standard input and output are one.
+
+    session     the bytes both ways, the window's size, signals, the end
+    escapes     what the user types that is meant for us; pure
+    own         our terminal: raw and back
+    signals     signals as events of a loop
+
+Imported by whoever shows a terminal, and nobody else.
+"""
+
+from maelstrom_client.terminal.own import check_terminals
+from maelstrom_client.terminal.session import TerminalSession, TerminatedError
+
+__all__ = ["TerminalSession", "TerminatedError", "check_terminals"]

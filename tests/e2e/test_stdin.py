@@ -1,0 +1,95 @@
+"""Jobs with a standard input: ours (`--stdin`), or one of their specification; all others have none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from tests.support.programs import RUN, Programs, Terminal, eventually, job, shell_job, stream
+
+
+def test_our_input_goes_through_and_ends(programs: Programs, project: Path):
+    data = bytes(range(256)) * 4000
+    with programs.start(RUN, "--inline-limit", "10MB", "--stdin", "--", "cat", cwd=project) as process:
+        out, err = process.communicate(data, timeout=60)
+    assert (process.returncode, out == data, err) == (0, True, b"")
+
+
+def test_an_answer_can_wait_for_a_question(programs: Programs, project: Path):
+    """A pipe that stays open is no end."""
+    (project / "shown").mkdir()
+    bind = {"type": "bind", "mount_point": "/mnt", "local_path": "shown"}
+    file = project / "job.json"
+    file.write_bytes(stream(shell_job("read -r x; echo $x > /mnt/seen; cat", mounts=[bind])))
+    with programs.start(RUN, "--stdin", "--one", "--file", str(file), cwd=project) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        assert eventually((project / "shown" / "seen").exists)
+        out, _ = process.communicate(b"two\n", timeout=60)
+    assert (process.returncode, out) == (0, b"two\n")
+
+
+def test_a_job_that_does_not_read_ends_all_the_same(programs: Programs, project: Path):
+    assert programs.run(RUN, "--stdin", "--", "sh", "-c", "exit 6", cwd=project, stdin=b"x" * 300_000).code == 6
+
+
+def test_a_file_is_read_and_stays_as_it_is(programs: Programs, project: Path):
+    """Even by a job that opens its input again to write to it."""
+    file = project / "input"
+    file.write_text("precious\n")
+    script = "cat; test -p /dev/stdin && echo pipe; echo spoilt > /proc/self/fd/0"
+    with (
+        file.open("r+b") as source,
+        programs.start(RUN, "--stdin", "--", "sh", "-c", script, cwd=project, stdin=source) as process,
+    ):
+        out, _ = process.communicate(timeout=60)
+    assert out.startswith(b"precious\npipe\n")
+    assert file.read_text() == "precious\n"
+
+
+def test_a_terminal_is_pumped_and_not_handed_over(programs: Programs, project: Path):
+    script = "test -t 0 || echo no terminal; cat"
+    with Terminal(programs, RUN, "--stdin", "--", "sh", "-c", script, cwd=project) as terminal:
+        terminal.type("line\n\x04")
+        assert terminal.wait() == 0
+        assert "no terminal\r\nline\r\n" in terminal.text
+        assert terminal.settings == terminal.before
+
+
+def test_an_input_that_cannot_be_read_is_an_error(programs: Programs, project: Path):
+    writable_only = os.open("/dev/null", os.O_WRONLY)
+    with programs.start(RUN, "--stdin", "--", "cat", cwd=project, stdin=writable_only) as process:
+        _, err = process.communicate(timeout=60)
+    os.close(writable_only)
+    assert process.returncode == 2
+    assert b"failed to read standard input for the job: Bad file descriptor" in err
+
+
+def test_no_standard_input_at_all_is_an_error(programs: Programs, project: Path):
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", *programs.command(RUN, ("--stdin", "--", "cat"))]
+    done = subprocess.run(command, cwd=project, env=programs.environment(), capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"failed to read standard input for the job" in done.stderr
+
+
+def test_without_being_asked_for_a_job_has_no_input(programs: Programs, project: Path):
+    assert programs.run(RUN, "--", "cat", cwd=project, stdin=b"ours").check(0).out == ""
+
+
+def test_jobs_of_a_stream_bring_their_own(programs: Programs, project: Path):
+    specs = [
+        job("cat", stdin="one\n"),
+        job("cat"),
+        job("cat", stdin="zwei \u00e4\n"),
+        job("wc", "-c", stdin="x" * 200_000),
+    ]
+    done = programs.jobs(*specs, cwd=project, options=("--slots", "1")).check(0)
+    assert done.out == "one\nzwei \u00e4\n200000\n"
+
+
+def test_a_job_cannot_change_what_it_was_given(programs: Programs, project: Path):
+    """A job and the one after it in the same member: the input is one's own."""
+    spec = shell_job("cat; echo more >> /proc/self/fd/0", stdin="mine\n")
+    assert programs.jobs(spec, spec, cwd=project, options=("--slots", "1")).out == "mine\nmine\n"
