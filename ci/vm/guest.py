@@ -136,18 +136,25 @@ def run(user: tuple[str, int], command: list[str], tree: str, path: str) -> int:
             os.setuid(user[1])
 
     started = time.monotonic()
-    child = subprocess.Popen(command, cwd=tree, env=environment, stdin=subprocess.DEVNULL, preexec_fn=become)
-    while True:  # as process 1 does, for whatever lost its parent
-        ended, status = os.waitpid(-1, 0)
-        if ended == child.pid:
-            break
-    code = os.waitstatus_to_exitcode(status)
+    # by way of cat, since programs write otherwise to a terminal, which the console is
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as output:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output.stdin, "stderr": subprocess.STDOUT}
+        child = subprocess.Popen(command, cwd=tree, env=environment, preexec_fn=become, **streams)
+        code = wait_for(child.pid)
     print(f"##### as {user[0]}: exit status {code}, {time.monotonic() - started:.0f} s", flush=True)
     left = [pid for file in group.rglob("cgroup.procs") for pid in file.read_text().split()]
     if left:
         subprocess.run(["ps", "-f", "-p", ",".join(left)], check=False)
         print(f"##### as {user[0]}: {len(left)} processes were left behind", flush=True)
     return code or bool(left)
+
+
+def wait_for(process: int) -> int:
+    """Return the exit status of a child; wait for whatever else has lost its parent, as process 1 does."""
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == process:
+            return os.waitstatus_to_exitcode(status)
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from ci.vm.modules import load_order, plain_module
 
 DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
-UBUNTU_KEYS_PACKAGE = "ubuntu-archive-keyring"
+UBUNTU_KEYS_PACKAGE = "ubuntu-keyring"  # Debian has it since 13
 DEBIAN = "http://deb.debian.org/debian"
 
 
@@ -49,7 +49,7 @@ class VmError(Exception):
 
 
 def fetched(kernel: Kernel, cache: Path, *, again: bool = False) -> Path:
-    """Return the directory with the kernel (`vmlinuz`), its `release` and its `modules`, in the order to load them.
+    """Return the directory with the kernel (`vmlinuz`) and its `modules`, in the order to load them.
 
     It is fetched if the cache has none, or `again`. Raises VmError.
     """
@@ -74,27 +74,28 @@ def _fetch(kernel: Kernel, work: Path) -> Path:
     apt = _Apt(work / "apt")
     keys = DEBIAN_KEYS
     if "ubuntu" in kernel.archive:
-        apt.use(DEBIAN, "bookworm", DEBIAN_KEYS)
+        apt.use(DEBIAN, "trixie", DEBIAN_KEYS)
         apt.download([UBUNTU_KEYS_PACKAGE], work / "keys")
         keys = f"{work}/keys{UBUNTU_KEYS}"
     apt.use(kernel.archive, kernel.suite, keys)
-    image = apt.dependency(kernel.package, r"linux-image-\d\S+")
-    modules = apt.dependency(image, r"linux-modules-\d\S+", needed=False)
+    images = apt.dependencies(kernel.package, r"linux-image-\d\S+")
+    if not images:
+        raise VmError(f"the package {kernel.package} of {kernel.archive} {kernel.suite} does not depend on a kernel")
+    # Ubuntu keeps the modules apart, Debian since Linux 7 the kernel as well
+    parts = apt.dependencies(images[0], r"linux-(?:modules|binary)-\d\S+")
     root = work / "root"
-    apt.download([image] + [modules] * bool(modules), root)
+    apt.download([images[0], *parts], root)
     return _keep_needed(root, work / "kept")
 
 
 def _keep_needed(root: Path, kept: Path) -> Path:
     """Copy what the guest needs from unpacked packages; modules decompressed and numbered."""
-    (kernel,) = (root / "boot").glob("vmlinuz-*")
-    release = kernel.name.removeprefix("vmlinuz-")
-    libraries = next(path for path in (root / "lib", root / "usr/lib") if (path / "modules" / release).is_dir())
+    directory = next(path for top in ("lib", "usr/lib") for path in (root / top / "modules").glob("*"))
     modules = kept / "modules"
     modules.mkdir(parents=True)
+    kernel = next(path for path in (root / "boot" / f"vmlinuz-{directory.name}", directory / "vmlinuz") if path.exists())
     shutil.copyfile(kernel, kept / "vmlinuz")
-    (kept / "release").write_text(release)
-    for number, module in enumerate(load_order(libraries / "modules" / release)):
+    for number, module in enumerate(load_order(directory)):
         name = module.name.split(".")[0]
         (modules / f"{number:03}-{name}.ko").write_bytes(plain_module(module))
     return kept
@@ -126,13 +127,10 @@ class _Apt:
         (self._place / "sources.list").write_text(line)
         self._run("apt-get", "-qq", "--error-on=any", "update", doing=f"reading the list of {archive} {suite}")
 
-    def dependency(self, package: str, pattern: str, *, needed: bool = True) -> str:
-        """Return the first dependency of a package that has such a name; "" if there is none and none is needed."""
+    def dependencies(self, package: str, pattern: str) -> list[str]:
+        """Return the dependencies of a package that have such names."""
         text = self._run("apt-cache", "depends", package, doing=f"looking up the package {package}")
-        found = re.search(rf"Depends: ({pattern})$", text, re.MULTILINE)
-        if found is None and needed:
-            raise VmError(f"the package {package} does not depend on one that is called {pattern}")
-        return found[1] if found else ""
+        return re.findall(rf"Depends: ({pattern})$", text, re.MULTILINE)
 
     def download(self, packages: list[str], root: Path) -> None:
         """Fetch packages and unpack them."""
