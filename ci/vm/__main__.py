@@ -27,22 +27,21 @@ COMPILED = ("core", "container", "worker", "clients", "tests")
 @click.argument("tests", nargs=-1, type=click.UNPROCESSED)
 @click.option("--kernel", "names", multiple=True, type=click.Choice(list(KERNELS)), help="Default: 6.1 and 6.12.")
 @click.option("--smoke", is_flag=True, help="The tests that are chosen for this; the default.")
-@click.option("--user", "users", multiple=True, type=click.Choice(["root", "user"]), help="Default: one after the other.")
+@click.option(
+    "--user", "users", multiple=True, type=click.Choice(["root", "user"]), help="Default: one after the other."
+)
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes with tests.")
-@click.option("--processors", type=click.IntRange(min=1), default=2, show_default=True)
-@click.option("--megabytes", type=click.IntRange(min=512), default=3072, show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=1), default=3600, show_default=True, help="For each kernel.")
 @click.option("--shell", "command", help="Run this command of sh instead of pytest.")
 @click.option("--update", is_flag=True, help="Fetch the newest package of each kernel.")
 @click.option("--list", "show_list", is_flag=True, help="Say which kernels there are, and run nothing.")
 def main(
+    *,
     tests: tuple[str, ...],
     names: tuple[str, ...],
     smoke: bool,
     users: tuple[str, ...],
     workers: int,
-    processors: int,
-    megabytes: int,
     seconds: float,
     command: str | None,
     update: bool,
@@ -59,7 +58,7 @@ def main(
     chosen = list(tests) or list(SMOKE)
     shell = ["/bin/sh", "-c", command] if command else pytest_command(chosen, workers)
     plan = make_plan(shell, list(users) or ["root", "user"])
-    size = Size(processors, megabytes, seconds)
+    size = Size(processors=2, megabytes=3072, seconds=seconds)
     for folder in COMPILED:  # the guest cannot, and to compile takes it long
         compileall.compile_dir(TREE / folder, quiet=2)
     try:

@@ -1,9 +1,9 @@
 """Process 1 of the guest, after init.c: makes a system of what there is, and runs the tests on it.
 
-What it is to do stands in /run/plan.json (see plan.py). The host's file system is the root, read-only; what must be
-writable lies on a disk of its own, in ext4, as on most machines. Cgroups are version 2, and each user has a subtree with
-memory, pids and cpu, owned as systemd's Delegate=yes would have it. The result goes to the second serial line: without
-it the guest counts as failed. A script for `python -I -S`: imports nothing but the standard library.
+What it is to do stands in /run/plan.json (a `machine.Plan`). The host's file system is the root, read-only; what must
+be writable lies on a disk of its own, in ext4, as on most machines. Cgroups are version 2, and each user has a subtree
+with memory, pids and cpu, owned as systemd's Delegate=yes would have it. The result goes to the second serial line:
+without it the guest counts as failed. A script for `python -I -S`: imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ SCRATCH = Path("/run/scratch")
 CGROUPS = Path("/sys/fs/cgroup")
 CONTROLLERS = "+memory +pids +cpu"
 USER = ("maelstrom-vm", 64000)
+"""An ordinary user. /etc/passwd does not know it: that would take a mount in /etc, which tests see."""
+PATIENCE = "600"
+"""For how long tests wait for what should come, in seconds: all takes longer here."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -79,16 +82,10 @@ def make_places(keep: list[str], homes: list[str]) -> None:
         os.close(descriptor)
 
 
-def make_user() -> None:
-    """Let there be an ordinary user, with a home."""
-    name, number = USER
-    for file, line in (("passwd", f"{name}:x:{number}:{number}::{home(USER)}:/bin/sh"), ("group", f"{name}:x:{number}:")):
-        copy = SCRATCH / file
-        copy.write_text(f"{Path('/etc', file).read_text().rstrip()}\n{line}\n")
-        copy.chmod(0o644)
-        bind(copy, f"/etc/{file}")
-    os.makedirs(home(USER))
-    os.chown(home(USER), number, number)
+def make_home(user: tuple[str, int]) -> None:
+    """Make the directory for a user's own files."""
+    os.makedirs(home(user), exist_ok=True)
+    os.chown(home(user), user[1], user[1])
 
 
 def home(user: tuple[str, int]) -> str:
@@ -115,7 +112,7 @@ def delegate(user: tuple[str, int]) -> Path:
 
 
 def run(user: tuple[str, int], command: list[str], tree: str, path: str) -> int:
-    """Run a command as a user in a cgroup of its own; the exit status. Processes that it leaves behind are a failure."""
+    """Run a command as a user in a cgroup of its own; the exit status. What it leaves running is a failure."""
     group = delegate(user)
     environment = {
         "PATH": path,
@@ -124,22 +121,26 @@ def run(user: tuple[str, int], command: list[str], tree: str, path: str) -> int:
         "LOGNAME": user[0],
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "MAELSTROM_TEST_PATIENCE": PATIENCE,
         "HYPOTHESIS_STORAGE_DIRECTORY": f"{home(user)}/.hypothesis",
     }
-
-    def become() -> None:
-        (group / "cgroup.procs").write_text("0")
-        os.setsid()
-        if user[1]:
-            os.setgroups([])
-            os.setgid(user[1])
-            os.setuid(user[1])
-
     started = time.monotonic()
     # by way of cat, since programs write otherwise to a terminal, which the console is
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as output:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": output.stdin, "stderr": subprocess.STDOUT}
-        child = subprocess.Popen(command, cwd=tree, env=environment, preexec_fn=become, **streams)
+        (group / "cgroup.procs").write_text("0")  # the child is made where we are
+        child = subprocess.Popen(
+            command,
+            cwd=tree,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output.stdin,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=user[1],
+            group=user[1],
+            extra_groups=[],
+        )
+        (CGROUPS / "cgroup.procs").write_text("0")
         code = wait_for(child.pid)
     print(f"##### as {user[0]}: exit status {code}, {time.monotonic() - started:.0f} s", flush=True)
     left = [pid for file in group.rglob("cgroup.procs") for pid in file.read_text().split()]
@@ -162,10 +163,11 @@ def main() -> int:
     plan: dict[str, Any] = json.loads(Path("/run/plan.json").read_text())
     mount_kernel_file_systems()
     make_places(plan["keep"], plan["homes"])
-    make_user()
+    make_home(USER)
     raise_loopback()
     socket.sethostname("maelstrom-vm")
-    print(f"##### Linux {os.uname().release}, {time.clock_gettime(time.CLOCK_BOOTTIME):.0f} s since its start", flush=True)
+    seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
+    print(f"##### Linux {os.uname().release}, {seconds:.0f} s since its start", flush=True)
     users = {"root": ("root", 0), "user": USER}
     codes = [run(users[each], plan["command"], plan["tree"], plan["path"]) for each in plan["users"]]
     return next((code for code in codes if code), 0)
@@ -184,6 +186,6 @@ if __name__ == "__main__":
     outcome = None
     try:
         outcome = main()
-    except BaseException:  # the end of process 1 would be a panic, which says less
+    except Exception:  # noqa: BLE001 the end of process 1 would be a panic, which says less
         traceback.print_exc()
     end(outcome)

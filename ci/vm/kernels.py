@@ -93,7 +93,9 @@ def _keep_needed(root: Path, kept: Path) -> Path:
     directory = next(path for top in ("lib", "usr/lib") for path in (root / top / "modules").glob("*"))
     modules = kept / "modules"
     modules.mkdir(parents=True)
-    kernel = next(path for path in (root / "boot" / f"vmlinuz-{directory.name}", directory / "vmlinuz") if path.exists())
+    kernel = next(
+        path for path in (root / "boot" / f"vmlinuz-{directory.name}", directory / "vmlinuz") if path.exists()
+    )
     shutil.copyfile(kernel, kept / "vmlinuz")
     for number, module in enumerate(load_order(directory)):
         name = module.name.split(".")[0]

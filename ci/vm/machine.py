@@ -55,7 +55,12 @@ def run(kernel: Path, plan: Plan, size: Size) -> int:
         _make_disk(made / "disk")
         with _started(_command(kernel, made, size)) as emulator:
             late = threading.Event()
-            timer = threading.Timer(size.seconds, lambda: (late.set(), emulator.kill()))
+
+            def end() -> None:
+                late.set()
+                emulator.kill()
+
+            timer = threading.Timer(size.seconds, end)
             timer.start()
             try:
                 _show(emulator)
@@ -69,7 +74,9 @@ def run(kernel: Path, plan: Plan, size: Size) -> int:
 
 def _make_initramfs(kernel: Path, plan: Plan, target: Path) -> None:
     init = target.with_name("init")
-    _tool(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", str(init), str(HERE / "init.c")], "compile init")
+    _tool(
+        ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", str(init), str(HERE / "init.c")], "compile init"
+    )
     files = {f"modules/{path.name}": path.read_bytes() for path in sorted((kernel / "modules").iterdir())}
     files["init"] = init.read_bytes()
     files["plan.json"] = json.dumps(plan._asdict()).encode()
