@@ -199,17 +199,23 @@ class Composition(msgspec.Struct):
         """Put an overlay over the tree that hides what is to be hidden and holds the mount points it lacks."""
         upper, work = self._directory(self._next()), self._directory(self._next())
         _copy_attributes(pristine, upper)
-        for name in tree.hidden:
-            if os.path.lexists(f"{pristine}/{name}"):
-                _make_parents(pristine, upper, name)
-                os.mknod(f"{upper}/{name}", stat.S_IFCHR, 0)  # a whiteout
+        hidden = [name for name in tree.hidden if os.path.lexists(f"{pristine}/{name}")]
+        below = {point: name for point in tree.points for name in hidden if point.path.startswith(f"{name}/")}
+        # Where a mount point lies below a hidden name, what hides it is a layer of its own: to make a directory over a
+        # whiteout of its own layer, an overlay marks it by an attribute, which no tmpfs has before Linux 6.6 (EIO).
+        hiding = self._directory(self._next()) if below else upper
+        for name in hidden:
+            _make_parents(pristine, hiding, name)
+            os.mknod(f"{hiding}/{name}", stat.S_IFCHR, 0)  # a whiteout
         place = self._directory(self._next())
         for point in tree.points:
-            _make_point(pristine, upper, point)
-        syscalls.mount("none", place, "overlay", data=f"lowerdir={pristine},upperdir={upper},workdir={work},userxattr")
-        for point in tree.points:
-            if any(point.path.startswith(f"{name}/") for name in tree.hidden):
-                _make_at(f"{place}/{point.path}", point)  # over a whiteout: the overlay knows how to
+            if point in below:
+                _make_parents(pristine, upper, below[point])
+                _make_at(f"{upper}/{point.path}", point)
+            else:
+                _make_point(pristine, upper, point)
+        lower = f"{hiding}:{pristine}" if below else pristine
+        syscalls.mount("none", place, "overlay", data=f"lowerdir={lower},upperdir={upper},workdir={work},userxattr")
         syscalls.set_attributes(place, add=MOUNT_ATTR_RDONLY | HARMLESS)
         return place
 

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 IMPORT_ROOTS = tuple(str(ROOT / name) for name in ("core", "container", "worker", "clients"))
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("MAELSTROM_TEST_PATIENCE", "60"))
 """Seconds after which something that is waited for is taken to never come."""
 RUN = "maelstrom_run"
 PYTEST = "maelstrom_pytest"

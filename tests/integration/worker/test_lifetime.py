@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from maelstrom_core.job import Cancelled, Exited, SystemFailure
 from maelstrom_core.spec import Network, ProcMount
 from tests.support.pool import Pool, container, python, shell
+from tests.support.programs import eventually
 
 WITH_PROC = container(mounts=(ProcMount("/proc"),))
 
@@ -32,16 +32,6 @@ def descendants(pid: int) -> set[int]:
         for child in (task / "children").read_text().split():
             found |= {int(child), *descendants(int(child))}
     return found
-
-
-def eventually(truth: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Poll: the kernel takes processes down in its own time."""
-    end = time.monotonic() + seconds
-    while not truth():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def gone(pids: set[int]) -> bool:
