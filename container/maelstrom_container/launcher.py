@@ -14,16 +14,20 @@ from typing import Any
 import msgspec
 
 from maelstrom_container import syscalls
+from maelstrom_container.captured.mounts import check_layout, real_path, shown_uppers, with_captured
 from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
-from maelstrom_container.prepare import Prepared, prepare, template_capabilities
+from maelstrom_container.prepare import Prepared, captured_steps, prepare, template_capabilities
 from maelstrom_container.seccomp import INSTRUCTION
-from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps
+from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps, upper_targets
+from maelstrom_container.strings import Strings
 from maelstrom_container.syscalls import memory_file
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import (
     Cancelled,
+    Capture,
+    Captured,
     Container,
     Effects,
     ExecutionError,
@@ -68,6 +72,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     result_limit: int
     template: bytes = b""
     """A packed `TemplateRequest`, where the job is to be forked; program and environment are the template's then."""
+    capture: Capture | None = None
 
 
 class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -118,8 +123,8 @@ class Launcher:
         self._launch = ffi.new("struct launch *")
         self._launch.namespaces = NAMESPACES
         self._armed: Prepared | None = None
-        self._programs, self._arguments, self._environment = _Strings(), _Strings(), _Strings()
-        self._directory = _Strings()
+        self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
+        self._directory = Strings()
         self._landing = ffi.new("struct landing *")
         self._decode = msgspec.msgpack.Decoder(Container).decode
         self.repeatable = False
@@ -158,7 +163,14 @@ class Launcher:
         except OSError as error:
             return _refused("keep a job's input", error)
         try:
-            return self._run(prepared, request, stdin, doorbell, cancelled)
+            self._launch.stdin_fd = stdin
+            self._set_bounds(request, doorbell, cancelled)
+            if request.capture is None:
+                return self._run(prepared, prepared.steps, request)
+            check_layout(prepared.layout)
+            return self._run_captured(prepared, request, request.capture)
+        except SpecError as error:
+            return ExecutionError(error.message, error.hint)
         finally:
             if stdin != self._outer.null:
                 os.close(stdin)
@@ -241,7 +253,20 @@ class Launcher:
         if self._networks is not None:
             self._networks.enter(network)
 
-    def _run(self, prepared: Prepared, request: Request, stdin: int, doorbell: int, cancelled: Any) -> Outcome:
+    def _run_captured(self, prepared: Prepared, request: Request, capture: Capture) -> Outcome:
+        """Run a job whose upper directories are the client's."""
+        steps = captured_steps(prepared, memory=self._memory, trees=capture.trees)
+        targets = upper_targets(steps.steps)
+        try:
+            captured = Captured(targets, real_path(capture.path))
+            with shown_uppers(self._outer, prepared, capture.directory, len(targets)):
+                outcome = self._run(prepared, steps, request)
+                self.rest()  # nothing of the job looks at the directories any more
+        except OSError as error:
+            return SystemFailure(f"failed to make upper directories in {capture.directory}: {error.strerror}")
+        return with_captured(outcome, captured)
+
+    def _run(self, prepared: Prepared, steps: CompiledSteps, request: Request) -> Outcome:
         try:
             self._set_program(request)
         except ValueError:
@@ -250,13 +275,15 @@ class Launcher:
                 "a NUL character stands in the program, an argument or the environment"
             )
         self._arm(prepared)
-        self._launch.stdin_fd = stdin
-        self._set_bounds(request, doorbell, cancelled)
+        if steps is not prepared.steps:
+            self._armed = None  # what follows is for this launch only
+            self._launch.steps, self._launch.step_count = steps.array, len(steps.steps)
         lib.launch(self._launch, self._landing)
         if self._landing.phase != NOT_FAILED:
-            return self._failure(prepared.steps, request)
-        # A job with input has its own descriptor; after one with a loopback network, that is looked at.
-        self.repeatable = not request.stdin and prepared.network is not Network.LOOPBACK
+            return self._failure(steps, request)
+        # A job with input has its own descriptor, one that is captured its own directories; after one with a loopback
+        # network, that is looked at.
+        self.repeatable = not request.stdin and not request.capture and prepared.network is not Network.LOOPBACK
         return self._completed()
 
     def _set_program(self, request: Request | TemplateRequest) -> None:
@@ -332,26 +359,6 @@ class Launcher:
         if landing.timed_out:
             return TimedOut(effects)
         return Exited(landing.status, effects) if landing.exited else Signaled(landing.status, effects)
-
-
-class _Strings:
-    """Strings packed for C, each closed by NUL. Kept, since one job's environment is nearly always that of the last."""
-
-    def __init__(self) -> None:
-        self._strings: tuple[str, ...] | None = None
-        self._memory: Any = None
-
-    def packed(self, strings: tuple[str, ...]) -> tuple[Any, int]:
-        """Return the memory, good until the next call, and the number of strings.
-
-        Raises ValueError where one holds a NUL itself.
-        """
-        if strings != self._strings:
-            data = ("\0".join(strings) + "\0").encode("utf-8", "surrogateescape") if strings else b"\0"
-            if data.count(b"\0") != max(1, len(strings)):
-                raise ValueError("a string holds NUL")
-            self._memory, self._strings = ffi.from_buffer(data), strings
-        return self._memory, len(strings)
 
 
 def _candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:

@@ -180,6 +180,7 @@ class Supervisor:
             inline_limit=job.inline_limit,
             result_limit=job.result_limit,
             template=self._template(container, job),
+            capture=job.capture,
         )
 
     def _template(self, container: bytes, job: Job) -> bytes:
