@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
+from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
@@ -70,13 +74,25 @@ class SingleJob:
                     ready = self._make_ready(flat, environment, store)
                 except (MaelstromError, OSError) as error:
                     return failure(error)
-                outcomes: list[Outcome] = []
-                supervisor.start(job_of(spec, ready, stdin, inline_limit), outcomes.append)
-                while not outcomes:
-                    loop.run_once()
-                return outcomes[0]
+                job = job_of(spec, ready, stdin, inline_limit)
+                keeping = None
+                if keeps(spec):
+                    keeping = self._keep(spec, ready, store)
+                    job = msgspec.structs.replace(job, capture=keeping.capture)
+                try:
+                    outcomes: list[Outcome] = []
+                    supervisor.start(job, outcomes.append)
+                    while not outcomes:
+                        loop.run_once()
+                    return outcomes[0] if keeping is None else take_up(keeping, outcomes[0])
+                finally:
+                    if keeping is not None:
+                        store.discard(Path(keeping.capture.directory))
             finally:
                 supervisor.close()
+
+    def _keep(self, spec: JobSpec, ready: Ready, store: LayerStore) -> Keeping:
+        return keep(spec, ready.container, ready.working_directory, store, self._options.project_directory.absolute())
 
     def _make_ready(self, flat: FlatContainer, environment: tuple[str, ...], store: LayerStore) -> Ready:
         """Have all layers on this machine, and the image, which decides about the environment."""

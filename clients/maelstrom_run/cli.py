@@ -35,7 +35,16 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
     """Run the program and return its exit code; `die` is how it ends like a job that was killed by a signal."""
 
     def run(
-        config: RunConfig, command: tuple[str, ...], *, file: str | None, image: str | None, one: bool, doctor: bool
+        config: RunConfig,
+        command: tuple[str, ...],
+        *,
+        file: str | None,
+        image: str | None,
+        one: bool,
+        doctor: bool,
+        out: str | None,
+        out_from: str | None,
+        capture: str | None,
     ) -> int:
         if doctor:
             return backend.doctor(config)
@@ -43,10 +52,20 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             raise click.UsageError("a command and --file exclude each other, except with --one")
         if image is not None and (one or not command):
             raise click.UsageError("--image takes a command, and neither --one nor a stream of jobs")
+        _check_files(out, out_from, capture, stream=not (one or command))
         if one or command:
             from maelstrom_run.one import die_by_signal
 
-            return _run_one(config, backend, command, file, image, from_stream=one, die=die or die_by_signal)
+            return _run_one(
+                config,
+                backend,
+                command,
+                file,
+                image,
+                keep=(out, out_from, capture),
+                from_stream=one,
+                die=die or die_by_signal,
+            )
         return _run_stream(config, backend, file)
 
     parameters: list[click.Parameter] = [
@@ -63,10 +82,34 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             help="Run COMMAND in a container of this image: docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or "
             "oci-archive:FILE[:TAG].",
         ),
+        click.Option(
+            ["--out"],
+            metavar="DIRECTORY",
+            help="Bring back what the job made or changed in its working directory to this one, when it has ended.",
+        ),
+        click.Option(
+            ["--out-from"],
+            metavar="PATH",
+            help="With --out: what it made or changed below this path in its container instead.",
+        ),
+        click.Option(
+            ["--capture"],
+            metavar="FILE",
+            help="Write an archive of what the job changed in its root, if it succeeds; a `tar` layer of later jobs.",
+        ),
         click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
     ]
     command = build_command(PROGRAM, RunConfig, run, summary=SUMMARY, parameters=parameters, options_first=True)
     return run_command(command, arguments)
+
+
+def _check_files(out: str | None, out_from: str | None, capture: str | None, *, stream: bool) -> None:
+    if stream and (out or out_from or capture):
+        raise click.UsageError('in a stream each job says itself what is kept of it: "out", "capture"')
+    if out_from is not None and out is None:
+        raise click.UsageError("--out-from takes --out")
+    if "" in {out, out_from, capture}:
+        raise click.UsageError("--out, --out-from and --capture take a path that is not empty")
 
 
 def _run_one(
@@ -76,6 +119,7 @@ def _run_one(
     file: str | None,
     image: str | None,
     *,
+    keep: tuple[str | None, str | None, str | None],
     from_stream: bool,
     die: Callable[[int], NoReturn],
 ) -> int:
@@ -85,7 +129,7 @@ def _run_one(
         from functools import partial
 
         from maelstrom_core.spec import JobSpec
-        from maelstrom_run.one import OneJob, mimic, read_one, with_command
+        from maelstrom_run.one import OneJob, mimic, read_one, with_command, with_files
         from maelstrom_run.source import open_source, read
 
         if from_stream:
@@ -94,7 +138,7 @@ def _run_one(
         else:
             container = backend.default_container(directory) if image is None else backend.image_container(image)
             job = OneJob(JobSpec(container=container, program=command[0]))
-        job = with_command(job, command, config.timeout)
+        job = with_files(with_command(job, command, config.timeout), *keep)
         outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
     _printer().show_one(outcome)
     return mimic(outcome, die)

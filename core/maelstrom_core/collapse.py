@@ -108,9 +108,12 @@ def collapse(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Fl
     return flat
 
 
-def must_be_local(network: Network, mounts: Iterable[Mount]) -> bool:
-    """Return whether a job can run on the client's machine only: it uses its network or its files."""
-    return network is Network.LOCAL or any(isinstance(mount, BindMount) for mount in mounts)
+def must_be_local(network: Network, mounts: Iterable[Mount], *, captured: bool = False) -> bool:
+    """Return whether a job can run on the client's machine only: it uses its network or its files.
+
+    `captured` is whether something of what it writes is kept.
+    """
+    return captured or network is Network.LOCAL or any(isinstance(mount, BindMount) for mount in mounts)
 
 
 def resolve(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Resolved:

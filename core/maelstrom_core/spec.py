@@ -264,6 +264,17 @@ class TemplateSpec(Strict, frozen=True, cache_hash=True):
     stages: tuple[bytes, ...] = ()
 
 
+class Out(Strict, frozen=True):
+    """Files of a job to be brought back when it has ended: what it made or changed below `path` in its container.
+
+    A relative `directory` starts at the project directory, a relative `path` at the job's working directory, which is
+    also what is meant by None.
+    """
+
+    directory: str
+    path: str | None = None
+
+
 class JobSpec(Strict, frozen=True, kw_only=True):
     """A job as written; in files the fields of `container` stand beside the others."""
 
@@ -276,3 +287,6 @@ class JobSpec(Strict, frozen=True, kw_only=True):
     """Seconds; None and 0 mean none."""
     priority: int = 0
     estimated_duration: float | None = None
+    out: Out | None = None
+    capture: str | None = None
+    """An archive to be written of all that the job changes in its root, if it succeeds: a `tar` layer of later jobs."""

@@ -27,6 +27,7 @@ from maelstrom_core.spec import (
     Limits,
     Mount,
     Network,
+    Out,
     Reference,
     Seccomp,
     Strict,
@@ -80,6 +81,8 @@ class _RawJob(_RawContainer, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()
     timeout: float | None = None
     priority: int = 0
+    out: str | Out | None = None
+    capture: str | None = None
 
 
 _MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices", "size")
@@ -93,6 +96,7 @@ _NAMES = {
     "type": ("bind", "devices", "devpts", "mqueue", "proc", "sys", "tmp"),
     "devices": tuple(device.value for device in Device),
     "limits": Limits.__struct_fields__,
+    "out": Out.__struct_fields__,
     "network": tuple(network.value for network in Network),
     "seccomp": tuple(seccomp.value for seccomp in Seccomp),
     "use": tuple(use.value for use in Use),
@@ -124,12 +128,19 @@ def parse_job(value: object, place: str = "", container: ContainerSpec | None = 
         fail(join(place, "timeout"), f"{timeout} is no number of seconds", hint="0 means no timeout")
     if not -128 <= raw.priority <= 127:
         fail(join(place, "priority"), f"{raw.priority} is out of range", hint="a priority lies in -128 to 127")
+    out = Out(raw.out) if isinstance(raw.out, str) else raw.out
+    if out is not None and not out.directory:
+        fail(join(place, "out"), "a directory must be named")
+    if raw.capture == "":
+        fail(join(place, "capture"), "a file must be named")
     return JobSpec(
         container=_container(raw, place) if container is None else container,
         program=raw.program,
         arguments=raw.arguments,
         timeout=timeout or None,
         priority=raw.priority,
+        out=out,
+        capture=raw.capture,
     )
 
 

@@ -211,3 +211,4 @@ def test_sys_mount_excludes_the_local_network_wherever_they_come_from():
 )
 def test_sp25_what_ties_a_job_to_this_machine(network, mounts, local):
     assert must_be_local(network, mounts) is local
+    assert must_be_local(network, mounts, captured=True), "a local root overlay"
