@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from maelstrom_client.background import Background
+from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
@@ -27,8 +29,8 @@ from maelstrom_client.ready import (
 from maelstrom_container.store import LayerStore
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.collapse import FlatContainer, collapse
-from maelstrom_core.errors import SpecError
-from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, RealisedLayer
+from maelstrom_core.errors import InfrastructureError, SpecError
+from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, Outcome, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
@@ -76,6 +78,9 @@ class CallbackClient:
         self._waiting: dict[JobId, _Waiting] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._images: ImageStore | None = None
+        self._taking: dict[str, tuple[Keeping, Report]] = {}
+        """Jobs whose files are being brought back, by the directories of their captures."""
+        self._closing = False
         self._store: LayerStore
         self._background: Background
 
@@ -106,10 +111,13 @@ class CallbackClient:
         """Stop every job and answer it; wait until every process and thread is gone."""
         for identity in list(self._waiting):
             self.cancel(identity)
+        self._closing = True
         self._supervisor.close()
         if self._images is not None:
             self._images.stop()
         self._background.close()
+        for keeping, report in list(self._taking.values()):
+            self._taken(keeping, report, Cancelled(), None)
         if self._images is not None:
             self._images.close()
         self._store.close()
@@ -141,7 +149,7 @@ class CallbackClient:
         key = self._key(spec.container)
         ready = self._ready.get(key)
         if ready is not None:
-            return self._supervisor.start(job_of(spec, ready, stdin, inline_limit), report, on_start)
+            return self._launch(_Waiting(spec, report, stdin, inline_limit, on_start), ready)
         making = self._making.get(key)
         if making is None:
             making = self._make(key, spec.container)
@@ -227,8 +235,37 @@ class CallbackClient:
         if self._end(key, making):
             self._ready[key] = ready
         for identity, job in self._take(making):
-            whole = job_of(job.spec, ready, job.stdin, job.inline_limit)
-            self._supervisor.start(whole, job.report, job.on_start, identity)
+            try:
+                self._launch(job, ready, identity)
+            except SpecError as error:
+                job.report(failure(error))
+
+    def _launch(self, waiting: _Waiting, ready: Ready, identity: JobId | None = None) -> JobId:
+        """Hand a job to the supervisor. Raises SpecError where nothing can be kept of it."""
+        spec, report = waiting.spec, waiting.report
+        job = job_of(spec, ready, waiting.stdin, waiting.inline_limit)
+        if keeps(spec):
+            try:
+                keeping = keep(spec, ready.container, ready.working_directory, self._store, self._project)
+            except InfrastructureError as error:
+                report(failure(error))
+                return self._supervisor.new_id() if identity is None else identity
+            job = msgspec.structs.replace(job, capture=keeping.capture)
+            report = partial(self._take_up, keeping, report)
+        return self._supervisor.start(job, report, waiting.on_start, identity)
+
+    def _take_up(self, keeping: Keeping, report: Report, outcome: Outcome) -> None:
+        """Bring back what a job left, in a thread, before its outcome is told."""
+        if self._closing:
+            self._taken(keeping, report, Cancelled(), None)
+            return
+        self._taking[keeping.capture.directory] = keeping, report
+        self._background.run(partial(take_up, keeping, outcome), partial(self._taken, keeping, report))
+
+    def _taken(self, keeping: Keeping, report: Report, outcome: Outcome | None, error: BaseException | None) -> None:
+        self._taking.pop(keeping.capture.directory, None)
+        self._store.discard(Path(keeping.capture.directory))
+        report(outcome if outcome is not None else failure(error or RuntimeError()))
 
     def _failed(self, key: bytes, making: _Making, error: BaseException) -> None:
         self._end(key, making)

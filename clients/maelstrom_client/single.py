@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+import msgspec
+
+from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
@@ -95,15 +99,21 @@ class SingleJob:
                 except (MaelstromError, OSError) as error:
                     return failure(error)
                 job = job_of(spec, ready, stdin, inline_limit)
-                if attendant is not None:
-                    return _attended(supervisor, loop, job, attendant)
-                outcomes: list[Outcome] = []
-                supervisor.start(job, outcomes.append)
-                while not outcomes:
-                    loop.run_once()
-                return outcomes[0]
+                keeping = None
+                if keeps(spec):
+                    keeping = self._keep(spec, ready, store)
+                    job = msgspec.structs.replace(job, capture=keeping.capture)
+                try:
+                    outcome = _outcome(supervisor, loop, job, attendant)
+                    return outcome if keeping is None else take_up(keeping, outcome)
+                finally:
+                    if keeping is not None:
+                        store.discard(Path(keeping.capture.directory))
             finally:
                 supervisor.close()
+
+    def _keep(self, spec: JobSpec, ready: Ready, store: LayerStore) -> Keeping:
+        return keep(spec, ready.container, ready.working_directory, store, self._options.project_directory.absolute())
 
     def _make_ready(self, flat: FlatContainer, environment: tuple[str, ...], store: LayerStore) -> Ready:
         """Have all layers on this machine, and the image, which decides about the environment."""
@@ -117,6 +127,17 @@ class SingleJob:
         for layer in flat.layers:
             layers += store.realise(layer, project_directory=project)
         return make_ready(flat, layers, environment, project, image)
+
+
+def _outcome(supervisor: Supervisor, loop: BlockingLoop, job: Job, attendant: Attendant | None) -> Outcome:
+    """Run the job to its end."""
+    if attendant is not None:
+        return _attended(supervisor, loop, job, attendant)
+    outcomes: list[Outcome] = []
+    supervisor.start(job, outcomes.append)
+    while not outcomes:
+        loop.run_once()
+    return outcomes[0]
 
 
 def _attended(supervisor: Supervisor, loop: BlockingLoop, job: Job, attendant: Attendant) -> Outcome:

@@ -47,6 +47,9 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
         tty: bool,
         stdin: bool,
         doctor: bool,
+        out: str | None,
+        out_from: str | None,
+        capture: str | None,
     ) -> int:
         if doctor:
             return backend.doctor(config)
@@ -56,6 +59,7 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             raise click.UsageError("a command and --file exclude each other, except with --one or --tty")
         if image is not None and (one or not command):
             raise click.UsageError("--image takes a command, and neither --one nor a stream of jobs")
+        _check_files(out, out_from, capture, stream=not (one or command))
         if one or command:
             from maelstrom_run.one import die_by_signal
 
@@ -66,6 +70,7 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
                 file,
                 image,
                 interaction=interaction,
+                keep=(out, out_from, capture),
                 from_stream=one,
                 die=die or die_by_signal,
             )
@@ -93,10 +98,34 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
         click.Option(
             ["--stdin"], is_flag=True, help="Give our standard input to COMMAND, or to the job of --one --file."
         ),
+        click.Option(
+            ["--out"],
+            metavar="DIRECTORY",
+            help="Bring back what the job made or changed in its working directory to this one, when it has ended.",
+        ),
+        click.Option(
+            ["--out-from"],
+            metavar="PATH",
+            help="With --out: what it made or changed below this path in its container instead.",
+        ),
+        click.Option(
+            ["--capture"],
+            metavar="FILE",
+            help="Write an archive of what the job changed in its root, if it succeeds; a `tar` layer of later jobs.",
+        ),
         click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
     ]
     command = build_command(PROGRAM, RunConfig, run, summary=SUMMARY, parameters=parameters, options_first=True)
     return run_command(command, arguments)
+
+
+def _check_files(out: str | None, out_from: str | None, capture: str | None, *, stream: bool) -> None:
+    if stream and (out or out_from or capture):
+        raise click.UsageError('in a stream each job says itself what is kept of it: "out", "capture"')
+    if out_from is not None and out is None:
+        raise click.UsageError("--out-from takes --out")
+    if "" in {out, out_from, capture}:
+        raise click.UsageError("--out, --out-from and --capture take a path that is not empty")
 
 
 def _run_one(
@@ -107,6 +136,7 @@ def _run_one(
     image: str | None,
     *,
     interaction: Interaction,
+    keep: tuple[str | None, str | None, str | None],
     from_stream: bool,
     die: Callable[[int], NoReturn],
 ) -> int:
@@ -116,7 +146,7 @@ def _run_one(
         from functools import partial
 
         from maelstrom_core.spec import JobSpec
-        from maelstrom_run.one import OneJob, mimic, read_one, with_command
+        from maelstrom_run.one import OneJob, mimic, read_one, with_command, with_files
         from maelstrom_run.source import open_source, read
 
         if from_stream:
@@ -127,7 +157,7 @@ def _run_one(
             if image is not None:
                 container = adapt_image(container, interaction)
             job = OneJob(JobSpec(container=container, program=command[0]))
-        job = with_command(job, command, config.timeout)
+        job = with_files(with_command(job, command, config.timeout), *keep)
         if interaction is Interaction.NONE:
             outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
         else:

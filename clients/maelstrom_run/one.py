@@ -10,11 +10,11 @@ from typing import NoReturn
 import msgspec
 
 from maelstrom_core.errors import UserError
-from maelstrom_core.job import Exited, Outcome, Signaled
+from maelstrom_core.job import Outcome, Signaled
 from maelstrom_core.json_stream import read_documents
-from maelstrom_core.spec import ContainerSpec, JobSpec
+from maelstrom_core.spec import ContainerSpec, JobSpec, Out
 from maelstrom_core.spec_parse import parse_run_input
-from maelstrom_run.present import FAILURE
+from maelstrom_run.present import FAILURE, exit_code
 
 
 class OneJob(msgspec.Struct, frozen=True):
@@ -45,11 +45,21 @@ def with_command(job: OneJob, command: tuple[str, ...], timeout: float | None) -
     return OneJob(spec, job.containers)
 
 
+def with_files(job: OneJob, out: str | None, out_from: str | None, capture: str | None) -> OneJob:
+    """Return the job with what is to be kept of it, where that is given."""
+    spec = job.spec
+    if out is not None:
+        spec = msgspec.structs.replace(spec, out=Out(out, out_from))
+    if capture is not None:
+        spec = msgspec.structs.replace(spec, capture=capture)
+    return OneJob(spec, job.containers)
+
+
 def mimic(outcome: Outcome, die: Callable[[int], NoReturn]) -> int:
     """Return the exit code that the outcome asks for, or `die` by the signal that killed the job."""
     if isinstance(outcome, Signaled):
         die(outcome.signal)
-    return outcome.code if isinstance(outcome, Exited) else FAILURE
+    return exit_code(outcome)
 
 
 def die_by_signal(number: int) -> NoReturn:

@@ -13,6 +13,7 @@ from maelstrom_core.job import (
     Effects,
     ExecutionError,
     Exited,
+    Files,
     NotForked,
     Outcome,
     Signaled,
@@ -38,7 +39,10 @@ class ExitCode:
 
 def exit_code(outcome: Outcome) -> int:
     """Return what an outcome contributes to the exit code of a stream."""
-    return outcome.code if isinstance(outcome, Exited) else FAILURE
+    if not isinstance(outcome, Exited):
+        return FAILURE
+    files = outcome.effects.files
+    return outcome.code or (FAILURE if files is not None and files.error is not None else 0)
 
 
 def describe_failure(outcome: Outcome) -> str | None:
@@ -70,6 +74,13 @@ def describe_truncation(effects: Effects) -> list[str]:
         for name, output in streams
         if output.lost
     ]
+
+
+def describe_files(files: Files | None) -> list[str]:
+    """Return what is said of files that a job left and that were asked for; nothing where all are there."""
+    if files is None:
+        return []
+    return [*files.notes, *([_with_hint(files.error, files.hint)] if files.error is not None else [])]
 
 
 class Printer:
@@ -113,6 +124,7 @@ class Printer:
                 unfinished = not data.endswith(b"\n")
             if effects.stdout.lost or effects.stderr.lost:
                 messages = [*describe_truncation(effects), *messages]
+            messages = [*messages, *describe_files(effects.files)]
         if messages:
             error_text += (b"\n" if unfinished else b"") + b"".join(_line(prefix, message) for message in messages)
         if error_text:

@@ -6,7 +6,6 @@ outcome, never an exception. Imports no asyncio: members are small.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import OrderedDict
 from typing import Any
@@ -14,17 +13,22 @@ from typing import Any
 import msgspec
 
 from maelstrom_container import syscalls
+from maelstrom_container.captured.mounts import check_layout, real_path, shown_uppers, with_captured
 from maelstrom_container.confine import confine
+from maelstrom_container.failures import not_executed, refused
 from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
-from maelstrom_container.prepare import Prepared, prepare, template_capabilities
+from maelstrom_container.prepare import Prepared, captured_steps, prepare, template_capabilities
 from maelstrom_container.seccomp import INSTRUCTION
-from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps
+from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps, upper_targets
+from maelstrom_container.strings import Strings
 from maelstrom_container.syscalls import memory_file
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import (
     Cancelled,
+    Capture,
+    Captured,
     Container,
     Effects,
     ExecutionError,
@@ -74,6 +78,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     template: bytes = b""
     """A packed `TemplateRequest`, where the job is to be forked; program and environment are the template's then."""
     passed: int = PASSED_NOTHING
+    capture: Capture | None = None
 
 
 class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -129,8 +134,8 @@ class Launcher:
         self._launch.namespaces = NAMESPACES
         self._launch.confined = confined
         self._armed: Prepared | None = None
-        self._programs, self._arguments, self._environment = _Strings(), _Strings(), _Strings()
-        self._directory = _Strings()
+        self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
+        self._directory = Strings()
         self._landing = ffi.new("struct landing *")
         self._decode = msgspec.msgpack.Decoder(Container).decode
         self.repeatable = False
@@ -160,21 +165,28 @@ class Launcher:
         """
         self.repeatable = False
         if self._unconfined is not None:
-            return _refused("install a seccomp filter", self._unconfined)
+            return refused("install a seccomp filter", self._unconfined)
         try:
             prepared = self._enter(request.container)
         except SpecError as error:
             return ExecutionError(error.message, error.hint)
         except OSError as error:
-            return _refused("prepare a container", error)
+            return refused("prepare a container", error)
         stdin = self._outer.null if request.passed == PASSED_NOTHING else passed
         try:
             if request.stdin:
                 stdin = memory_file(request.stdin)
         except OSError as error:
-            return _refused("keep a job's input", error)
+            return refused("keep a job's input", error)
         try:
-            return self._run(prepared, request, stdin, doorbell, cancelled)
+            self._launch.stdin_fd, self._launch.terminal = stdin, request.passed == PASSED_TERMINAL
+            self._set_bounds(request, doorbell, cancelled)
+            if request.capture is None:
+                return self._run(prepared, prepared.steps, request)
+            check_layout(prepared.layout)
+            return self._run_captured(prepared, request, request.capture)
+        except SpecError as error:
+            return ExecutionError(error.message, error.hint)
         finally:
             if request.stdin:
                 os.close(stdin)
@@ -201,9 +213,9 @@ class Launcher:
             raise RunnerLostError
         error = OSError(landing.error, os.strerror(landing.error))
         if phase == lib.PHASE_PIPES:
-            return _refused("make pipes for a job's output", error), True
+            return refused("make pipes for a job's output", error), True
         what = f"step {phase}" if phase >= 0 else f"phase {phase}"
-        return _refused(f"make the container of a fork ({what})", error), False
+        return refused(f"make the container of a fork ({what})", error), False
 
     def start_template(self, request: TemplateRequest, descriptors: tuple[int, int, int]) -> tuple[Prepared, int]:
         """Start a template; `descriptors` are for its output, its error output and its control socket.
@@ -257,7 +269,20 @@ class Launcher:
         if self._networks is not None:
             self._networks.enter(network)
 
-    def _run(self, prepared: Prepared, request: Request, stdin: int, doorbell: int, cancelled: Any) -> Outcome:
+    def _run_captured(self, prepared: Prepared, request: Request, capture: Capture) -> Outcome:
+        """Run a job whose upper directories are the client's."""
+        steps = captured_steps(prepared, memory=self._memory, trees=capture.trees)
+        targets = upper_targets(steps.steps)
+        try:
+            captured = Captured(targets, real_path(capture.path))
+            with shown_uppers(self._outer, prepared, capture.directory, len(targets)):
+                outcome = self._run(prepared, steps, request)
+                self.rest()  # nothing of the job looks at the directories any more
+        except OSError as error:
+            return SystemFailure(f"failed to make upper directories in {capture.directory}: {error.strerror}")
+        return with_captured(outcome, captured)
+
+    def _run(self, prepared: Prepared, steps: CompiledSteps, request: Request) -> Outcome:
         try:
             self._set_program(request)
         except ValueError:
@@ -266,13 +291,20 @@ class Launcher:
                 "a NUL character stands in the program, an argument or the environment"
             )
         self._arm(prepared)
-        self._launch.stdin_fd, self._launch.terminal = stdin, request.passed == PASSED_TERMINAL
-        self._set_bounds(request, doorbell, cancelled)
+        if steps is not prepared.steps:
+            self._armed = None  # what follows is for this launch only
+            self._launch.steps, self._launch.step_count = steps.array, len(steps.steps)
         lib.launch(self._launch, self._landing)
         if self._landing.phase != NOT_FAILED:
-            return self._failure(prepared.steps, request)
-        # A job with input has its own descriptor; after one with a loopback network, that is looked at.
-        self.repeatable = not request.stdin and not request.passed and prepared.network is not Network.LOOPBACK
+            return self._failure(steps, request)
+        # A job with input has its own descriptor, one that is captured its own directories; after one with a loopback
+        # network, that is looked at.
+        self.repeatable = (
+            not request.stdin
+            and not request.passed
+            and not request.capture
+            and prepared.network is not Network.LOOPBACK
+        )
         return self._completed()
 
     def _set_program(self, request: Request | TemplateRequest) -> None:
@@ -312,21 +344,21 @@ class Launcher:
         phase = self._landing.phase
         error = OSError(self._landing.error, os.strerror(self._landing.error))
         if phase == lib.PHASE_EXEC:
-            return _not_executed(request, self._landing.error)
+            return not_executed(request.program, request.environment, self._landing.error)
         if phase == lib.PHASE_DIRECTORY:
             return ExecutionError(
                 f"failed to enter the working directory {request.working_directory}: {error.strerror}",
                 hint="it must be a directory inside the container",
             )
         if phase == lib.PHASE_CLONE:
-            return _refused("start a process in namespaces of its own", error)
+            return refused("start a process in namespaces of its own", error)
         if phase == lib.PHASE_IDENTITY:
-            return _refused("map the user of a container", error)
+            return refused("map the user of a container", error)
         if phase == lib.PHASE_SEAL:
-            return _refused("close a container", error)
+            return refused("close a container", error)
         if phase == lib.PHASE_PIPES:
-            return _refused("make pipes for a job's output", error)
-        return _refused(describe(steps.steps[phase]), error)
+            return refused("make pipes for a job's output", error)
+        return refused(describe(steps.steps[phase]), error)
 
     def _completed(self) -> Outcome:
         landing = self._landing
@@ -353,47 +385,9 @@ class Launcher:
         return Exited(landing.status, effects) if landing.exited else Signaled(landing.status, effects)
 
 
-class _Strings:
-    """Strings packed for C, each closed by NUL. Kept, since one job's environment is nearly always that of the last."""
-
-    def __init__(self) -> None:
-        self._strings: tuple[str, ...] | None = None
-        self._memory: Any = None
-
-    def packed(self, strings: tuple[str, ...]) -> tuple[Any, int]:
-        """Return the memory, good until the next call, and the number of strings.
-
-        Raises ValueError where one holds a NUL itself.
-        """
-        if strings != self._strings:
-            data = ("\0".join(strings) + "\0").encode("utf-8", "surrogateescape") if strings else b"\0"
-            if data.count(b"\0") != max(1, len(strings)):
-                raise ValueError("a string holds NUL")
-            self._memory, self._strings = ffi.from_buffer(data), strings
-        return self._memory, len(strings)
-
-
 def _candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:
     """Return the paths to try: as a shell would with the job's own PATH, then relative to the working directory."""
     if "/" in program:
         return (program,)
     path = next((entry[5:] for entry in environment if entry.startswith("PATH=")), "")
     return (*(f"{directory}/{program}" for directory in path.split(":") if directory), program)
-
-
-def _not_executed(request: Request | TemplateRequest, code: int) -> ExecutionError:
-    message = f"failed to execute {request.program}: {os.strerror(code)}"
-    if code == errno.ENOENT:
-        known = any(entry.startswith("PATH=") for entry in request.environment)
-        if "/" in request.program:
-            return ExecutionError(message, "neither the program nor, if it is a script, its interpreter may be missing")
-        where = "the directories of PATH" if known else "the working directory (the job's environment has no PATH)"
-        return ExecutionError(message, f"it was looked for in {where}, inside the container")
-    if code == errno.E2BIG:
-        return ExecutionError(message, "arguments and environment together are larger than the kernel allows")
-    return ExecutionError(message)
-
-
-def _refused(what: str, error: OSError) -> SystemFailure:
-    """Say what this host refused, with the doctor's line about it."""
-    return SystemFailure(f"failed to {what}: {error.strerror}", "`maelstrom-run --doctor` says what this host allows")

@@ -36,6 +36,7 @@ from maelstrom_container.steps import (
     Protect,
     Step,
     Unit,
+    captured_layout,
     compile_steps,
     job_steps,
     limit_steps,
@@ -148,6 +149,13 @@ def prepare(outer: Outer, container: Container, *, memory: int, templates: bool 
         network=container.network,
         filters=_filters(container),
     )
+
+
+def captured_steps(prepared: Prepared, *, memory: int, trees: bool) -> CompiledSteps:
+    """Return the steps for a job of a prepared container whose upper directories are at `upper` already."""
+    layout = captured_layout(prepared.layout, trees=trees)
+    steps = job_steps(layout, memory=memory, captured=True)
+    return compile_steps([*steps, *_hide_old_proc(layout, protect=prepared.protect), *limit_steps(layout)])
 
 
 def _hide_old_proc(layout: Layout, *, protect: bool) -> list[Step]:

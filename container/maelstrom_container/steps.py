@@ -169,6 +169,14 @@ def _overlay(place: str, lower: str, target: str) -> list[Step]:
     return [MakeDirectory(place), MakeDirectory(f"{place}w"), Mount("overlay", target, data)]
 
 
+def _captured_overlay(place: str, lower: str, target: str) -> list[Step]:
+    """Return the step for an overlay whose upper directory is there already, and outlives the job.
+
+    `volatile`: when it is unmounted the kernel would write out all of the file system that the directory is on.
+    """
+    return [Mount("overlay", target, f"lowerdir={lower},upperdir={place},workdir={place}w,userxattr,volatile")]
+
+
 def template_steps(layout: Layout, *, memory: int, protect: bool) -> list[Step]:
     """Return the steps for a template: as for a job, but what its forks are made of stays reachable for them.
 
@@ -243,15 +251,42 @@ def limit_steps(layout: Layout, *, forked: bool = False) -> list[Step]:
     return steps
 
 
-def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = "root") -> list[Step]:
-    """Return the steps for one job; `memory` bounds each file system in memory, in bytes."""
+def captured_layout(layout: Layout, *, trees: bool) -> Layout:
+    """Return the layout of a job whose changes are kept; without `trees` of this machine, these are as they are.
+
+    Which is read-only: only an upper directory makes them writable.
+    """
+    if trees:
+        return layout
+
+    def shown(item: Fresh) -> Fresh:
+        return msgspec.structs.replace(item, overlay=False) if isinstance(item, Unit) else item
+
+    units = tuple(msgspec.structs.replace(unit, overlay=False) for unit in layout.units)
+    return msgspec.structs.replace(layout, units=units, fresh=tuple(map(shown, layout.fresh)))
+
+
+def upper_targets(steps: Iterable[Step]) -> tuple[str, ...]:
+    """Return where in the container the overlays of a job are, in the order of their upper directories."""
+    overlays = [step.target for step in steps if isinstance(step, Mount) and step.kind == "overlay"]
+    return ("/", *overlays[1:])
+
+
+def job_steps(
+    layout: Layout, *, memory: int, upper: str = "upper", root: str = "root", captured: bool = False
+) -> list[Step]:
+    """Return the steps for one job; `memory` bounds each file system in memory, in bytes.
+
+    If it is `captured` its upper directories are there already. Then the layout must be writable.
+    """
     steps: list[Step] = []
     overlays = 0
+    overlay = _captured_overlay if captured else _overlay
     fresh_overlays = any(isinstance(item, Unit) and item.overlay for item in layout.fresh)
-    if layout.writable or fresh_overlays:
+    if (layout.writable or fresh_overlays) and not captured:
         steps.append(Mount("tmpfs", upper, f"{memory_bounds(memory)},mode=755"))
     if layout.writable:
-        steps += _overlay(f"{upper}/0", "scaffold/base", "job")
+        steps += overlay(f"{upper}/0", "scaffold/base", "job")
         overlays = 1
     elif not layout.covered:
         steps.append(Attach(root, "job"))
@@ -260,7 +295,7 @@ def job_steps(layout: Layout, *, memory: int, upper: str = "upper", root: str = 
     for item in (*(layout.units if layout.writable else ()), *layout.fresh):
         match item:
             case Unit(source=source, target=target, overlay=True):
-                steps += _overlay(f"{upper}/{overlays}", source, target)
+                steps += overlay(f"{upper}/{overlays}", source, target)
                 overlays += 1
             case Unit(source=source, target=target):
                 steps.append(Attach(source, target))

@@ -116,6 +116,20 @@ class LayerStore:
         """Return the document of a digest, made if it is missing; the same as `layer`, with a file."""
         return self._obtain(Key(DOCUMENT, digest), lambda key: self._make_file(key, make())).read_bytes()
 
+    def scratch(self) -> Path:
+        """Make an empty directory on the cache's file system, to be discarded; if forgotten a later start cleans it up.
+
+        Raises InfrastructureError.
+        """
+        try:
+            return self._cache.temporary_directory()
+        except OSError as error:
+            raise InfrastructureError(f"failed to make a directory below {self._root}: {error.strerror}") from None
+
+    def discard(self, scratch: Path) -> None:
+        """Delete such a directory, whatever is in it, soon."""
+        self._cache.discard(scratch)
+
     def _realise(self, layer: Layer, project_directory: Path) -> tuple[RealisedLayer, ...]:
         match layer:
             case HostLayer():

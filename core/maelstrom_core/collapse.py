@@ -108,9 +108,13 @@ def collapse(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Fl
     return flat
 
 
-def must_be_local(network: Network, mounts: Iterable[Mount], *, terminal: bool = False) -> bool:
-    """Return whether a job can run on the client's machine only: it uses its network, its files or a terminal there."""
-    return terminal or network is Network.LOCAL or any(isinstance(mount, BindMount) for mount in mounts)
+def must_be_local(network: Network, mounts: Iterable[Mount], *, terminal: bool = False, captured: bool = False) -> bool:
+    """Return whether a job can run on the client's machine only: it uses its network, its files or a terminal there.
+
+    `captured` is whether something of what it writes is kept.
+    """
+    local = terminal or captured or network is Network.LOCAL
+    return local or any(isinstance(mount, BindMount) for mount in mounts)
 
 
 def resolve(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Resolved:

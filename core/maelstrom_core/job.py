@@ -52,6 +52,20 @@ class Container(msgspec.Struct, frozen=True, cache_hash=True):
     seccomp: Seccomp = Seccomp.DEFAULT
 
 
+class Capture(msgspec.Struct, frozen=True):
+    """Where what a job writes to its root is kept: on disk instead of in memory, and it outlives the job.
+
+    Upper directory N of the job is the directory N in `directory`, which exists on this machine and belongs to the
+    caller. What is in it already is what the job finds.
+    """
+
+    directory: str
+    trees: bool = True
+    """Whether the same holds for trees of this machine; else they are read-only."""
+    path: str = "/"
+    """A path of the container; `Captured` says where it really leads."""
+
+
 class Job(msgspec.Struct, frozen=True):
     """One program in one container. `estimated_duration` None means unknown, which counts as longest."""
 
@@ -75,6 +89,8 @@ class Job(msgspec.Struct, frozen=True):
     """The same for the result channel, descriptor 3 of the job."""
     slots: int = 1
     """How many of the pool's slots it takes."""
+    capture: Capture | None = None
+    """Takes a container that is writable, and no template."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -82,6 +98,23 @@ class Output(msgspec.Struct, frozen=True):
 
     data: bytes = b""
     lost: int = 0
+
+
+class Captured(msgspec.Struct, frozen=True):
+    """What was kept of a job that had a `Capture`."""
+
+    uppers: tuple[str, ...]
+    """Where in the container upper directory N is, without symbolic links; the first is `/`."""
+    path: str
+    """That of the capture, without symbolic links as far as it was there."""
+
+
+class Files(msgspec.Struct, frozen=True):
+    """What became of the files of a job that were asked for: brought back, but for what `notes` name, or not."""
+
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    hint: str | None = None
 
 
 class Effects(msgspec.Struct, frozen=True):
@@ -96,6 +129,10 @@ class Effects(msgspec.Struct, frozen=True):
     cpu_system: float = 0.0
     peak_memory: int | None = None
     """Largest resident set of one process of the job; None where it was too small to be told from ours."""
+    captured: Captured | None = None
+    """Only of jobs with a capture."""
+    files: Files | None = None
+    """Only of jobs whose files were asked for."""
 
 
 class Exited(msgspec.Struct, frozen=True, tag="exited"):

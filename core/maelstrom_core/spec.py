@@ -271,6 +271,17 @@ class WindowSize(Strict, frozen=True):
     columns: int
 
 
+class Out(Strict, frozen=True):
+    """Files of a job to be brought back when it has ended: what it made or changed below `path` in its container.
+
+    A relative `directory` starts at the project directory, a relative `path` at the job's working directory, which is
+    also what is meant by None.
+    """
+
+    directory: str
+    path: str | None = None
+
+
 class JobSpec(Strict, frozen=True, kw_only=True):
     """A job as written; in files the fields of `container` stand beside the others."""
 
@@ -289,3 +300,6 @@ class JobSpec(Strict, frozen=True, kw_only=True):
     """What the job reads from its standard input, unless whoever starts it has something else for it."""
     allocate_tty: WindowSize | None = None
     """The job is to have a terminal, of this size at first; not in files: there must be somebody at its other end."""
+    out: Out | None = None
+    capture: str | None = None
+    """An archive to be written of all that the job changes in its root, if it succeeds: a `tar` layer of later jobs."""

@@ -27,6 +27,7 @@ from maelstrom_core.spec import (
     Limits,
     Mount,
     Network,
+    Out,
     Reference,
     Seccomp,
     Strict,
@@ -83,6 +84,8 @@ class _RawJob(_RawContainer, frozen=True, kw_only=True):
     priority: int = 0
     slots: int = 1
     stdin: str = ""
+    out: str | Out | None = None
+    capture: str | None = None
 
 
 _MOUNT_FIELDS = ("type", "mount_point", "local_path", "read_only", "devices", "size")
@@ -96,6 +99,7 @@ _NAMES = {
     "type": ("bind", "devices", "devpts", "mqueue", "proc", "sys", "tmp"),
     "devices": tuple(device.value for device in Device),
     "limits": Limits.__struct_fields__,
+    "out": Out.__struct_fields__,
     "network": tuple(network.value for network in Network),
     "seccomp": tuple(seccomp.value for seccomp in Seccomp),
     "use": tuple(use.value for use in Use),
@@ -129,6 +133,11 @@ def parse_job(value: object, place: str = "", container: ContainerSpec | None = 
         fail(join(place, "priority"), f"{raw.priority} is out of range", hint="a priority lies in -128 to 127")
     if not 1 <= raw.slots <= _MAXIMUM_SLOTS:
         fail(join(place, "slots"), f"{raw.slots} is out of range", hint="a job takes one slot or more")
+    out = Out(raw.out) if isinstance(raw.out, str) else raw.out
+    if out is not None and not out.directory:
+        fail(join(place, "out"), "a directory must be named")
+    if raw.capture == "":
+        fail(join(place, "capture"), "a file must be named")
     return JobSpec(
         container=_container(raw, place) if container is None else container,
         program=raw.program,
@@ -137,6 +146,8 @@ def parse_job(value: object, place: str = "", container: ContainerSpec | None = 
         priority=raw.priority,
         slots=raw.slots,
         stdin=raw.stdin,
+        out=out,
+        capture=raw.capture,
     )
 
 

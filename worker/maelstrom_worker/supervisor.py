@@ -221,6 +221,7 @@ class Supervisor:
             result_limit=job.result_limit,
             template=self._template(container, job),
             passed=passed if task.descriptor >= 0 else PASSED_NOTHING,
+            capture=job.capture,
         )
 
     def _template(self, container: bytes, job: Job) -> bytes:

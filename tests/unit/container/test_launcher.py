@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom_container.launcher import _candidates, _Strings
+from maelstrom_container.launcher import _candidates
 from maelstrom_container.native import ffi
 from maelstrom_container.places import covered, under
+from maelstrom_container.strings import Strings
 from maelstrom_core.job import Container
 from maelstrom_core.spec import BindMount, ProcMount, TmpMount
 
@@ -31,12 +32,12 @@ def test_ex59_ex60_where_a_program_is_looked_for(
     ("strings", "packed"), [((), (b"\0", 0)), (("",), (b"\0", 1)), (("a", "", "ü"), (b"a\0\0\xc3\xbc\0", 3))]
 )
 def test_strings_are_packed_each_with_its_end(strings: tuple[str, ...], packed: tuple[bytes, int]) -> None:
-    memory, count = _Strings().packed(strings)
+    memory, count = Strings().packed(strings)
     assert (bytes(ffi.buffer(memory)), count) == packed
 
 
 def test_strings_that_did_not_change_are_not_packed_again() -> None:
-    strings = _Strings()
+    strings = Strings()
     first, _ = strings.packed(("a", "b"))
     assert strings.packed(("a", "b"))[0] is first
     other, _ = strings.packed(("a", "c"))
@@ -44,7 +45,7 @@ def test_strings_that_did_not_change_are_not_packed_again() -> None:
 
 
 def test_what_is_refused_is_refused_again() -> None:
-    strings = _Strings()
+    strings = Strings()
     for _ in range(2):
         with pytest.raises(ValueError, match="NUL"):
             strings.packed(("a\0",))
@@ -53,7 +54,7 @@ def test_what_is_refused_is_refused_again() -> None:
 @pytest.mark.parametrize("strings", [("a\0b",), ("\0",), ("x", "y\0")])
 def test_ex68_a_nul_inside_is_refused(strings: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="NUL"):
-        _Strings().packed(strings)
+        Strings().packed(strings)
 
 
 @pytest.mark.parametrize(

@@ -212,3 +212,4 @@ def test_sys_mount_excludes_the_local_network_wherever_they_come_from():
 )
 def test_sp25_what_ties_a_job_to_this_machine(network, mounts, terminal, local):
     assert must_be_local(network, mounts, terminal=terminal) is local
+    assert must_be_local(network, mounts, captured=True), "a local root overlay"

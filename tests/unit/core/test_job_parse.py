@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_core.errors import SpecError
-from maelstrom_core.spec import ContainerSpec, EnvironmentElement, JobSpec, Reference, Use
+from maelstrom_core.spec import ContainerSpec, EnvironmentElement, JobSpec, Out, Reference, Use
 from maelstrom_core.spec_parse import PARENT_USES, parse_containers, parse_job, parse_run_input
 from tests.unit.core.parsing import error_of
 
@@ -61,6 +61,9 @@ def test_sp22_limits_of_priority_are_accepted(priority):
         ({"working_directory": "a"}, "working_directory: `a` is not an absolute path"),
         ({"arguments": ["a\0b"]}, "arguments[0]: a text must not contain a NUL character"),
         ({"arguments": ["\ud800"]}, None),
+        ({"out": ""}, "out: a directory must be named"),
+        ({"out": {"directory": ""}}, "out: a directory must be named"),
+        ({"capture": ""}, "capture: a file must be named"),
     ],
 )
 def test_sp22_wrong_fields_of_jobs_are_errors(fields, message):
@@ -68,7 +71,13 @@ def test_sp22_wrong_fields_of_jobs_are_errors(fields, message):
     assert message is None or error.message == message
 
 
-@pytest.mark.parametrize("field", ["program", "arguments", "timeout", "priority"])
+def test_pr10_what_is_to_be_kept_of_a_job():
+    job = parse_job({"program": "a", "out": "b", "capture": "c.tar"})
+    assert (job.out, job.capture) == (Out("b"), "c.tar")
+    assert parse_job({"program": "a", "out": {"directory": "b", "path": "/c"}}).out == Out("b", "/c")
+
+
+@pytest.mark.parametrize("field", ["program", "arguments", "timeout", "priority", "out", "capture"])
 def test_co13_what_belongs_to_a_job_alone_is_no_field_of_a_container(field):
     """So there is nothing to inherit."""
     assert error_of({"a": {field: 1}}, parse_containers).message == f"containers.a: unknown field `{field}`"
