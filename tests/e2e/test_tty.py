@@ -228,8 +228,8 @@ def test_failures_are_told_on_a_terminal_that_is_ours_again(
 
 
 def test_it_is_the_controlling_terminal_and_all_three_streams(programs: Programs, project: Path):
-    streams = "test -t 0 && test -t 1 && test -t 2 && echo on it > /dev/tty"
-    script = f"{streams} && cut -d' ' -f7 /proc/self/stat; ls /proc/self/fd"
+    device = "cut -d' ' -f7 /proc/self/stat"
+    script = f"test -t 0 && test -t 1 && test -t 2 && echo on it > /dev/tty && {device} && ls /proc/self/fd"
     with shell_on(programs, project, script) as terminal:
         assert terminal.wait() == 0
         lines = terminal.text.splitlines()

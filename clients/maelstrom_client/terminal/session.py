@@ -158,8 +158,13 @@ class TerminalSession:
             self._end_by(signal.SIGHUP)
 
     def _end_by(self, number: int) -> None:
-        """Hang up; the job has a moment to end."""
+        """Hang up; the job has a moment to end, unless we are told again.
+
+        A terminal that goes is told by its end and by SIGHUP, in any order: that is once.
+        """
         if self._killed_by:
+            if number == signal.SIGHUP:
+                return
             raise TerminatedError(number)
         self._killed_by = number
         self._own.leave_raw()
