@@ -45,6 +45,7 @@ class _Waiting(msgspec.Struct, frozen=True):
     stdin: bytes
     inline_limit: int
     on_start: OnStart | None
+    variables: tuple[str, ...]
 
 
 class _Making(msgspec.Struct):
@@ -130,20 +131,22 @@ class CallbackClient:
         stdin: bytes = b"",
         inline_limit: int = DEFAULT_INLINE_LIMIT,
         on_start: OnStart | None = None,
+        variables: tuple[str, ...] = (),
     ) -> JobId:
         """Run a job; `report` is called once, with its outcome. Raises SpecError for a wrong specification.
 
-        `on_start` is called when a slot takes the job.
+        `on_start` is called when a slot takes the job. `variables` (`NAME=value`) are what its environment has beside
+        that of its container: jobs that differ in nothing else are still equal to who runs them.
         """
         key = self._key(spec.container)
         ready = self._ready.get(key)
         if ready is not None:
-            return self._supervisor.start(job_of(spec, ready, stdin, inline_limit), report, on_start)
+            return self._supervisor.start(job_of(spec, ready, stdin, inline_limit, variables), report, on_start)
         making = self._making.get(key)
         if making is None:
             making = self._make(key, spec.container)
         identity = self._supervisor.new_id()
-        self._waiting[identity] = _Waiting(spec, report, stdin, inline_limit, on_start)
+        self._waiting[identity] = _Waiting(spec, report, stdin, inline_limit, on_start, variables)
         making.jobs.append(identity)
         return identity
 
@@ -224,7 +227,7 @@ class CallbackClient:
         if self._end(key, making):
             self._ready[key] = ready
         for identity, job in self._take(making):
-            whole = job_of(job.spec, ready, job.stdin, job.inline_limit)
+            whole = job_of(job.spec, ready, job.stdin, job.inline_limit, job.variables)
             self._supervisor.start(whole, job.report, job.on_start, identity)
 
     def _failed(self, key: bytes, making: _Making, error: BaseException) -> None:

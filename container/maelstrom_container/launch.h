@@ -38,9 +38,9 @@ struct launch {
     uint64_t capabilities;      /* the bounding set to leave; it counts where the job is root, others have none */
     const void *filter;         /* struct sock_filter: what seccomp refuses */
     uint64_t filter_length;     /* instructions; 0: nothing is refused */
-    /* Packed strings, each closed by NUL: paths to try in order, arguments, environment. */
-    const char *programs, *arguments, *environment;
-    int program_count, argument_count, environment_count;
+    /* Packed strings, each closed by NUL: paths to try in order, arguments, environment, and more of it. */
+    const char *programs, *arguments, *environment, *variables;
+    int program_count, argument_count, environment_count, variable_count;
     const char *directory;
     int stdin_fd;
     int doorbell;               /* an eventfd that wakes the wait, or -1 */

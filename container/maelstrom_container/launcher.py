@@ -58,6 +58,8 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
 
     sequence: int
     arguments: tuple[str, ...]
+    variables: tuple[str, ...]
+    """`NAME=value`, what the job's environment has beside `environment`."""
     container: bytes
     program: str
     environment: tuple[str, ...]
@@ -119,7 +121,7 @@ class Launcher:
         self._launch.namespaces = NAMESPACES
         self._armed: Prepared | None = None
         self._programs, self._arguments, self._environment = _Strings(), _Strings(), _Strings()
-        self._directory = _Strings()
+        self._variables, self._directory = _Strings(), _Strings()
         self._landing = ffi.new("struct landing *")
         self._decode = msgspec.msgpack.Decoder(Container).decode
         self.repeatable = False
@@ -265,6 +267,8 @@ class Launcher:
         launch.programs, launch.program_count = self._programs.packed(_candidates(program, environment))
         launch.arguments, launch.argument_count = self._arguments.packed((program, *request.arguments))
         launch.environment, launch.environment_count = self._environment.packed(environment)
+        variables = request.variables if isinstance(request, Request) else ()
+        launch.variables, launch.variable_count = self._variables.packed(variables)
         launch.directory, _ = self._directory.packed((request.working_directory,))
 
     def _arm(self, prepared: Prepared) -> None:
