@@ -5,6 +5,8 @@
     maelstrom-run -- COMMAND ...    one command on this machine, sealed; ends as it ended
     maelstrom-run --image NAME -- COMMAND ...
                                     the same in a container of an image
+    maelstrom-run --map -- COMMAND ... < INPUTS
+                                    one command over many inputs
 
 What a form needs is imported when it is chosen.
 """
@@ -14,13 +16,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from maelstrom_core.config_click import build_command, run_command
 from maelstrom_run.backend import Backend
 from maelstrom_run.config import PROGRAM, RunConfig
+from maelstrom_run.options import Choices, check_choices, many_options
 
 if TYPE_CHECKING:
     from maelstrom_run.present import Printer
@@ -28,26 +31,38 @@ if TYPE_CHECKING:
 SUMMARY = """Run jobs, each in its own container.
 
 Jobs are JSON objects, one after the other on standard input; or give a COMMAND, which is run in a sealed
-container that shows this machine's programs and the current directory, or with --image those of an image."""
+container that shows this machine's programs and the current directory, or with --image those of an image; with
+--map once for each line of standard input."""
 
 
 def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], NoReturn] | None = None) -> int:
     """Run the program and return its exit code; `die` is how it ends like a job that was killed by a signal."""
 
     def run(
-        config: RunConfig, command: tuple[str, ...], *, file: str | None, image: str | None, one: bool, doctor: bool
+        config: RunConfig,
+        command: tuple[str, ...],
+        *,
+        file: str | None,
+        image: str | None,
+        one: bool,
+        doctor: bool,
+        **given: Any,
     ) -> int:
+        choices = Choices(command, file, image, one, **given)
         if doctor:
             return backend.doctor(config)
-        if command and file is not None and not one:
-            raise click.UsageError("a command and --file exclude each other, except with --one")
+        many = check_choices(choices)
+        if command and file is not None and not one and not many:
+            raise click.UsageError("a command and --file exclude each other, except with --one and --map")
         if image is not None and (one or not command):
             raise click.UsageError("--image takes a command, and neither --one nor a stream of jobs")
-        if one or command:
+        if not many:
             from maelstrom_run.one import die_by_signal
 
             return _run_one(config, backend, command, file, image, from_stream=one, die=die or die_by_signal)
-        return _run_stream(config, backend, file)
+        from maelstrom_run.run_many import run_many
+
+        return run_many(config, backend, choices)
 
     parameters: list[click.Parameter] = [
         click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND [ARGUMENT]...]"),
@@ -63,6 +78,7 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             help="Run COMMAND in a container of this image: docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or "
             "oci-archive:FILE[:TAG].",
         ),
+        *many_options(),
         click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
     ]
     command = build_command(PROGRAM, RunConfig, run, summary=SUMMARY, parameters=parameters, options_first=True)
@@ -98,28 +114,6 @@ def _run_one(
         outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
     _printer().show_one(outcome)
     return mimic(outcome, die)
-
-
-def _run_stream(config: RunConfig, backend: Backend, file: str | None) -> int:
-    import gc
-
-    from maelstrom_run.source import open_source, read_chunks
-    from maelstrom_worker.blocking import BlockingLoop
-
-    with open_source(file) as descriptor:
-        loop = BlockingLoop()
-        opened = backend.open_client(config, Path.cwd(), loop)  # forks: before there is more to copy
-
-        from maelstrom_run.interrupt import orderly_interrupts
-        from maelstrom_run.stream import Stream, StreamOptions
-
-        # What is here stays. A backlog has many objects and no cycles: looking for some at every 700 costs 2 %.
-        gc.freeze()
-        gc.set_threshold(50_000)
-        gc.enable()
-        options = StreamOptions(timeout=config.timeout, inline_limit=config.inline_limit)
-        with orderly_interrupts(loop), opened as client:
-            return Stream(client, _printer(), options, loop.run_once).run(read_chunks(descriptor, loop))
 
 
 def _printer() -> Printer:
