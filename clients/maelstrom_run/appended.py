@@ -61,6 +61,7 @@ class AppendedFile:
 
     def lines(self, longest: int) -> Iterator[bytes]:
         """Yield the lines, the ends of lines with them; of one that is longer than `longest` the first part only."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)  # what is written goes to the end all the same
         with open(self._descriptor, "rb", closefd=False) as stream:
             while line := stream.readline(longest):
                 yield line

@@ -9,7 +9,6 @@ from maelstrom_run.joblog import HEADER, LONGEST_LINE, Known, command_of, format
 from maelstrom_run.progress import jobs
 from maelstrom_run.task import Finished, Task
 
-
 CHANGED = (
     "the jobs must be the same in the same order, in the same kind of container; there may be more; "
     "for others begin another job log"
