@@ -48,6 +48,7 @@ class _Waiting(msgspec.Struct, frozen=True):
     stdin: bytes
     inline_limit: int
     on_start: OnStart | None
+    variables: tuple[str, ...]
 
 
 class _Making(msgspec.Struct):
@@ -139,22 +140,24 @@ class CallbackClient:
         stdin: bytes = b"",
         inline_limit: int = DEFAULT_INLINE_LIMIT,
         on_start: OnStart | None = None,
+        variables: tuple[str, ...] = (),
     ) -> JobId:
         """Run a job; `report` is called once, with its outcome. Raises SpecError for a wrong specification.
 
-        `on_start` is called when a slot takes the job.
+        `on_start` is called when a slot takes the job. `variables` (`NAME=value`) are what its environment has beside
+        that of its container: jobs that differ in nothing else are still equal to who runs them.
         """
         if spec.slots != 1:
             check_slots(spec, self._options.slots)
         key = self._key(spec.container)
         ready = self._ready.get(key)
         if ready is not None:
-            return self._launch(_Waiting(spec, report, stdin, inline_limit, on_start), ready)
+            return self._launch(_Waiting(spec, report, stdin, inline_limit, on_start, variables), ready)
         making = self._making.get(key)
         if making is None:
             making = self._make(key, spec.container)
         identity = self._supervisor.new_id()
-        self._waiting[identity] = _Waiting(spec, report, stdin, inline_limit, on_start)
+        self._waiting[identity] = _Waiting(spec, report, stdin, inline_limit, on_start, variables)
         making.jobs.append(identity)
         return identity
 
@@ -243,7 +246,7 @@ class CallbackClient:
     def _launch(self, waiting: _Waiting, ready: Ready, identity: JobId | None = None) -> JobId:
         """Hand a job to the supervisor. Raises SpecError where nothing can be kept of it."""
         spec, report = waiting.spec, waiting.report
-        job = job_of(spec, ready, waiting.stdin, waiting.inline_limit)
+        job = job_of(spec, ready, waiting.stdin, waiting.inline_limit, waiting.variables)
         if keeps(spec):
             try:
                 keeping = keep(spec, ready.container, ready.working_directory, self._store, self._project)

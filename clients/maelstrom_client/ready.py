@@ -115,13 +115,14 @@ def _absolute(mount: Mount, project_directory: Path) -> Mount:
     return mount
 
 
-def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int) -> Job:
-    """Return the job that a specification asks for in a container."""
+def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int, variables: tuple[str, ...] = ()) -> Job:
+    """Return the job that a specification asks for in a container, with variables beside those of the container."""
     return Job(
         container=ready.container,
         program=spec.program,
         arguments=spec.arguments,
-        environment=ready.environment,
+        environment=_without(ready.environment, variables) if variables else ready.environment,
+        variables=variables,
         working_directory=ready.working_directory,
         timeout=spec.timeout or None,
         priority=spec.priority,
@@ -141,6 +142,14 @@ def check_slots(spec: JobSpec, slots: int) -> None:
             f"failed to start a job of {spec.slots} slots: there are {slots}",
             hint=f"let it take at most {slots}, or give more with --slots",
         )
+
+
+def _without(environment: tuple[str, ...], variables: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the environment without what the variables name: programs do not agree which of two values counts."""
+    names = tuple(variable[: variable.index("=") + 1] for variable in variables)
+    if any(entry.startswith(names) for entry in environment):
+        return tuple(entry for entry in environment if not entry.startswith(names))
+    return environment
 
 
 def _directories(environment: tuple[str, ...]) -> tuple[str, ...]:

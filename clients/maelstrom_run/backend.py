@@ -6,7 +6,7 @@ The layers below are imported when they are used: `--help` needs none of them, a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from maelstrom_run.config import RunConfig
 
@@ -27,8 +27,21 @@ class Client(Protocol):
     def add_container(self, name: str, spec: ContainerSpec) -> ContainerSpec | None:
         """Register a container that jobs and other containers may name; return the one it replaces."""
 
-    def start(self, spec: JobSpec, report: Callable[[Outcome], object], *, inline_limit: int = ...) -> object:
-        """Start a job; `report` is called with its outcome. Raises SpecError where it is impossible."""
+    def start(
+        self,
+        spec: JobSpec,
+        report: Callable[[Outcome], object],
+        *,
+        inline_limit: int = ...,
+        variables: tuple[str, ...] = ...,
+    ) -> Any:
+        """Start a job; `report` is called with its outcome. Raises SpecError where it is impossible.
+
+        `variables` (`NAME=value`) are environment variables of its own. Returns what `is_running` can be asked about.
+        """
+
+    def is_running(self, identity: Any) -> bool:
+        """Tell whether a job has been handed to a slot and has no outcome yet."""
 
 
 class Single(Protocol):

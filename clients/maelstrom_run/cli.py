@@ -7,6 +7,8 @@
                                     the same in a container of an image
     maelstrom-run --tty ...         a command, or the job of --file, on this terminal
     maelstrom-run --stdin ...       the same with our standard input
+    maelstrom-run --map -- COMMAND ... < INPUTS
+                                    one command over many inputs
 
 What a form needs is imported when it is chosen.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -24,6 +26,7 @@ from maelstrom_core.config_click import build_command, run_command
 from maelstrom_run.backend import Backend
 from maelstrom_run.config import PROGRAM, RunConfig
 from maelstrom_run.interactive import Interaction, adapt_image, choose_interaction, run_interactive
+from maelstrom_run.options import Choices, check_choices, many_options
 
 if TYPE_CHECKING:
     from maelstrom_run.present import Printer
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
 SUMMARY = """Run jobs, each in its own container.
 
 Jobs are JSON objects, one after the other on standard input; or give a COMMAND, which is run in a sealed
-container that shows this machine's programs and the current directory, or with --image those of an image."""
+container that shows this machine's programs and the current directory, or with --image those of an image; with
+--map once for each line of standard input."""
 
 
 def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], NoReturn] | None = None) -> int:
@@ -50,17 +54,22 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
         out: str | None,
         out_from: str | None,
         capture: str | None,
+        **given: Any,
     ) -> int:
         if doctor:
             return backend.doctor(config)
         interaction = choose_interaction(command, file, one=one, tty=tty, stdin=stdin)
         one = one or (tty and file is not None)
-        if command and file is not None and not one:
-            raise click.UsageError("a command and --file exclude each other, except with --one or --tty")
+        choices = Choices(command, file, image, one, **given)
+        many = check_choices(choices)
+        if many and interaction is not Interaction.NONE:
+            raise click.UsageError("--tty and --stdin are for one job")
+        if command and file is not None and not one and not many:
+            raise click.UsageError("a command and --file exclude each other, except with --one, --tty and --map")
         if image is not None and (one or not command):
             raise click.UsageError("--image takes a command, and neither --one nor a stream of jobs")
-        _check_files(out, out_from, capture, stream=not (one or command))
-        if one or command:
+        _check_files(out, out_from, capture, stream=many)
+        if not many:
             from maelstrom_run.one import die_by_signal
 
             return _run_one(
@@ -74,7 +83,9 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
                 from_stream=one,
                 die=die or die_by_signal,
             )
-        return _run_stream(config, backend, file)
+        from maelstrom_run.run_many import run_many
+
+        return run_many(config, backend, choices)
 
     parameters: list[click.Parameter] = [
         click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND [ARGUMENT]...]"),
@@ -113,6 +124,7 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             metavar="FILE",
             help="Write an archive of what the job changed in its root, if it succeeds; a `tar` layer of later jobs.",
         ),
+        *many_options(),
         click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
     ]
     command = build_command(PROGRAM, RunConfig, run, summary=SUMMARY, parameters=parameters, options_first=True)
@@ -164,28 +176,6 @@ def _run_one(
             outcome = run_interactive(single, job, config, interaction, die)
     _printer().show_one(outcome)
     return mimic(outcome, die)
-
-
-def _run_stream(config: RunConfig, backend: Backend, file: str | None) -> int:
-    import gc
-
-    from maelstrom_run.source import open_source, read_chunks
-    from maelstrom_worker.blocking import BlockingLoop
-
-    with open_source(file) as descriptor:
-        loop = BlockingLoop()
-        opened = backend.open_client(config, Path.cwd(), loop)  # forks: before there is more to copy
-
-        from maelstrom_run.interrupt import orderly_interrupts
-        from maelstrom_run.stream import Stream, StreamOptions
-
-        # What is here stays. A backlog has many objects and no cycles: looking for some at every 700 costs 2 %.
-        gc.freeze()
-        gc.set_threshold(50_000)
-        gc.enable()
-        options = StreamOptions(timeout=config.timeout, inline_limit=config.inline_limit)
-        with orderly_interrupts(loop), opened as client:
-            return Stream(client, _printer(), options, loop.run_once).run(read_chunks(descriptor, loop))
 
 
 def _printer() -> Printer:

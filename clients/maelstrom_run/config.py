@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maelstrom_core.config import LocalConfig, Program, Value
-from maelstrom_core.config_kinds import Flag, Seconds
+from maelstrom_core.config_kinds import Flag, Integer, Seconds
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 PROGRAM = Program("maelstrom-run", "run")
@@ -25,4 +25,14 @@ class RunConfig(LocalConfig):
     )
     accept_invalid_remote_container_tls_certs = Value(
         Flag(), "Accept registries of images whose certificates are not valid.", default=False
+    )
+    retries = Value(Integer(0, 1000), "Run a job of many that fails again, up to this many times.", default=0)
+    stop_after = Value(
+        Integer(0),
+        "Stop after this many of many jobs have failed, and stop what runs; 0 means never.",
+        default=0,
+        short="s",
+    )
+    progress = Value(
+        Flag(), "Show on a terminal how far a run of many jobs is, in a line on standard error.", default=True
     )

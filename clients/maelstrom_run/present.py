@@ -5,7 +5,8 @@ Knows nothing of clients and streams: may import the core only.
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import (
@@ -21,6 +22,11 @@ from maelstrom_core.job import (
     TimedOut,
 )
 
+if TYPE_CHECKING:
+    from maelstrom_run.task import Finished
+
+LONGEST_LABEL = 60
+"""Characters of an input that name its job."""
 FAILURE = 1
 """The exit code for every failure that has no code of its own."""
 
@@ -83,43 +89,108 @@ def describe_files(files: Files | None) -> list[str]:
     return [*files.notes, *([_with_hint(files.error, files.hint)] if files.error is not None else [])]
 
 
+def visible(text: str, longest: int) -> str:
+    """Return a text fit for a line: control characters become visible, what is too long is cut off."""
+    from maelstrom_test_runner.lines import printable
+
+    text = printable(text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def job_label(number: int, text: str | None, attempts: int = 1) -> str:
+    """Return what a job is called in messages: by its number, and the input it was made of, if there is one."""
+    name = f"job {number}" if text is None else f"job {number} ({visible(text, LONGEST_LABEL)})"
+    return f"{name}, attempt {attempts}" if attempts > 1 else name
+
+
+def tagged(data: bytes, tag: bytes) -> bytes:
+    """Return the lines of an output, each behind a tag and closed."""
+    if not data:
+        return data
+    return b"".join(tag + line + b"\n" for line in data.removesuffix(b"\n").split(b"\n"))
+
+
+class Shown(Protocol):
+    """Where results go."""
+
+    def show(self, finished: Finished) -> None:
+        """Show a job that is over."""
+
+    def error(self, error: MaelstromError) -> None:
+        """Show an error that is no job's."""
+
+    def note(self, text: str) -> None:
+        """Say something about the run."""
+
+
 class Printer:
     """Writes what belongs to one job in one piece, so that jobs never mix.
 
-    On a terminal, where both streams share the screen, a message never continues a line of output.
+    On a terminal, where both streams share the screen, a message never continues a line of output. With `tag` each
+    line of output begins with the job's input, or its number. `before` is called before anything is written.
     """
 
-    def __init__(self, stdout: BinaryIO, stderr: BinaryIO, *, terminal: bool = False) -> None:
+    def __init__(
+        self,
+        stdout: BinaryIO,
+        stderr: BinaryIO,
+        *,
+        terminal: bool = False,
+        tag: bool = False,
+        before: Callable[[], object] = lambda: None,
+    ) -> None:
         self._stdout = stdout
         self._stderr = stderr
         self._terminal = terminal
+        self._tag = tag
+        self._before = before
 
-    def show(self, outcome: Outcome, number: int) -> None:
-        """Print all there is to say of job `number`."""
-        failure = describe_failure(outcome)
-        self._write(outcome, [failure] if failure else [], f"job {number}: ")
+    def show(self, finished: Finished) -> None:
+        """Print all there is to say of a job."""
+        task = finished.task
+        failure = describe_failure(finished.outcome)
+        tag = b""
+        if self._tag:
+            text = str(task.number) if task.input is None else visible(task.input, len(task.input) + 1)
+            tag = text.encode() + b"\t"
+        label = job_label(task.number, task.input, finished.attempts)
+        self._write(finished.outcome, [failure] if failure else [], f"{label}: ", tag)
+
+    def show_failure(self, finished: Finished) -> None:
+        """Print no more of a job than why it failed, if it did."""
+        if failure := describe_failure(finished.outcome):
+            label = job_label(finished.task.number, finished.task.input, finished.attempts)
+            self._say(_line(f"{label}: ", failure))
+
+    def note(self, text: str) -> None:
+        """Print something about the run."""
+        self._say(_line("maelstrom-run: ", text))
 
     def show_one(self, outcome: Outcome) -> None:
         """Print the output of the only job; what its exit status says is left to the exit status."""
         failure = None if isinstance(outcome, Exited | Signaled) else describe_failure(outcome)
         self._write(outcome, [failure] if failure else [], "maelstrom-run: ")
 
-    def error(self, error: MaelstromError, number: int | None = None) -> None:
-        """Print an error: of a job, or of the stream."""
-        prefix = "maelstrom-run: " if number is None else f"job {number}: "
-        self._stderr.write(_line(prefix, error.render()))
+    def error(self, error: MaelstromError) -> None:
+        """Print an error that is no job's."""
+        self._say(_line("maelstrom-run: ", error.render()))
+
+    def _say(self, text: bytes) -> None:
+        self._before()
+        self._stderr.write(text)
         self._stderr.flush()
 
-    def _write(self, outcome: Outcome, messages: list[str], prefix: str) -> None:
+    def _write(self, outcome: Outcome, messages: list[str], prefix: str, tag: bytes = b"") -> None:
         error_text = b""
         unfinished = False
         if isinstance(outcome, Exited | Signaled | TimedOut):
             effects = outcome.effects
-            if data := effects.stdout.data:
+            if data := tagged(effects.stdout.data, tag) if tag else effects.stdout.data:
+                self._before()
                 self._stdout.write(data)
                 self._stdout.flush()
                 unfinished = self._terminal and not data.endswith(b"\n")
-            if data := effects.stderr.data:
+            if data := tagged(effects.stderr.data, tag) if tag else effects.stderr.data:
                 error_text = data
                 unfinished = not data.endswith(b"\n")
             if effects.stdout.lost or effects.stderr.lost:
@@ -128,8 +199,24 @@ class Printer:
         if messages:
             error_text += (b"\n" if unfinished else b"") + b"".join(_line(prefix, message) for message in messages)
         if error_text:
-            self._stderr.write(error_text)
-            self._stderr.flush()
+            self._say(error_text)
+
+
+class Recorder:
+    """Writes results as JSON lines, and on standard error no more than why jobs failed."""
+
+    def __init__(self, printer: Printer, write: Callable[[bytes], object]) -> None:
+        self._printer = printer
+        self._write = write
+        self.error = printer.error
+        self.note = printer.note
+
+    def show(self, finished: Finished) -> None:
+        """Write a job that is over."""
+        from maelstrom_run.results import result_line
+
+        self._write(result_line(finished))
+        self._printer.show_failure(finished)
 
 
 def _line(prefix: str, message: str) -> bytes:

@@ -20,12 +20,12 @@ CHUNK = 65536
 
 
 @contextmanager
-def open_source(path: str | None) -> Iterator[int]:
+def open_source(path: str | None, what: str = "job specifications") -> Iterator[int]:
     """Give a descriptor of the file, or of standard input for None and "-". Raises UserError."""
     if path is None or path == "-":
         descriptor = 0
         if os.isatty(descriptor):
-            print("maelstrom-run: reading job specifications from the terminal, ^D ends them", file=sys.stderr)  # noqa: T201
+            print(f"maelstrom-run: reading {what} from the terminal, ^D ends them", file=sys.stderr)  # noqa: T201
         yield descriptor
         return
     try:
@@ -49,16 +49,16 @@ def read(descriptor: int, size: int = CHUNK) -> bytes:
             select.select([descriptor], [], [])
 
 
-def _read(descriptor: int, size: int) -> bytes:
+def _read(descriptor: int, size: int, what: str = "job specifications") -> bytes:
     try:
         return os.read(descriptor, size)
     except BlockingIOError:
         raise
     except OSError as error:
-        raise UserError(f"failed to read job specifications: {error.strerror}") from error
+        raise UserError(f"failed to read {what}: {error.strerror}") from error
 
 
-def read_chunks(descriptor: int, loop: BlockingLoop) -> Iterator[bytes]:
+def read_chunks(descriptor: int, loop: BlockingLoop, what: str = "job specifications") -> Iterator[bytes]:
     """Yield pieces of the descriptor's data as they arrive, until its end; the loop turns meanwhile.
 
     The descriptor is watched only while somebody waits for data, so data that nobody wants yet wakes nobody.
@@ -66,7 +66,7 @@ def read_chunks(descriptor: int, loop: BlockingLoop) -> Iterator[bytes]:
     while True:
         _wait(descriptor, loop)
         try:
-            data = _read(descriptor, CHUNK)
+            data = _read(descriptor, CHUNK, what)
         except BlockingIOError:  # somebody else who shares the pipe was faster
             continue
         if not data:

@@ -48,6 +48,12 @@ class ProgressLine:
             self._draw()
         self._stream.flush()
 
+    def clear(self) -> None:
+        """Take the line away until it is updated again, for others to write."""
+        if self._shown:
+            self._erase()
+            self._stream.flush()
+
     def close(self) -> None:
         """Take the line away for good."""
         self._erase()

@@ -106,7 +106,7 @@ static char **take_strings(struct child *child)
 {
     const struct launch *launch = child->launch;
     size_t count = (size_t)launch->program_count + (size_t)launch->argument_count +
-                   (size_t)launch->environment_count + 3;
+                   (size_t)launch->environment_count + (size_t)launch->variable_count + 3;
     char **strings = malloc(count * sizeof *strings);
     if (strings == NULL) {
         refuse(child, ENOMEM);
@@ -115,7 +115,9 @@ static char **take_strings(struct child *child)
     child->programs = strings;
     child->arguments = unpack(child->programs, launch->programs, launch->program_count);
     child->environment = unpack(child->arguments, launch->arguments, launch->argument_count);
+    char **variables = child->environment + launch->environment_count;
     unpack(child->environment, launch->environment, launch->environment_count);
+    unpack(variables, launch->variables, launch->variable_count);
     return strings;
 }
 

@@ -39,9 +39,9 @@ struct launch {
     int confined;               /* a filter is inherited from us, see confine_launcher */
     const void *filter;         /* struct sock_filter: what seccomp refuses, where nothing is inherited */
     uint64_t filter_length;     /* instructions; 0: nothing is refused */
-    /* Packed strings, each closed by NUL: paths to try in order, arguments, environment. */
-    const char *programs, *arguments, *environment;
-    int program_count, argument_count, environment_count;
+    /* Packed strings, each closed by NUL: paths to try in order, arguments, environment, and more of it. */
+    const char *programs, *arguments, *environment, *variables;
+    int program_count, argument_count, environment_count, variable_count;
     const char *directory;
     int stdin_fd;
     int terminal;               /* stdin_fd is a terminal: also standard output and error output, and the controlling one */

@@ -67,6 +67,8 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
 
     sequence: int
     arguments: tuple[str, ...]
+    variables: tuple[str, ...]
+    """`NAME=value`, what the job's environment has beside `environment`."""
     container: bytes
     program: str
     environment: tuple[str, ...]
@@ -135,7 +137,7 @@ class Launcher:
         self._launch.confined = confined
         self._armed: Prepared | None = None
         self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
-        self._directory = Strings()
+        self._variables, self._directory = Strings(), Strings()
         self._landing = ffi.new("struct landing *")
         self._decode = msgspec.msgpack.Decoder(Container).decode
         self.repeatable = False
@@ -313,6 +315,8 @@ class Launcher:
         launch.programs, launch.program_count = self._programs.packed(_candidates(program, environment))
         launch.arguments, launch.argument_count = self._arguments.packed((program, *request.arguments))
         launch.environment, launch.environment_count = self._environment.packed(environment)
+        variables = request.variables if isinstance(request, Request) else ()
+        launch.variables, launch.variable_count = self._variables.packed(variables)
         launch.directory, _ = self._directory.packed((request.working_directory,))
 
     def _arm(self, prepared: Prepared) -> None:

@@ -74,6 +74,8 @@ class Job(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     """`NAME=value`, complete: nothing is inherited."""
+    variables: tuple[str, ...] = ()
+    """More of the same, none of which `environment` names: what differs from job to job. Forks have none."""
     working_directory: str = "/"
     timeout: float | None = None
     priority: int = 0

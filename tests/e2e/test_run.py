@@ -192,7 +192,10 @@ def test_interruption_ends_the_jobs(programs: Programs, project: Path):
         below = sleepers(process.pid, "87654")
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
-        assert process.stderr.read() == b"maelstrom-run: interrupted\n"
+        assert process.stderr.read().splitlines() == [
+            b"maelstrom-run: 0 jobs done, 0 failed, 1 running: job 1",
+            b"maelstrom-run: interrupted",
+        ]
         assert not any(alive(pid) for pid in below)
 
 

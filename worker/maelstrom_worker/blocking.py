@@ -22,6 +22,7 @@ class BlockingLoop:
         self._readers: dict[int, _Call] = {}
         self._writers: dict[int, _Call] = {}
         self._timers: dict[Callable[[], object], float] = {}
+        self._every: Callable[[], object] | None = None
 
     def add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
         """Have `callback` called whenever there is something to read, or nothing any more."""
@@ -54,6 +55,18 @@ class BlockingLoop:
     def cancel_call(self, callback: Callable[[], object]) -> None:
         """Do so no more."""
         self._timers.pop(callback, None)
+
+    def call_every(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Have `callback` called every so often while somebody waits; takes the place of the last such call."""
+
+        def again() -> None:
+            self.call_later(seconds, again)
+            callback()
+
+        if self._every is not None:
+            self.cancel_call(self._every)
+        self._every = again
+        self.call_later(seconds, again)
 
     def run_once(self, *, wait: bool = True) -> None:
         """Wait until something can be done, if need be and unless told not to, and make the calls."""

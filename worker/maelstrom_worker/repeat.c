@@ -1,7 +1,8 @@
-/* The short way of a pool member: a request that equals the last one but for its arguments is run without Python.
+/* The short way of a pool member: a request that equals the last one but for its arguments, and the variables that are
+ * its own, is run without Python.
  *
  * Jobs come in streams of equal containers, environments and limits. What the launcher was told for the last request
- * then holds for the next; only the arguments and the sequence number are to be read, and the answer to be written. The
+ * then holds for the next; only these and the sequence number are to be read, and the answer to be written. The
  * messages are those of Python (msgpack: Request of launcher.py, Answer of member.py), so this knows nothing that Python
  * does not: whatever is not plain is left to it. After a job the processor's caches are cold, and Python's way through
  * a request took 85 us of them.
@@ -18,7 +19,7 @@
 #include "repeat.h"
 #include "ring.h"
 
-enum { REQUEST_FIELDS = 13, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024 };
+enum { REQUEST_FIELDS = 14, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024 };
 
 /* Reading: a position that never passes the end; every function returns 0 where something else stands there. */
 
@@ -74,27 +75,44 @@ static char *take_text(struct reader *reader, char *to)
     return to + length + 1;
 }
 
-/* Reads the sequence number and packs the arguments behind the program; what follows them is the tail. */
-static int read_request(struct repeat *repeat, int *count)
+/* Copies a list of texts; returns the end of the copy, or NULL. */
+static char *take_texts(struct reader *reader, char *to, int *count)
+{
+    uint64_t texts;
+    if (!take_list(reader, &texts))
+        return NULL;
+    for (uint64_t index = 0; index < texts && to != NULL; index++)
+        to = take_text(reader, to);
+    *count = (int)texts;
+    return to;
+}
+
+/* What a request has of its own, packed: the program with its arguments, and behind them variables. */
+struct own {
+    int arguments, variables;
+    const char *first_variable;
+};
+
+/* Reads the sequence number and packs what is the request's own; what follows is the tail. */
+static int read_request(struct repeat *repeat, struct own *own)
 {
     const struct launch *launch = repeat->launch;
     struct reader reader = {(unsigned char *)repeat->message, (unsigned char *)repeat->message + repeat->size};
-    uint64_t fields, arguments;
+    uint64_t fields;
 
     repeat->tail_size = 0;
-    if (!take_list(&reader, &fields) || fields != REQUEST_FIELDS || !take_unsigned(&reader, &repeat->sequence) ||
-        !take_list(&reader, &arguments))
+    if (!take_list(&reader, &fields) || fields != REQUEST_FIELDS || !take_unsigned(&reader, &repeat->sequence))
         return 0;
     size_t program = repeat->armed ? strlen(launch->arguments) + 1 : 0; /* the first argument, before the others */
     if (program + repeat->size > repeat->limit)
         return 0;
     if (program > 0)
         memmove(repeat->strings, launch->arguments, program);
-    char *to = repeat->strings + program;
-    for (uint64_t index = 0; index < arguments; index++)
-        if ((to = take_text(&reader, to)) == NULL)
-            return 0;
-    *count = (int)arguments + 1;
+    char *to = take_texts(&reader, repeat->strings + program, &own->arguments);
+    own->first_variable = to;
+    if (to == NULL || take_texts(&reader, to, &own->variables) == NULL)
+        return 0;
+    own->arguments++;
     repeat->tail = (uint64_t)(reader.at - (unsigned char *)repeat->message);
     repeat->tail_size = repeat->size - repeat->tail;
     return 1;
@@ -204,11 +222,13 @@ static int equals_last(const struct repeat *repeat, uint64_t tail, uint64_t tail
            memcmp(repeat->message + repeat->tail, repeat->last + tail, tail_size) == 0;
 }
 
-static void run_again(struct repeat *repeat, int count)
+static void run_again(struct repeat *repeat, const struct own *own)
 {
     struct launch *launch = repeat->launch;
     launch->arguments = repeat->strings;
-    launch->argument_count = count;
+    launch->argument_count = own->arguments;
+    launch->variables = own->first_variable;
+    launch->variable_count = own->variables;
     launch->sequence = repeat->sequence;
     ((int (*)(const struct launch *, struct landing *))repeat->launch_function)(launch, repeat->landing);
 }
@@ -217,7 +237,7 @@ int repeat_serve(struct repeat *repeat)
 {
     for (;;) {
         uint64_t tail = repeat->tail, tail_size = repeat->tail_size;
-        int count;
+        struct own own;
         int64_t size = ring_take(repeat->in, repeat->capacity, repeat->message, repeat->limit);
         if (size == 0) {
             sleep_until_called(repeat);
@@ -226,12 +246,12 @@ int repeat_serve(struct repeat *repeat)
         if (size < 0)
             return REPEAT_PIECES;
         repeat->size = (uint64_t)size;
-        if (!read_request(repeat, &count) || !equals_last(repeat, tail, tail_size)) {
+        if (!read_request(repeat, &own) || !equals_last(repeat, tail, tail_size)) {
             memcpy(repeat->last, repeat->message, repeat->size);
             return REPEAT_MESSAGE;
         }
         memcpy(repeat->last, repeat->message, repeat->size);
-        run_again(repeat, count);
+        run_again(repeat, &own);
         if (!answer(repeat))
             return REPEAT_LANDED;
         ring_bell(repeat->other_bell);

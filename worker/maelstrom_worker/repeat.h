@@ -11,12 +11,12 @@ struct repeat {
     uint64_t size, limit;    /* of the message, and of its buffer */
     char *message;
     uint64_t tail, tail_size; /* where in the last request that was read here stands what is to be equal, if anywhere */
-    char *last, *strings;    /* buffers as large as that of the message: the last request, and packed arguments */
+    char *last, *strings;    /* buffers as large as that of the message: the last request, and packed strings */
 };
 
 enum { REPEAT_MESSAGE, REPEAT_PIECES, REPEAT_LANDED };
 
-/* Runs what equals the last request but for its arguments, and answers; sleeps while nothing comes. Returns when Python
+/* Runs what equals the last request but for its arguments and variables, and answers; sleeps while nothing comes. Returns when Python
  * is needed: for a message (REPEAT_MESSAGE), for one that comes in pieces (REPEAT_PIECES), or for a landing that is not
  * of the plain kind, or whose answer does not fit (REPEAT_LANDED). */
 int repeat_serve(struct repeat *repeat);

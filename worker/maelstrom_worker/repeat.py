@@ -23,7 +23,7 @@ lib = cast("Lib", _lib)
 
 
 class Repeater:
-    """Runs what differs from the last request in its arguments only, and gives everything else to Python."""
+    """Runs what differs from the last request in its arguments and variables only; gives everything else to Python."""
 
     def __init__(self, line: Line, launcher: Launcher, *, own_bell: int, supervisor_bell: int) -> None:
         self._keep = line, launcher  # whose memory it uses

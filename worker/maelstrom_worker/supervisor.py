@@ -211,6 +211,7 @@ class Supervisor:
         return Request(
             sequence=identity,
             arguments=job.arguments if job.template is None else (),
+            variables=job.variables if job.template is None else (),
             container=container,
             program=job.program,
             environment=job.environment if job.template is None else (),

@@ -76,7 +76,10 @@ def test_job_starts_before_the_stream_ends_and_interruption_ends_the_program():
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
-        assert process.stderr.read() == b"maelstrom-run: interrupted\n"
+        assert process.stderr.read().splitlines() == [
+            b"maelstrom-run: 1 job done, 0 failed, 1 running: job 2",
+            b"maelstrom-run: interrupted",
+        ]
 
 
 def test_reader_of_the_output_may_go_away():
@@ -124,7 +127,7 @@ def test_help_needs_neither_asyncio_nor_specifications():
 def test_one_loads_no_more_than_it_needs():
     script = "from tests.unit.run.fake import FakeBackend; from maelstrom_run.cli import run_cli\n"
     script += "run_cli(['true'], FakeBackend())"
-    assert not {"rich", "uvloop", "tomllib", "elftools", "sqlite3", "maelstrom_run.stream"} & imported(script)
+    assert not {"rich", "uvloop", "tomllib", "elftools", "sqlite3", "maelstrom_run.many"} & imported(script)
 
 
 def test_a_stream_needs_no_asyncio():

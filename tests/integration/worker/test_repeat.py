@@ -11,7 +11,7 @@ import pytest
 
 from maelstrom_core.job import Cancelled, ExecutionError, Exited, Job, Outcome, Signaled, TimedOut
 from maelstrom_core.spec import BindMount
-from tests.support.pool import Pool, container, shell
+from tests.support.pool import PATH, Pool, container, shell
 
 
 @pytest.fixture
@@ -89,3 +89,17 @@ def test_a_program_that_is_gone_and_an_argument_with_nul(member: Pool, tmp_path:
     assert isinstance(outcome, ExecutionError)
     assert "NUL" in outcome.message
     assert said(member.run(shell("echo fine"))) == b"fine\n"
+
+
+def test_each_has_its_own_variables(member: Pool) -> None:
+    for variables in (("OWN=1",), ("OWN=2 = x",), (), ("OWN=ü", "MORE=" + "x" * 60_000), ("OWN=4",)):
+        outcome = member.run(shell('echo "$OWN,${#MORE},$PATH"', variables=variables))
+        own = dict(variable.split("=", 1) for variable in variables)
+        assert said(outcome).decode() == f"{own.get('OWN', '')},{len(own.get('MORE', ''))},{PATH[5:]}\n"
+
+
+def test_a_variable_with_nul(member: Pool) -> None:
+    member.run(shell("true", variables=("OWN=1",)))
+    outcome = member.run(shell("true", variables=("OWN=\0",)))
+    assert isinstance(outcome, ExecutionError)
+    assert "NUL" in outcome.message

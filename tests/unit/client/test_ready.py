@@ -1,11 +1,12 @@
-"""Putting containers together: what is used of an image, and layers that are there twice."""
+"""Putting containers together: what is used of an image, layers that are there twice, variables of jobs."""
 
 from pathlib import Path
 
-from maelstrom_client.ready import evaluate_environment, make_ready, without_repeats
+from maelstrom_client.ready import Ready, evaluate_environment, job_of, make_ready, without_repeats
 from maelstrom_container.images.store import RealisedImage
 from maelstrom_core.collapse import FlatContainer, collapse
-from maelstrom_core.job import HostTree, LayerDirectory
+from maelstrom_core.job import Container, HostTree, LayerDirectory
+from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_core.spec_parse import parse_container
 
 A, B, C = (LayerDirectory(f"/{name}") for name in "abc")
@@ -50,3 +51,18 @@ def test_of_layers_that_are_there_twice_the_topmost_stays():
     tree = HostTree("/usr", "/usr")
     assert without_repeats([A, B, A, tree, C, B]) == (A, tree, C, B)
     assert without_repeats([]) == ()
+
+
+def test_a_job_has_its_own_variables_instead_of_those_of_its_container():
+    ready = Ready(Container(layers=()), ("A=1", "AB=2", "B=3"), "/")
+    spec = JobSpec(container=ContainerSpec(), program="p")
+    job = job_of(spec, ready, b"", 1000, ("A=x=y", "C="))
+    assert job.environment == ("AB=2", "B=3")
+    assert job.variables == ("A=x=y", "C=")
+
+
+def test_jobs_that_differ_in_variables_only_are_equal_but_for_them():
+    ready = Ready(Container(layers=()), ("A=1",), "/")
+    spec = JobSpec(container=ContainerSpec(), program="p")
+    jobs = [job_of(spec, ready, b"", 1000, (f"N={number}",)) for number in range(2)]
+    assert jobs[0].environment is jobs[1].environment is ready.environment

@@ -63,6 +63,7 @@ class FakeClient:
         self.specs: list[JobSpec] = []
         self.containers: dict[str, ContainerSpec] = {}
         self.limits: list[int] = []
+        self.variables: list[tuple[str, ...]] = []
         self.held: list[Callable[[Outcome], object]] = []
         self.due: list[Callable[[], object]] = []
         self.idle: Callable[[], object] = lambda: None
@@ -73,15 +74,27 @@ class FakeClient:
         self.containers[name] = spec
         return old
 
-    def start(self, spec: JobSpec, report: Callable[[Outcome], object], *, inline_limit: int = 0) -> None:
+    def start(
+        self,
+        spec: JobSpec,
+        report: Callable[[Outcome], object],
+        *,
+        inline_limit: int = 0,
+        variables: tuple[str, ...] = (),
+    ) -> Callable[[Outcome], object]:
         if spec.program == "spec-error":
             raise SpecError("there is no container `x` to be a parent", hint="did you mean `y`?")
         self.specs.append(spec)
         self.limits.append(inline_limit)
+        self.variables.append(variables)
         if spec.program == "hold":
             self.held.append(report)
         else:
             self.due.append(partial(report, outcome_of(spec)))
+        return report
+
+    def is_running(self, identity: object) -> bool:
+        return identity in self.held
 
     def turn(self, *, wait: bool) -> None:
         """Tell what is due; where nothing is, and that is waited for, the test ends what it holds."""

@@ -1,4 +1,4 @@
-"""The stream of jobs: section 8 of the catalogue, behaviours MI5 and MI17."""
+"""Runs of many jobs, from a stream of JSON: section 8 of the catalogue, behaviours MI5 and MI17."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from maelstrom_core.job import Cancelled, Effects, Exited, Output
-from maelstrom_core.spec import ContainerSpec
+from maelstrom_core.spec import ContainerSpec, JobSpec
+from maelstrom_run.many import BURST, ManyJobs, ManyOptions, Turn
 from maelstrom_run.present import ExitCode, Printer
-from maelstrom_run.stream import BURST, Stream, StreamOptions
+from maelstrom_run.stream import stream_tasks
+from maelstrom_run.task import Finished, Task
 from tests.unit.run.fake import FakeClient
 
 
@@ -22,8 +24,8 @@ class Run:
     def __init__(self, **options: Any) -> None:
         self.client = FakeClient()
         self.stdout, self.stderr = io.BytesIO(), io.BytesIO()
-        printer = Printer(self.stdout, self.stderr)
-        self.stream = Stream(self.client, printer, StreamOptions(**options), self.client.turn)
+        self.options = ManyOptions(**options)
+        self.turn: Turn = self.client.turn
 
     def of(self, *documents: object) -> int:
         """Run documents (texts as they are), one chunk each; jobs that are held end last."""
@@ -34,7 +36,12 @@ class Run:
 
         self.client.idle = end_one
         chunks = ((item if isinstance(item, str) else json.dumps(item)).encode() for item in documents)
-        return self.stream.run(chunks)
+        return self.run(chunks)
+
+    def run(self, chunks: Iterator[bytes]) -> int:
+        printer = Printer(self.stdout, self.stderr)
+        jobs = ManyJobs(self.client, printer, self.options, self.turn)
+        return jobs.run(stream_tasks(chunks, self.client.add_container, digests=False))
 
     @property
     def errors(self) -> str:
@@ -85,7 +92,10 @@ def test_mi5_mi17_exit_code_is_the_first_failure_in_order_of_completion():
         (job("missing"), "job 1: execution error: program `missing` does not exist\n  hint: look at the layers\n"),
         (job("lost"), "job 1: system error: the worker died\n"),
         (job("cancelled"), "job 1: cancelled\n"),
-        (job("spec-error"), "job 1: there is no container `x` to be a parent\n  hint: did you mean `y`?\n"),
+        (
+            job("spec-error"),
+            "job 1: execution error: there is no container `x` to be a parent\n  hint: did you mean `y`?\n",
+        ),
     ],
 )
 def test_every_failure_is_a_line_with_the_number_of_the_job(written, text):
@@ -107,7 +117,8 @@ def test_lost_output_is_mentioned():
 def test_message_does_not_continue_a_line_of_the_jobs_output_on_a_terminal():
     stderr = io.BytesIO()
     printer = Printer(io.BytesIO(), stderr, terminal=True)
-    printer.show(Exited(1, Effects(stdout=Output(b"no newline"))), 1)
+    spec = JobSpec(container=ContainerSpec(), program="p")
+    printer.show(Finished(Task(1, spec), Exited(1, Effects(stdout=Output(b"no newline"))), 0.0))
     assert stderr.getvalue() == b"\njob 1: exited with code 1\n"
 
 
@@ -162,7 +173,7 @@ def test_reading_pauses_while_too_many_jobs_are_unfinished():
         run.client.held.pop(0)(Exited(0, Effects()))
 
     run.client.idle = idle
-    assert run.stream.run(iter([json.dumps(job("hold")).encode() * 3])) == 0
+    assert run.run(iter([json.dumps(job("hold")).encode() * 3])) == 0
     assert seen == [2, 3, 3]
 
 
@@ -175,12 +186,12 @@ def test_results_get_their_turn_while_a_large_chunk_is_read():
         finished.append(len(run.client.due))
         turn(wait=wait)
 
-    run.stream = Stream(run.client, Printer(run.stdout, run.stderr), StreamOptions(), watched)
+    run.turn = watched
     assert run.of(json.dumps(job("true")) * (3 * BURST)) == 0
     assert finished == [BURST, BURST, BURST]
 
 
-def test_interrupted_stream_is_silent_about_its_jobs():
+def test_an_interrupted_run_says_what_was_done_and_what_was_running_and_no_more():
     run = Run()
 
     def interrupt() -> None:
@@ -188,9 +199,12 @@ def test_interrupted_stream_is_silent_about_its_jobs():
 
     run.client.idle = interrupt
     with pytest.raises(KeyboardInterrupt):
-        run.stream.run(iter([json.dumps(job("hold")).encode()]))
+        run.run(iter([json.dumps(item).encode() for item in (job("true"), job("exit", 1), job("hold"))]))
     run.client.held[0](Cancelled())
-    assert run.errors == ""
+    assert run.errors.splitlines() == [
+        "job 2: exited with code 1",
+        "maelstrom-run: 2 jobs done, 1 failed, 1 running: job 3",
+    ]
 
 
 class Broken(io.BytesIO):
@@ -206,9 +220,9 @@ def test_broken_output_ends_the_stream_even_while_it_waits_for_input():
         while True:
             client.turn(wait=True)
 
-    stream = Stream(client, Printer(Broken(), io.BytesIO()), StreamOptions(), client.turn)
+    jobs = ManyJobs(client, Printer(Broken(), io.BytesIO()), ManyOptions(), client.turn)
     with pytest.raises(BrokenPipeError):
-        stream.run(chunks())
+        jobs.run(stream_tasks(chunks(), client.add_container, digests=False))
 
 
 def test_memory_of_the_number_of_jobs_is_all_that_grows():

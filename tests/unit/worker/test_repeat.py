@@ -25,6 +25,7 @@ from maelstrom_worker.ring import BUFFER, CAPACITY, Line, create_memory, ffi
 REQUEST = Request(
     sequence=1,
     arguments=("one",),
+    variables=("OWN=1",),
     container=b"container",
     program="/bin/program",
     environment=("A=b",),
@@ -47,6 +48,7 @@ class FakeLauncher:
         self.program = launcher_ffi.from_buffer(b"/bin/program\0")
         self.launch.arguments, self.launch.argument_count = self.program, 1
         self.launched: list[tuple[int, tuple[bytes, ...]]] = []
+        self.variables: list[bytes] = []
         self.land: Callable[[Any], None] = exited
         self.resting: Callable[[], object] = lambda: None
         self._keep = (ffi.callback("int(void *, void *)", self._run), ffi.callback("void(void)", self._rest))
@@ -58,14 +60,18 @@ class FakeLauncher:
         return launch, landing, function, rest
 
     def _run(self, *_: object) -> int:
-        packed = self.launch.arguments
-        arguments: list[bytes] = []
-        for _index in range(self.launch.argument_count):
-            arguments.append(launcher_ffi.string(packed))  # type: ignore[attr-defined]
-            packed += len(arguments[-1]) + 1
+        arguments = self._strings(self.launch.arguments, self.launch.argument_count)
         self.launched.append((self.launch.sequence, tuple(arguments)))
+        self.variables = self._strings(self.launch.variables, self.launch.variable_count)
         self.land(self.landing)
         return 0
+
+    def _strings(self, packed: Any, count: int) -> list[bytes]:
+        strings: list[bytes] = []
+        for _index in range(count):
+            strings.append(launcher_ffi.string(packed))  # type: ignore[attr-defined]
+            packed += len(strings[-1]) + 1
+        return strings
 
     def _rest(self) -> None:
         self.resting()
@@ -124,6 +130,17 @@ def test_equal_requests_are_launched_with_their_own_arguments(member: ShortWay) 
     assert os.eventfd_read(member.bells[1]) == len(given)
 
 
+@pytest.mark.parametrize("variables", [(), ("OWN=2",), ("A=", "B=" + "x" * 1000, "C=ü")])
+@pytest.mark.parametrize("arguments", [(), ("a", "")])
+def test_equal_requests_are_launched_with_their_own_variables(
+    member: ShortWay, variables: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
+    request = replace(REQUEST, arguments=arguments, variables=variables)
+    assert member.serve(request, OTHER) == lib.REPEAT_MESSAGE
+    assert member.launcher.launched == [(1, (b"/bin/program", *(argument.encode() for argument in arguments)))]
+    assert member.launcher.variables == [variable.encode() for variable in variables]
+
+
 def test_what_differs_in_anything_else_is_left_to_python(member: ShortWay) -> None:
     different: dict[str, Any] = {
         "container": b"containeR",
@@ -151,6 +168,8 @@ def test_nothing_is_repeated_that_must_not_be(member: ShortWay) -> None:
 @pytest.mark.parametrize("argument", ["a\0b", "\0"])
 def test_an_argument_that_holds_nul_is_left_to_python(member: ShortWay, argument: str) -> None:
     assert member.serve(replace(REQUEST, arguments=("a", argument))) == lib.REPEAT_MESSAGE
+    assert member.serve(REQUEST, repeatable=False) == lib.REPEAT_MESSAGE
+    assert member.serve(replace(REQUEST, variables=("A=b", argument))) == lib.REPEAT_MESSAGE
     assert member.launcher.launched == []
 
 
