@@ -223,3 +223,13 @@ def test_a_program_that_the_image_lacks(programs: Programs, project: Path):
     done = programs.run(RUN, "--image", "oci:image", "--", "sh", cwd=project)
     assert done.code
     assert "sh" in done.single_message
+
+
+def test_files_and_changes_of_a_program_of_an_image_are_kept(programs: Programs, project: Path):
+    write_layout(project / "image", {"": two_layers()})
+    options = ("--image", "oci:image", "--out", "out", "--capture", "changes.tar")
+    programs.run(RUN, *options, "--", "probe", "write", "/data/new", "write", "/top", cwd=project).check(0)
+    assert [path.name for path in (project / "out").iterdir()] == ["new"], "the image's working directory is /data"
+    later = job("cat", "/data/new", image="oci:image", added_layers=[{"tar": "changes.tar"}])
+    kept = (project / "out/new").read_text()
+    assert kept.strip() in programs.jobs(later, cwd=project).check(0).out
