@@ -224,7 +224,7 @@ def test_a_job_of_more_slots_than_there_are(programs: Programs, project: Path):
     options = ("--slots", "2")
     done = programs.jobs(shell_job("echo before"), shell_job("true", slots=3), cwd=project, options=options).check(1)
     assert done.out == "before\n"
-    assert "job 2: failed to start a job of 3 slots: there are 2" in done.single_message
+    assert "job 2: execution error: failed to start a job of 3 slots: there are 2" in done.single_message
     done = programs.run(RUN, "--one", *options, cwd=project, stdin=stream(shell_job("true", slots=3))).check(2)
     assert "failed to start a job of 3 slots: there are 2" in done.single_message
 

@@ -30,16 +30,17 @@ from tests.support.programs import (
 
 QUIT, SUSPEND = "\x1d\x03", "\x1d\x1a"
 LISTENER = """
-import os, signal, sys
-def hear(number, frame):
-    print("got", signal.Signals(number).name, *reversed(os.get_terminal_size()), flush=True)
-    if number != signal.SIGWINCH:
-        sys.exit(3)
-for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT, signal.SIGWINCH):
-    signal.signal(number, hear)
-print("ready", *reversed(os.get_terminal_size()), flush=True)
+import os, signal
+def say(*words):
+    os.write(1, " ".join(map(str, [*words, *reversed(os.get_terminal_size())])).encode() + b"\\n")
+numbers = {signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT, signal.SIGWINCH}
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # a handler may be called in the middle of saying that it is there
+say("ready")
 while True:
-    signal.pause()
+    number = signal.Signals(signal.sigwait(numbers))
+    say("got", number.name)
+    if number != signal.SIGWINCH:
+        os._exit(3)
 """
 
 
