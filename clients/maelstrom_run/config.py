@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from maelstrom_core.config import LocalConfig, Program, Value
-from maelstrom_core.config_kinds import Flag, Seconds
+from maelstrom_core.config import ImagesConfig, Program, Value
+from maelstrom_core.config_kinds import Seconds
 
 PROGRAM = Program("maelstrom-run", "run")
 
 
-class RunConfig(LocalConfig):
+class RunConfig(ImagesConfig):
     """What can be configured."""
 
     timeout = Value(Seconds(), "Kill jobs after this time, whatever they say themselves; 0 means never.", default=None)
-    update_image = Value(
-        Flag(),
-        "Look up anew what the tags of images mean, and note it in maelstrom-container-tags.lock.",
-        default=False,
-    )
-    accept_invalid_remote_container_tls_certs = Value(
-        Flag(), "Accept registries of images whose certificates are not valid.", default=False
-    )
