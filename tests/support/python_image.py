@@ -5,13 +5,19 @@ Nothing is downloaded: pip comes from the Python's own `ensurepip`, wheels are p
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import sys
 import sysconfig
 import tarfile
+import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
 
@@ -32,9 +38,27 @@ COMPILED = "msgspec"
 """A distribution with an extension module."""
 
 
+def python_image(shared: Path) -> Image:
+    """Return an image with python3, pip and a module of its own on its search path; no shell, no other program.
+
+    Its layer is made once for all who name the same directory, in whatever process.
+    """
+    environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "OF_THE_IMAGE=yes"]
+    return Image((_shared_layer(shared),), {"Env": environment, "Cmd": ["python3"]}, compression="")
+
+
 @cache
-def python_image() -> Image:
-    """Return an image with python3, pip and a module of its own on its search path; no shell, no other program."""
+def _shared_layer(shared: Path) -> bytes:
+    shared.mkdir(parents=True, exist_ok=True)
+    path = shared / "python.tar"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            path.write_bytes(_layer())
+    return path.read_bytes()
+
+
+def _layer() -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", dereference=True) as archive:
         _add_python(archive)
@@ -44,8 +68,7 @@ def python_image() -> Image:
             info = tarfile.TarInfo(directory)
             info.type, info.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(info)
-    environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "OF_THE_IMAGE=yes"]
-    return Image((buffer.getvalue(),), {"Env": environment, "Cmd": ["python3"]}, compression="")
+    return buffer.getvalue()
 
 
 def _add_python(archive: tarfile.TarFile) -> None:
@@ -123,3 +146,58 @@ def write_wheel(directory: Path, name: str, files: dict[str, str], *, scripts: s
             archive.writestr(inner, text)
         archive.writestr(record, "".join(f"{each},,\n" for each in [*contents, record]))
     return path
+
+
+@dataclass
+class Index:
+    """A package index on this machine, and the files that it was asked for."""
+
+    url: str
+    served: list[str] = field(default_factory=list)
+    hang: str = ""
+    """Files with this in their names never arrive."""
+    hanging: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def serving_wheels(directory: Path) -> Iterator[Index]:
+    """Serve the wheels of a directory, as `PIP_INDEX_URL` wants them; clients may keep them."""
+    index = Index("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            _, kind, name = self.path.split("/", 2)
+            if kind == "simple":
+                files = [path.name for path in directory.glob("*.whl")]
+                matching = [each for each in files if each.partition("-")[0].lower() == name.strip("/").lower()]
+                body = "".join(f'<a href="/file/{each}">{each}</a>' for each in matching).encode()
+            else:
+                index.served.append(name)
+                if index.hang and index.hang in name:
+                    index.hanging.set()
+                    index.over.wait()
+                    return
+                body = (directory / name).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html" if kind == "simple" else "application/zip")
+            self.send_header("Content-Length", str(len(body)))
+            if kind == "file":
+                self.send_header("Cache-Control", "max-age=86400")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        index.url = f"http://127.0.0.1:{server.server_address[1]}/simple/"
+        yield index
+    finally:
+        index.over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
