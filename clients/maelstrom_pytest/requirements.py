@@ -173,8 +173,8 @@ def _local(line: str, directory: Path) -> tuple[str, bool] | None:
         return None
     if " @ file:" in line:
         word = line.partition(" @ ")[2].split()[0]
-    if word.startswith("file://"):
-        word = word.removeprefix("file://").partition("#")[0]
+    if word.startswith("file:"):
+        word = word.removeprefix("file:").removeprefix("//").partition("#")[0]
     elif "://" in word or not (editable or word.startswith((".", "/"))):
         return None
     return os.path.normpath(directory / _EXTRAS.sub("", word)), editable is not None

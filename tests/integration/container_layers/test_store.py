@@ -16,7 +16,7 @@ from maelstrom_container import store as store_module
 from maelstrom_container.manifest_builder import ManifestBuilder
 from maelstrom_container.store import LayerStore
 from maelstrom_core import spec
-from maelstrom_core.errors import SpecError
+from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import HostTree, LayerDirectory
 
 
@@ -213,3 +213,21 @@ def test_killed_process_leaves_nothing_half_made(root, project, lines):
     with LayerStore(root) as store:
         assert list((root / "layers" / "tmp").iterdir()) == []
         assert contents(realise(store, GLOB, project)) == contents(project)
+
+
+def test_what_was_made_outside_of_the_store_becomes_a_layer_once(root):
+    digest = "1" * 64
+    with LayerStore(root) as store:
+        assert store.find(digest) is None
+        for word in ("first", "second"):
+            scratch = store.scratch()
+            (scratch / "dir").mkdir()
+            (scratch / "dir" / "file").write_text(word)
+            made = store.adopt(digest, scratch, 5)
+            assert contents(Path(made.path)) == {"dir/file": "first"}
+            assert not scratch.exists()
+        assert store.find(digest) == made
+        assert store.realise(spec.StoredLayer(digest), project_directory=root) == (made,)
+    assert list((root / "layers" / "tmp").iterdir()) == []
+    with LayerStore(root, target_size=0) as store, pytest.raises(InfrastructureError, match="is gone from the cache"):
+        store.realise(spec.StoredLayer(digest), project_directory=root)
