@@ -333,7 +333,7 @@ def _unpack(source: Source, descriptor: Descriptor, contents: str, root: int, *,
 
     with source.layer(descriptor) as stream:
         try:
-            size = extract_tar(stream, root, observe=observe, leave_out_devices=True)
+            size = extract_tar(stream, root, observe=observe, of_image=True)
         except SpecError as error:
             stream.finish()  # if the archive is not what was announced, then that is what is wrong with it
             raise SpecError(
