@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from maelstrom_client.ready import (
     ClientOptions,
@@ -22,12 +24,15 @@ from maelstrom_client.ready import (
 )
 from maelstrom_container.store import LayerStore
 from maelstrom_core.collapse import FlatContainer, collapse
-from maelstrom_core.errors import MaelstromError
+from maelstrom_core.errors import MaelstromError, SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Outcome, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_worker.blocking import BlockingLoop
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from maelstrom_container.images.store import RealisedImage
 
 
 class SingleJob:
@@ -52,8 +57,11 @@ class SingleJob:
         *,
         stdin: bytes = b"",
         inline_limit: int = DEFAULT_INLINE_LIMIT,
+        image_command: bool = False,
     ) -> Outcome:
         """Run a job to its end; `containers` are those that it may name. To be called once.
+
+        With `image_command` what the image runs by itself takes the place of program and arguments.
 
         Raises SpecError for a wrong specification, UserError where the cache directory cannot be used, HostError where
         this host allows no containers.
@@ -67,7 +75,9 @@ class SingleJob:
             supervisor.open(loop)
             try:
                 try:
-                    ready = self._make_ready(flat, environment, store)
+                    ready, image = self._make_ready(flat, environment, store)
+                    if image_command:
+                        spec = _with_command(spec, flat, image)
                 except (MaelstromError, OSError) as error:
                     return failure(error)
                 outcomes: list[Outcome] = []
@@ -78,7 +88,9 @@ class SingleJob:
             finally:
                 supervisor.close()
 
-    def _make_ready(self, flat: FlatContainer, environment: tuple[str, ...], store: LayerStore) -> Ready:
+    def _make_ready(
+        self, flat: FlatContainer, environment: tuple[str, ...], store: LayerStore
+    ) -> tuple[Ready, RealisedImage | None]:
         """Have all layers on this machine, and the image, which decides about the environment."""
         project = self._options.project_directory.absolute()
         image = None
@@ -89,4 +101,12 @@ class SingleJob:
         layers: list[RealisedLayer] = []
         for layer in flat.layers:
             layers += store.realise(layer, project_directory=project)
-        return make_ready(flat, layers, environment, project, image)
+        return make_ready(flat, layers, environment, project, image), image
+
+
+def _with_command(spec: JobSpec, flat: FlatContainer, image: RealisedImage | None) -> JobSpec:
+    command = image.command if image is not None else ()
+    if not command:
+        name = flat.image.name if flat.image is not None else "(none)"
+        raise SpecError(f"the image {name} does not say what to run", hint="give a command, after `--`")
+    return msgspec.structs.replace(spec, program=command[0], arguments=command[1:])

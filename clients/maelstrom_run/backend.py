@@ -33,8 +33,18 @@ class Client(Protocol):
 class Single(Protocol):
     """Runs one job."""
 
-    def run(self, spec: JobSpec, containers: Mapping[str, ContainerSpec], *, inline_limit: int = ...) -> Outcome:
-        """Run a job, which may name these containers, to its end. Raises SpecError. To be called once."""
+    def run(
+        self,
+        spec: JobSpec,
+        containers: Mapping[str, ContainerSpec],
+        *,
+        inline_limit: int = ...,
+        image_command: bool = ...,
+    ) -> Outcome:
+        """Run a job, which may name these containers, to its end. Raises SpecError. To be called once.
+
+        With `image_command` what the image runs by itself takes the place of program and arguments.
+        """
 
 
 class Backend(Protocol):

@@ -5,6 +5,7 @@
     maelstrom-run -- COMMAND ...    one command on this machine, sealed; ends as it ended
     maelstrom-run --image NAME -- COMMAND ...
                                     the same in a container of an image
+    maelstrom-run --image NAME      what the image runs by itself
 
 What a form needs is imported when it is chosen.
 """
@@ -41,9 +42,9 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             return backend.doctor(config)
         if command and file is not None and not one:
             raise click.UsageError("a command and --file exclude each other, except with --one")
-        if image is not None and (one or not command):
-            raise click.UsageError("--image takes a command, and neither --one nor a stream of jobs")
-        if one or command:
+        if image is not None and (one or file is not None):
+            raise click.UsageError("--image takes neither --one nor --file: an image is a job's own, there")
+        if one or command or image is not None:
             from maelstrom_run.one import die_by_signal
 
             return _run_one(config, backend, command, file, image, from_stream=one, die=die or die_by_signal)
@@ -60,8 +61,8 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
         click.Option(
             ["--image"],
             metavar="NAME",
-            help="Run COMMAND in a container of this image: docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or "
-            "oci-archive:FILE[:TAG].",
+            help="Run COMMAND, or what the image runs by itself, in a container of this image: "
+            "docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG].",
         ),
         click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
     ]
@@ -93,9 +94,10 @@ def _run_one(
                 job = read_one(partial(read, descriptor))
         else:
             container = backend.default_container(directory) if image is None else backend.image_container(image)
-            job = OneJob(JobSpec(container=container, program=command[0]))
+            job = OneJob(JobSpec(container=container, program=command[0] if command else ""))
         job = with_command(job, command, config.timeout)
-        outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
+        own = not from_stream and not command
+        outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit, image_command=own)
     _printer().show_one(outcome)
     return mimic(outcome, die)
 

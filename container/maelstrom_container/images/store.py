@@ -66,6 +66,8 @@ class RealisedImage(msgspec.Struct, frozen=True):
     working_directory: str
     user: int = 0
     group: int = 0
+    command: tuple[str, ...] = ()
+    """What it runs by itself."""
 
 
 class _Documents(msgspec.Struct, frozen=True):
@@ -147,6 +149,7 @@ class ImageStore:
             working_directory=settings.working_directory,
             user=user,
             group=group,
+            command=settings.command,
         )
 
     # finding

@@ -62,6 +62,8 @@ class FakeClient:
         self.specs: list[JobSpec] = []
         self.containers: dict[str, ContainerSpec] = {}
         self.limits: list[int] = []
+        self.own: list[bool] = []
+        """For each single job whether its image says what to run."""
         self.held: list[Callable[[Outcome], object]] = []
         self.due: list[Callable[[], object]] = []
         self.idle: Callable[[], object] = lambda: None
@@ -97,13 +99,21 @@ class FakeSingle:
     def __init__(self, client: FakeClient) -> None:
         self.client = client
 
-    def run(self, spec: JobSpec, containers: Mapping[str, ContainerSpec], *, inline_limit: int = 0) -> Outcome:
+    def run(
+        self,
+        spec: JobSpec,
+        containers: Mapping[str, ContainerSpec],
+        *,
+        inline_limit: int = 0,
+        image_command: bool = False,
+    ) -> Outcome:
         self.client.specs.append(spec)
+        self.client.own.append(image_command)
         self.client.containers.update(containers)
         self.client.limits.append(inline_limit)
         if spec.program == "hold":
             signal.pause()
-        return outcome_of(spec)
+        return Exited(0, Effects()) if image_command else outcome_of(spec)
 
 
 class FakeBackend:
