@@ -6,7 +6,7 @@ job with an equal container goes straight to the supervisor. `client.Client` is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from maelstrom_client.background import Background
+from maelstrom_client.background import Background, Then
 from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
 from maelstrom_client.ready import (
     ClientOptions,
@@ -31,7 +31,7 @@ from maelstrom_core.bounded import Bounded
 from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, Outcome, RealisedLayer
-from maelstrom_core.spec import ContainerSpec, JobSpec
+from maelstrom_core.spec import ContainerSpec, JobSpec, Reference
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import REMEMBERED, Loop, OnStart, Report, Supervisor
@@ -181,6 +181,22 @@ class CallbackClient:
         """Tell whether a job has been handed to a slot and has no outcome yet."""
         return self._supervisor.is_running(identity)
 
+    def find_image(self, reference: Reference, then: Then) -> None:
+        """Have an image on this machine; `then` is given a RealisedImage, or None and the exception."""
+        self._background.run(partial(self._open_images().realise, reference), then)
+
+    def with_store(self, work: Callable[[LayerStore], object], then: Then) -> None:
+        """Have something done with the layers in a thread; `then` is given what it returns, or None and the exception.
+
+        `then` is not called any more after `close`.
+        """
+        self._background.run(partial(work, self._store), then)
+
+    def _open_images(self) -> ImageStore:
+        if self._images is None:
+            self._images = open_images(self._store, self._options)
+        return self._images
+
     def _make(self, key: bytes, container: ContainerSpec) -> _Making:
         flat = collapse(container, self._containers)
         image = flat.image
@@ -188,9 +204,7 @@ class CallbackClient:
         left = len(flat.layers) + (image is not None)
         making = self._making[key] = _Making(flat, environment, [None] * len(flat.layers), left)
         if image is not None:
-            if self._images is None:
-                self._images = open_images(self._store, self._options)
-            self._background.run(partial(self._images.realise, image), partial(self._found_image, key, making))
+            self.find_image(image, partial(self._found_image, key, making))
         for index, layer in enumerate(flat.layers):
             build = partial(self._store.realise, layer, project_directory=self._project)
             self._background.run(build, partial(self._built, key, making, index))

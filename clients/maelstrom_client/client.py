@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from maelstrom_client.callbacks import CallbackClient
 from maelstrom_client.ready import ClientOptions
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Outcome
-from maelstrom_core.spec import ContainerSpec, JobSpec
+from maelstrom_core.spec import ContainerSpec, JobSpec, Reference
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import OnStart
 
+if TYPE_CHECKING:
+    from maelstrom_container.images.store import RealisedImage
+    from maelstrom_container.store import LayerStore
+
 __all__ = ["Client", "ClientOptions"]
+
+T = TypeVar("T")
 
 
 class Client:
@@ -68,7 +75,28 @@ class Client:
         identity = self._ids.get(future)
         return identity is not None and self._inner.is_running(identity)
 
+    def find_image(self, reference: Reference) -> asyncio.Future[RealisedImage]:
+        """Have an image on this machine, and say what is in it. Fails with MaelstromError."""
+        future: asyncio.Future[RealisedImage] = asyncio.get_running_loop().create_future()
+        self._inner.find_image(reference, partial(_tell, future))
+        return future
+
+    def with_store(self, work: Callable[[LayerStore], T]) -> asyncio.Future[T]:
+        """Have something done with the layers in a thread; fails as it does."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._inner.with_store(work, partial(_tell, future))
+        return future
+
     def _settle(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
         self._ids.pop(future, None)
         if not future.done():
             future.set_result(outcome)
+
+
+def _tell(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:
+    if future.done():  # nobody waits any more
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

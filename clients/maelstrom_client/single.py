@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
@@ -27,12 +27,15 @@ from maelstrom_client.ready import (
 )
 from maelstrom_container.store import LayerStore
 from maelstrom_core.collapse import FlatContainer, collapse
-from maelstrom_core.errors import MaelstromError
+from maelstrom_core.errors import MaelstromError, SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Job, Outcome, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_worker.blocking import BlockingLoop
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from maelstrom_container.images.store import RealisedImage
 
 
 class Attendant(Protocol):
@@ -78,8 +81,11 @@ class SingleJob:
         stdin: bytes = b"",
         inline_limit: int = DEFAULT_INLINE_LIMIT,
         attendant: Attendant | None = None,
+        image_command: bool = False,
     ) -> Outcome:
         """Run a job to its end; `containers` are those that it may name. To be called once.
+
+        With `image_command` what the image runs by itself takes the place of program and arguments.
 
         With an `attendant` the job has that one's descriptor as its standard input, or as the terminal that it asks
         for; what the attendant raises goes through. Raises SpecError for a wrong specification, UserError where the
@@ -95,7 +101,9 @@ class SingleJob:
             supervisor.open(loop)
             try:
                 try:
-                    ready = self._make_ready(flat, environment, store)
+                    ready, image = self._make_ready(flat, environment, store)
+                    if image_command:
+                        spec = _with_command(spec, flat, image)
                 except (MaelstromError, OSError) as error:
                     return failure(error)
                 job = job_of(spec, ready, stdin, inline_limit)
@@ -115,7 +123,9 @@ class SingleJob:
     def _keep(self, spec: JobSpec, ready: Ready, store: LayerStore) -> Keeping:
         return keep(spec, ready.container, ready.working_directory, store, self._options.project_directory.absolute())
 
-    def _make_ready(self, flat: FlatContainer, environment: tuple[str, ...], store: LayerStore) -> Ready:
+    def _make_ready(
+        self, flat: FlatContainer, environment: tuple[str, ...], store: LayerStore
+    ) -> tuple[Ready, RealisedImage | None]:
         """Have all layers on this machine, and the image, which decides about the environment."""
         project = self._options.project_directory.absolute()
         image = None
@@ -126,7 +136,7 @@ class SingleJob:
         layers: list[RealisedLayer] = []
         for layer in flat.layers:
             layers += store.realise(layer, project_directory=project)
-        return make_ready(flat, layers, environment, project, image)
+        return make_ready(flat, layers, environment, project, image), image
 
 
 def _outcome(supervisor: Supervisor, loop: BlockingLoop, job: Job, attendant: Attendant | None) -> Outcome:
@@ -153,3 +163,11 @@ def _attended(supervisor: Supervisor, loop: BlockingLoop, job: Job, attendant: A
     finally:
         attendant.close()
     return outcomes[0]
+
+
+def _with_command(spec: JobSpec, flat: FlatContainer, image: RealisedImage | None) -> JobSpec:
+    command = image.command if image is not None else ()
+    if not command:
+        name = flat.image.name if flat.image is not None else "(none)"
+        raise SpecError(f"the image {name} does not say what to run", hint="give a command, after `--`")
+    return msgspec.structs.replace(spec, program=command[0], arguments=command[1:])

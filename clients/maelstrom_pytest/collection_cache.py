@@ -89,6 +89,8 @@ def fingerprint(plan: Plan) -> str:
 
     add(plan.guest, plan.directory, plan.seccomp.value, *plan.arguments)
     add(plan.interpreter.executable, plan.interpreter.version, plan.interpreter.pytest)
+    if plan.image is not None:
+        add(plan.image.name, plan.image.layer)
     for name, value in sorted(plan.environment.items()):
         add(name, value)
     for directory in plan.installed:

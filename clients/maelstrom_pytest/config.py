@@ -5,8 +5,8 @@ For `--help`, too, so it must be cheap: imports nothing but the declaration of c
 
 from __future__ import annotations
 
-from maelstrom_core.config import LocalConfig, Program, Value
-from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Text
+from maelstrom_core.config import ImagesConfig, Program, Value
+from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Text, TextList
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 PROGRAM = Program("maelstrom-pytest", "pytest")
@@ -14,15 +14,29 @@ ISOLATION = ("test", "function", "class", "module", "session", "auto")
 """The values of `plan.Isolation`, which is not imported just to name them."""
 
 
-class PytestConfig(LocalConfig):
+class PytestConfig(ImagesConfig):
     """What can be configured."""
 
     python = Value(
         Text(),
         "Interpreter that runs the tests.",
         default=None,
-        default_text="the active environment's, the project's .venv, python3",
+        default_text="the active environment's, the project's .venv, python3; of an image: python3",
     )
+    image = Value(
+        Text(),
+        "Run the tests in containers of this image: docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or "
+        "oci-archive:FILE[:TAG].",
+        default=None,
+        default_text="this machine, sealed",
+    )
+    requirements = Value(
+        TextList(),
+        "Files of what pip installs on top of the image.",
+        default=None,
+        default_text="test-requirements.txt, requirements-test.txt, or the test group of pyproject.toml",
+    )
+    pip_options = Value(TextList(), "Further options of `pip install`.", default=())
     isolation = Value(Choice(*ISOLATION), "How much shares one process and one container.", default="test")
     template = Value(Flag(), "Fork tests from a process that has loaded pytest and their file.", default=True)
     verify_templates = Value(

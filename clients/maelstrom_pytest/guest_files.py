@@ -48,41 +48,58 @@ def stage(cache: Path, interpreter: Interpreter, mount_point: str) -> Path:
 
     Raises InfrastructureError if the cache cannot be written or the interpreter cannot compile the guest.
     """
-    target = cache / "pytest-guest" / _name(interpreter, mount_point)
+    target = place(cache, interpreter, mount_point)
     if target.is_dir():
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="new-", ignore_cleanup_errors=True) as scratch:
-            fresh = Path(scratch) / "guest"
-            fresh.mkdir()
-            for module in MODULES:
-                shutil.copyfile(SOURCE / f"{module}.py", fresh / f"{module}.py")
-            shutil.copyfile(library(), fresh / "template.so")
+            fresh = write_sources(Path(scratch))
             _compile(fresh, interpreter, mount_point)
-            try:
-                fresh.rename(target)
-            except OSError:
-                if not target.is_dir():  # else another run has published the same just now
-                    raise
+            publish(fresh, target)
     except OSError as error:
-        raise InfrastructureError(
-            f"failed to write the files of the pytest guest to {target}: {error.strerror}",
-            hint="give --cache-root a writable directory",
-        ) from error
+        raise not_written(target, error) from error
     return target
 
 
-def _name(interpreter: Interpreter, mount_point: str) -> str:
+def write_sources(scratch: Path) -> Path:
+    """Write what is to be compiled into a new directory below `scratch`, and return that. Raises OSError."""
+    fresh = scratch / "guest"
+    fresh.mkdir()
+    for module in MODULES:
+        shutil.copyfile(SOURCE / f"{module}.py", fresh / f"{module}.py")
+    shutil.copyfile(library(), fresh / "template.so")
+    return fresh
+
+
+def publish(fresh: Path, target: Path) -> None:
+    """Give a complete directory its name. Raises OSError."""
+    try:
+        fresh.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another run has published the same just now
+            raise
+
+
+def not_written(target: Path, error: OSError) -> InfrastructureError:
+    """Return the error for files that could not be written."""
+    return InfrastructureError(
+        f"failed to write the files of the pytest guest to {target}: {error.strerror}",
+        hint="give --cache-root a writable directory",
+    )
+
+
+def place(cache: Path, interpreter: Interpreter, mount_point: str, *, compiled_by: str = "") -> Path:
+    """Return the directory for an interpreter; `compiled_by` names one that is not this machine's."""
     from blake3 import blake3
 
     digest = blake3()
     for path in (*(SOURCE / f"{module}.py" for module in MODULES), library()):
         digest.update(path.read_bytes())
     version = ".".join(map(str, interpreter.version))
-    for text in (mount_point, interpreter.cache_tag or "", version):
+    for text in (mount_point, interpreter.cache_tag or "", version, *([compiled_by] if compiled_by else [])):
         digest.update(os.fsencode(text) + b"\0")
-    return f"{digest.hexdigest(16)}-{interpreter.cache_tag or 'plain'}"
+    return cache / "pytest-guest" / f"{digest.hexdigest(16)}-{interpreter.cache_tag or 'plain'}"
 
 
 def _compile(directory: Path, interpreter: Interpreter, mount_point: str) -> None:

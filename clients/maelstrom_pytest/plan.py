@@ -15,7 +15,17 @@ from pathlib import Path
 import msgspec
 
 from maelstrom_client.sealed import sealed_container
-from maelstrom_core.spec import BindMount, ContainerSpec, JobSpec, Layer, PythonEnvironmentLayer, Seccomp, TemplateSpec
+from maelstrom_core.spec import (
+    BindMount,
+    ContainerSpec,
+    JobSpec,
+    Layer,
+    PythonEnvironmentLayer,
+    Seccomp,
+    StoredLayer,
+    TemplateSpec,
+)
+from maelstrom_pytest import image_python
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
 
@@ -47,6 +57,17 @@ class Isolation(enum.Enum):
     """Cheap tests of a file share one, as many as earlier durations make worth while."""
 
 
+class InImage(msgspec.Struct, frozen=True):
+    """The place of a run whose containers are made of an image."""
+
+    name: str
+    """The image's."""
+    layer: str
+    """The layer with the project's requirements: its name in the cache, which is another one for another image."""
+    virtual: bool
+    """Whether the interpreter is that of a virtual environment in that layer."""
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What all jobs of a run have in common."""
 
@@ -74,23 +95,36 @@ class Plan(msgspec.Struct, frozen=True):
     seccomp: Seccomp = Seccomp.DEFAULT
     expressions: tuple[str, tuple[str, ...]] = ("", ())
     """Where files with compiled expressions are, and their names: see `expressions`."""
+    image: InImage | None = None
+    """What the containers are made of; None: this machine, sealed."""
 
     @property
     def name(self) -> str:
         """A name for files about this project's tests, whatever pytest's arguments."""
         from blake3 import blake3
 
-        parts = (self.directory, self.interpreter.executable)
+        parts = [self.directory, self.interpreter.executable]
+        if self.image is not None:
+            parts += [self.image.name, str(self.interpreter.version)]
         return blake3(b"\0".join(map(os.fsencode, parts))).hexdigest(16)
 
 
 def container(plan: Plan) -> ContainerSpec:
-    """Return the default container, this machine, sealed, with what the tests need of it and the guest."""
-    sealed = sealed_container(
-        Path(plan.directory),
-        layers=(PythonEnvironmentLayer(plan.interpreter.executable), *plan.shown),
-        environ=plan.environment,
-    )
+    """Return the container of tests: this machine, sealed, or an image; with what they need of it, and the guest."""
+    if plan.image is not None:
+        sealed = image_python.tests_container(
+            plan.image.name,
+            (StoredLayer(plan.image.layer), *plan.shown),
+            plan.environment,
+            directory=plan.directory,
+            virtual=plan.image.virtual,
+        )
+    else:
+        sealed = sealed_container(
+            Path(plan.directory),
+            layers=(PythonEnvironmentLayer(plan.interpreter.executable), *plan.shown),
+            environ=plan.environment,
+        )
     assert isinstance(sealed.mounts, tuple)  # noqa: S101 - for the type checker
     mounts = [*sealed.mounts, BindMount(plan.mount_point, plan.guest, read_only=True)]
     directory, names = plan.expressions

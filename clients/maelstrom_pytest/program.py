@@ -10,10 +10,11 @@ import gc
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 import msgspec
 
@@ -31,7 +32,7 @@ from maelstrom_test_runner.summary import EXIT_INTERRUPTED, EXIT_NO_TESTS, EXIT_
 
 if TYPE_CHECKING:
     from maelstrom_pytest.running import Run
-    from maelstrom_pytest.session import Collection, Runner
+    from maelstrom_pytest.session import Collection, ImageRunner, Runner
 
 PYTEST_NO_TESTS = 5
 OpenRunner = Callable[[PytestConfig, Path], "AbstractAsyncContextManager[Runner]"]
@@ -58,7 +59,12 @@ def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextMa
     from maelstrom_pytest.session import ClientRunner
 
     options = ClientOptions(
-        project_directory=directory, slots=config.slots, cache_root=config.cache_root, cache_size=config.cache_size
+        project_directory=directory,
+        slots=config.slots,
+        cache_root=config.cache_root,
+        cache_size=config.cache_size,
+        check_certificates=not config.accept_invalid_remote_container_tls_certs,
+        update_images=config.update_image,
     )
     return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit)
 
@@ -80,12 +86,19 @@ def run(
     report = _Report(ui, config.junit_xml)
     try:
         ui.busy("collecting the tests")
-        plan = make_plan(config, call, markup=colour, width=width, mount_point=mount_point)
+        if config.image is None:
+            plan = make_plan(config, call, markup=colour, width=width, mount_point=mount_point)
         opened = open_runner(config, call.directory)
 
         import asyncio
 
-        return asyncio.run(_run(config, call, plan, report, opened))
+        async def find_plan(runner: Runner) -> Plan:
+            if config.image is None:
+                return plan
+            ready = await make_image_plan(config, call, cast("ImageRunner", runner), ui, mount_point=mount_point)
+            return msgspec.structs.replace(ready, markup=colour, width=width)
+
+        return asyncio.run(_run(config, call, find_plan, report, opened))
     except KeyboardInterrupt:
         ui.summary(interrupted=True)
         report.write()
@@ -119,6 +132,51 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         templates=config.template,
         seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
     )
+    return _with_expressions(config, plan)
+
+
+async def make_image_plan(
+    config: PytestConfig, call: Call, runner: ImageRunner, ui: SimpleUI, *, mount_point: str = GUEST_MOUNT_POINT
+) -> Plan:
+    """Have an image, and in it the project's requirements, on this machine; return the plan of a run in it.
+
+    Raises UserError and InfrastructureError.
+    """
+    from maelstrom_pytest import image_build
+    from maelstrom_pytest.requirements import find_requirements
+
+    assert config.image is not None  # noqa: S101 - for the type checker
+    root = find_root(call.directory)
+    shown = shown_layers(call.directory, call.arguments, {}, already=())
+    wanted = image_build.Wanted(
+        image=config.image,
+        python=config.python or "python3",
+        find=partial(find_requirements, call.directory, root, config.requirements),
+        options=config.pip_options,
+        directory=str(call.directory),
+        shown=shown,
+        environment=dict(call.environment),
+        cache_root=config.cache_root,
+    )
+    place, python, guest = await image_build.make_ready(runner, wanted, mount_point, ui.busy)
+    plan = Plan(
+        interpreter=python,
+        directory=str(call.directory),
+        shown=shown,
+        arguments=call.arguments,
+        guest=str(guest),
+        environment=call.environment,
+        timeout=config.timeout or None,
+        mount_point=mount_point,
+        templates=config.template,
+        seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
+        image=place,
+    )
+    ui.busy("collecting the tests")
+    return _with_expressions(config, plan)
+
+
+def _with_expressions(config: PytestConfig, plan: Plan) -> Plan:
     store = expressions.Store(config.cache_root / "pytest-expressions" / plan.name)
     return msgspec.structs.replace(plan, expressions=(str(store.directory), store.files()))
 
@@ -149,7 +207,7 @@ class _Report:
 async def _run(
     config: PytestConfig,
     call: Call,
-    plan: Plan,
+    find_plan: Callable[[Runner], Awaitable[Plan]],
     report: _Report,
     opened: AbstractAsyncContextManager[Runner],
 ) -> int:
@@ -160,9 +218,9 @@ async def _run(
     gc.freeze()
     gc.set_threshold(50_000)
     ui = report.ui
-    past = config.cache_root / "pytest-history" / f"{plan.name}.jsonl"
     async with opened as runner:
-        with History(past) as history:
+        plan = await find_plan(runner)
+        with History(config.cache_root / "pytest-history" / f"{plan.name}.jsonl") as history:
             isolation = Isolation(config.isolation)
             tests = running.Run(runner, plan, ui, isolation=isolation, history=history, slots=config.slots)
             try:

@@ -10,7 +10,7 @@ from asyncio import Future
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -27,7 +27,7 @@ from maelstrom_core.job import (
     SystemFailure,
     TimedOut,
 )
-from maelstrom_core.spec import JobSpec
+from maelstrom_core.spec import JobSpec, Reference
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.early import EarlyItems
 from maelstrom_pytest.plan import Plan
@@ -44,6 +44,12 @@ from maelstrom_pytest.records import (
 )
 from maelstrom_pytest.verdict import how_it_ended
 
+if TYPE_CHECKING:
+    from maelstrom_container.images.store import RealisedImage
+    from maelstrom_container.store import LayerStore
+
+T = TypeVar("T")
+
 
 class Runner(Protocol):
     """Runs jobs, as many at once as it sees fit."""
@@ -57,8 +63,28 @@ class Runner(Protocol):
         ...
 
 
+class ImageRunner(Runner, Protocol):
+    """A runner that knows images and keeps layers."""
+
+    def find_image(self, reference: Reference) -> Future[RealisedImage]:
+        """Have an image on this machine, and say what is in it; fails with MaelstromError."""
+        ...
+
+    def with_store(self, work: Callable[[LayerStore], T]) -> Future[T]:
+        """Have something done with the layers that are kept, in a thread; fails as it does."""
+        ...
+
+
 class Library(Protocol):
     """The part of the client library that is needed here."""
+
+    def find_image(self, reference: Reference) -> Future[RealisedImage]:
+        """Have an image on this machine."""
+        ...
+
+    def with_store(self, work: Callable[[LayerStore], T]) -> Future[T]:
+        """Have something done with the layers."""
+        ...
 
     async def __aenter__(self) -> object: ...
 
@@ -96,6 +122,14 @@ class ClientRunner(AbstractAsyncContextManager["ClientRunner"]):
     def cancel(self, future: Future[Outcome]) -> None:
         """Stop a job."""
         self._client.cancel(future)
+
+    def find_image(self, reference: Reference) -> Future[RealisedImage]:
+        """Have an image on this machine."""
+        return self._client.find_image(reference)
+
+    def with_store(self, work: Callable[[LayerStore], T]) -> Future[T]:
+        """Have something done with the layers."""
+        return self._client.with_store(work)
 
 
 class Collection(msgspec.Struct, frozen=True):

@@ -33,14 +33,19 @@ _MAX_CONFIGURATION = 1_000_000
 
 
 def shown_layers(
-    directory: Path, arguments: Sequence[str], environment: Mapping[str, str], *, homes: tuple[str, ...] | None = None
+    directory: Path,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    homes: tuple[str, ...] | None = None,
+    already: Sequence[str] = HOST_DIRECTORIES,
 ) -> tuple[Layer, ...]:
-    """Return what to show for pytest called in `directory` with these arguments.
+    """Return what to show for pytest called in `directory` with these arguments; what is in `already` is shown anyway.
 
     Raises SpecError where the directory itself is one that is never shown.
     """
     homes = exposed_homes() if homes is None else homes
-    trees = [HostTree(each, each) for each in HOST_DIRECTORIES]
+    trees = [HostTree(each, each) for each in already]
     layers: list[Layer] = []
     links: dict[str, str] = {}
 

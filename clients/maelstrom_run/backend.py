@@ -54,8 +54,12 @@ class Single(Protocol):
         *,
         inline_limit: int = ...,
         attendant: Attendant | None = None,
+        image_command: bool = ...,
     ) -> Outcome:
-        """Run a job, which may name these containers, to its end. Raises SpecError. To be called once."""
+        """Run a job, which may name these containers, to its end. Raises SpecError. To be called once.
+
+        With `image_command` what the image runs by itself takes the place of program and arguments.
+        """
 
 
 class Backend(Protocol):

@@ -9,6 +9,7 @@
     maelstrom-run --stdin ...       the same with our standard input
     maelstrom-run --map -- COMMAND ... < INPUTS
                                     one command over many inputs
+    maelstrom-run --image NAME      what the image runs by itself
 
 What a form needs is imported when it is chosen.
 """
@@ -66,8 +67,8 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             raise click.UsageError("--tty and --stdin are for one job")
         if command and file is not None and not one and not many:
             raise click.UsageError("a command and --file exclude each other, except with --one, --tty and --map")
-        if image is not None and (one or not command):
-            raise click.UsageError("--image takes a command, and neither --one nor a stream of jobs")
+        if image is not None and (one or (file is not None and not many)):
+            raise click.UsageError("--image takes neither --one nor --file: an image is a job's own, there")
         _check_files(out, out_from, capture, stream=many)
         if not many:
             from maelstrom_run.one import die_by_signal
@@ -98,8 +99,8 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
         click.Option(
             ["--image"],
             metavar="NAME",
-            help="Run COMMAND in a container of this image: docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or "
-            "oci-archive:FILE[:TAG].",
+            help="Run COMMAND, or what the image runs by itself, in a container of this image: "
+            "docker://[HOST/]NAME[:TAG], oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG].",
         ),
         click.Option(
             ["-t", "--tty"],
@@ -168,10 +169,11 @@ def _run_one(
             container = backend.default_container(directory) if image is None else backend.image_container(image)
             if image is not None:
                 container = adapt_image(container, interaction)
-            job = OneJob(JobSpec(container=container, program=command[0]))
+            job = OneJob(JobSpec(container=container, program=command[0] if command else ""))
         job = with_files(with_command(job, command, config.timeout), *keep)
         if interaction is Interaction.NONE:
-            outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit)
+            own = not from_stream and not command
+            outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit, image_command=own)
         else:
             outcome = run_interactive(single, job, config, interaction, die)
     _printer().show_one(outcome)

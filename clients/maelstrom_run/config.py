@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from maelstrom_core.config import LocalConfig, Program, Value
+from maelstrom_core.config import ImagesConfig, Program, Value
 from maelstrom_core.config_kinds import Flag, Integer, Seconds
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 PROGRAM = Program("maelstrom-run", "run")
 
 
-class RunConfig(LocalConfig):
+class RunConfig(ImagesConfig):
     """What can be configured."""
 
     timeout = Value(Seconds(), "Kill jobs after this time, whatever they say themselves; 0 means never.", default=None)
-    update_image = Value(
-        Flag(),
-        "Look up anew what the tags of images mean, and note it in maelstrom-container-tags.lock.",
-        default=False,
-    )
     escape_char = Value(
         EscapeCharacter(),
         "With --tty: the character that begins a command (^C quits, ^Z suspends, itself is itself).",
         default=DEFAULT,
-    )
-    accept_invalid_remote_container_tls_certs = Value(
-        Flag(), "Accept registries of images whose certificates are not valid.", default=False
     )
     retries = Value(Integer(0, 1000), "Run a job of many that fails again, up to this many times.", default=0)
     stop_after = Value(

@@ -66,7 +66,7 @@ def many_options() -> list[click.Parameter]:
 
 def check_choices(choices: Choices) -> bool:
     """Return whether many jobs are to be run. Raises click.UsageError for what does not go together."""
-    many = choices.map or choices.jobs is not None or not (choices.one or choices.command)
+    many = choices.map or choices.jobs is not None or not (choices.one or choices.command or choices.image is not None)
     for_map = choices.inputs is not None, choices.range is not None, choices.null, choices.replace is not None
     for_many = choices.keep_order, choices.tag, choices.results is not None, choices.joblog is not None
     if choices.map and choices.one:

@@ -47,12 +47,12 @@ def extract_tar(
     *,
     limits: Limits = DEFAULT_LIMITS,
     observe: Callable[[bytes], object] | None = None,
-    leave_out_devices: bool = False,
+    of_image: bool = False,
 ) -> int:
     """Unpack below the directory open as `root`, which must be empty; returns the size on disk, in bytes.
 
-    `observe` is called with all the bytes of the archive, decompressed, its padding included. Devices and pipes are an
-    error unless they are to be left out.
+    `observe` is called with all the bytes of the archive, decompressed, its padding included. What is `of_image` may
+    hold devices and pipes, which are left out, and files more than once, of which the last is taken.
 
     Raises SpecError if the archive is damaged, too large, or holds what a layer cannot (devices, pipes, sparse files, a
     file twice, hard links to nothing, paths with `..` or through symlinks). Lets OSErrors of writing through.
@@ -62,9 +62,9 @@ def extract_tar(
         stream.allow(_HEADERS)
         with (
             open_archive(stream, _CHUNK) as tar,
-            TreeWriter(root) as writer,
+            TreeWriter(root, last_wins=of_image) as writer,
         ):
-            return _extract(tar, stream, writer, limits, leave_out_devices=leave_out_devices)
+            return _extract(tar, stream, writer, limits, leave_out_devices=of_image)
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise SpecError(f"the archive is damaged: {error}") from None
 
@@ -85,12 +85,13 @@ def _extract(
         entries += 1
         size += member.size if member.isreg() else 0
         # whatever it is: tarfile skips what is said to follow, beyond the end without end
-        _check(limits, max(size, member.size), entries, writer)
+        _check(limits, max(size, member.size) + writer.copied, entries, writer)
         if leave_out_devices and member.isdev():
             continue
         # what a member has beside the file proper is skipped by tarfile in the next call
         stream.allow(member.size + 2 * _HEADERS)
         _write(tar, member, stream, writer)
+    size += writer.copied
     _check(limits, size, entries, writer)
     stream.drain(limits.total_size)
     writer.finish()

@@ -25,14 +25,14 @@ from maelstrom_container.blobs import KIND as BLOB
 from maelstrom_container.blobs import BlobStore, SourceChangedError, opened
 from maelstrom_container.build import CopiedLayer, build
 from maelstrom_container.digest_cache import DigestCache
-from maelstrom_container.manifest import Directory, File, HardLink, Manifest, Symlink, Whiteout
+from maelstrom_container.manifest import DIRECTORY_MODE, Directory, File, HardLink, Manifest, Symlink, Whiteout
 from maelstrom_container.manifest_builder import BuiltLayer, Source, TarArtifact
 from maelstrom_container.promise import Promise
 from maelstrom_container.tree_writer import TreeWriter
 from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Stored, Success
 from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import LayerDirectory, RealisedLayer
-from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer
+from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer
 
 LAYER = "layer"
 DOCUMENT = "document"
@@ -42,6 +42,10 @@ _DIRECTORY_SIZE = 4096
 _BUILD_ATTEMPTS = 3
 
 _Stored = Stored[Promise[bool]]
+
+
+class MissingLayerError(InfrastructureError):
+    """A layer that should be in the cache is not there."""
 
 
 class LayerStore:
@@ -112,23 +116,37 @@ class LayerStore:
         """
         return LayerDirectory(str(self._obtain(Key(LAYER, digest), lambda key: self._make_directory(key, fill))))
 
-    def document(self, digest: str, make: Callable[[], bytes]) -> bytes:
-        """Return the document of a digest, made if it is missing; the same as `layer`, with a file."""
-        return self._obtain(Key(DOCUMENT, digest), lambda key: self._make_file(key, make())).read_bytes()
+    def find(self, digest: str) -> LayerDirectory | None:
+        """Return the layer of a digest, which stays until the store is closed; None if there is none."""
+        try:
+            return self.layer(digest, _missing)
+        except MissingLayerError:
+            return None
 
     def scratch(self) -> Path:
-        """Make an empty directory on the cache's file system, to be discarded; if forgotten a later start cleans it up.
+        """Make an empty directory where layers are, for what takes long to make; to be given to `adopt` or `discard`.
 
-        Raises InfrastructureError.
+        One that is forgotten is cleaned up at some later start. Raises InfrastructureError.
         """
         try:
             return self._cache.temporary_directory()
         except OSError as error:
             raise InfrastructureError(f"failed to make a directory below {self._root}: {error.strerror}") from None
 
+    def adopt(self, digest: str, scratch: Path, size: int) -> LayerDirectory:
+        """Make a scratch directory the layer of a digest, unless there is one, and return that; `size` in bytes."""
+        try:
+            return self.layer(digest, lambda root: _move(scratch, root, size))
+        finally:
+            self.discard(scratch)
+
     def discard(self, scratch: Path) -> None:
-        """Delete such a directory, whatever is in it, soon."""
+        """Delete a scratch directory."""
         self._cache.discard(scratch)
+
+    def document(self, digest: str, make: Callable[[], bytes]) -> bytes:
+        """Return the document of a digest, made if it is missing; the same as `layer`, with a file."""
+        return self._obtain(Key(DOCUMENT, digest), lambda key: self._make_file(key, make())).read_bytes()
 
     def _realise(self, layer: Layer, project_directory: Path) -> tuple[RealisedLayer, ...]:
         match layer:
@@ -146,6 +164,8 @@ class LayerStore:
                 return realise_python_environment(
                     layer, self._copies(project_directory), project_directory, self._root / "python"
                 )
+            case StoredLayer(digest):
+                return (self.layer(digest, _missing),)
             case _:
                 return (self._realise_copied(layer, project_directory),)
 
@@ -247,6 +267,17 @@ def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: Tre
         writer.hard_link(path, target)
     writer.finish()
     return size
+
+
+def _move(scratch: Path, root: int, size: int) -> int:
+    for name in os.listdir(scratch):
+        os.rename(scratch / name, name, dst_dir_fd=root)
+    os.fchmod(root, DIRECTORY_MODE)
+    return size
+
+
+def _missing(_root: int) -> int:
+    raise MissingLayerError("a layer that was made is gone from the cache", hint="run it again")
 
 
 def _unpack(artifact: TarArtifact, root: int) -> int:

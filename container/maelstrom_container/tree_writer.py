@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from maelstrom_container.manifest import DIRECTORY_MODE, check_target, clean_path, show
 from maelstrom_core.errors import HostError, SpecError
@@ -22,8 +22,11 @@ from maelstrom_core.errors import HostError, SpecError
 OPAQUE_ATTRIBUTE = "user.overlay.opaque"
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK = 1 << 20
 _LATEST = 2**34 * 10**9 - 1
 """What ext4 and xfs can store, in nanoseconds: the year 2446 or so."""
+
+T = TypeVar("T")
 
 
 class TreeWriter:
@@ -31,9 +34,16 @@ class TreeWriter:
 
     Paths are cleaned, and those with `..` refused. Methods raise SpecError if paths contradict each other, HostError
     if the file system lacks what overlays need, and let other OSErrors through.
+
+    With `last_wins` a file or symlink that is there already is replaced by one that comes later, a whiteout by what
+    comes after it and by none that comes after something; else that is a contradiction.
     """
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, *, last_wins: bool = False) -> None:
+        self._last_wins = last_wins
+        self._copies: dict[bytes, bytes] = {}
+        self.copied = 0
+        """Bytes of files that could have no more hard links, and were copied."""
         self._stack: list[tuple[bytes, int]] = [(b"", os.dup(root))]
         self._directories: dict[bytes, tuple[int, int]] = {b"": (DIRECTORY_MODE, 0)}
         self.directory_paths = 0
@@ -75,10 +85,7 @@ class TreeWriter:
     ) -> None:
         """Make a file that `fill` writes to; when complete give it the name `share` too, unless that is taken."""
         parent, name = self._parent(path)
-        try:
-            descriptor = os.open(name, _OPEN_FILE, 0o600, dir_fd=parent)
-        except FileExistsError:
-            raise _duplicate(path) from None
+        descriptor = self._make(path, parent, name, lambda: os.open(name, _OPEN_FILE, 0o600, dir_fd=parent))
         try:
             fill(descriptor)
             os.fchmod(descriptor, mode & 0o777)
@@ -101,16 +108,15 @@ class TreeWriter:
         """Make a symbolic link."""
         check_target(path, target)
         parent, name = self._parent(path)
-        try:
-            os.symlink(target, name, dir_fd=parent)
-        except FileExistsError:
-            raise _duplicate(path) from None
+        self._make(path, parent, name, lambda: os.symlink(target, name, dir_fd=parent))
         os.utime(name, ns=_times(mtime), dir_fd=parent, follow_symlinks=False)
 
     def hard_link(self, path: bytes, target: bytes) -> None:
-        """Make another name for a file or symlink that was written before."""
+        """Make another name for a file or symlink that was written before; a copy where it can have no more names."""
         message = f"/{show(path)} is a hard link to /{show(target)}, which is not a file of the layer"
-        target = clean_path(target)
+        original = clean_path(target)
+        # where it had to be copied, the copy is what has room for more names
+        target = self._copies.get(original, original)
         directory, _, target_name = target.rpartition(b"/")
         if directory not in self._directories or not target_name:
             raise SpecError(message)
@@ -123,17 +129,28 @@ class TreeWriter:
                 raise SpecError(message) from None
             if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
                 raise SpecError(message)
+            if self._last_wins and original == clean_path(path):
+                return
             parent, name = self._parent(path)
-            try:
+
+            def link() -> None:
                 os.link(target_name, name, src_dir_fd=target_parent, dst_dir_fd=parent, follow_symlinks=False)
-            except FileExistsError:
-                raise _duplicate(path) from None
+
+            try:
+                self._make(path, parent, name, link)
+            except OSError as error:
+                if error.errno != errno.EMLINK:
+                    raise
+                self.copied += _copy(target_parent, target_name, parent, name)
+                self._copies[original] = clean_path(path)
         finally:
             os.close(target_parent)
 
     def whiteout(self, path: bytes) -> None:
         """Hide what is at a path in lower layers."""
         parent, name = self._parent(path)
+        if self._last_wins and self._stays(path, parent, name):
+            return
         try:
             os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
         except FileExistsError:
@@ -160,6 +177,42 @@ class TreeWriter:
             raise SpecError("the root of a layer must be a directory")
         return self._enter(directory), name
 
+    def _make(self, path: bytes, parent: int, name: bytes, make: Callable[[], T]) -> T:
+        """Return what `make` does, which makes `name`; what is there is in its way, or has to make room for it."""
+        try:
+            return make()
+        except FileExistsError:
+            if not self._last_wins:
+                raise _duplicate(path) from None
+        try:
+            os.unlink(name, dir_fd=parent)
+        except IsADirectoryError:
+            raise SpecError(f"/{show(path)} is a directory in the layer, and something else") from None
+        path = clean_path(path)
+        self._copies = {target: copy for target, copy in self._copies.items() if path not in {target, copy}}
+        return make()
+
+    def _stays(self, path: bytes, parent: int, name: bytes) -> bool:
+        """Tell whether something is there that hides what a whiteout would; a directory does from now on."""
+        try:
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        if stat.S_ISDIR(status.st_mode):
+            self.opaque(path)
+        return True
+
+    def _replace_whiteout(self, parent: int, name: bytes) -> int | None:
+        """Put a directory in a whiteout's place, which hides as much; return its descriptor, None for no whiteout."""
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if not self._last_wins or not stat.S_ISCHR(status.st_mode):
+            return None
+        os.unlink(name, dir_fd=parent)
+        os.mkdir(name, 0o700, dir_fd=parent)
+        descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+        self._make_opaque(descriptor, name)
+        return descriptor
+
     def _enter(self, path: bytes) -> int:
         """Return the descriptor of a directory, made if missing; good until the next call."""
         components = path.split(b"/") if path else []
@@ -177,16 +230,23 @@ class TreeWriter:
                 except FileNotFoundError:
                     os.mkdir(name, 0o700, dir_fd=parent)
                     descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
-                    made = b"/".join(components[: depth + 1])
-                    self._directories[made] = (DIRECTORY_MODE, 0)
-                    self.directory_paths += len(made)
+                    self._made(b"/".join(components[: depth + 1]))
             except OSError as error:
                 if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
                     raise
+                instead = self._replace_whiteout(parent, name)
+                if instead is not None:
+                    self._made(b"/".join(components[: depth + 1]))
+                    self._stack.append((name, instead))
+                    continue
                 here = show(b"/".join(components[: depth + 1]))
                 raise SpecError(f"/{here} is used as a directory, but is something else") from None
             self._stack.append((name, descriptor))
         return self._stack[-1][1]
+
+    def _made(self, directory: bytes) -> None:
+        self._directories[directory] = (DIRECTORY_MODE, 0)
+        self.directory_paths += len(directory)
 
     @staticmethod
     def _make_opaque(descriptor: int, path: bytes) -> None:
@@ -206,6 +266,26 @@ def _write_all(descriptor: int, chunks: Iterable[bytes]) -> None:
         view = memoryview(chunk)
         while view:
             view = view[os.write(descriptor, view) :]
+
+
+def _copy(source_parent: int, source_name: bytes, parent: int, name: bytes) -> int:
+    """Copy a file or symlink of the layer; returns its size in bytes."""
+    status = os.stat(source_name, dir_fd=source_parent, follow_symlinks=False)
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(source_name, dir_fd=source_parent), name, dir_fd=parent)
+    else:
+        source = os.open(source_name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source_parent)
+        try:
+            target = os.open(name, _OPEN_FILE, 0o600, dir_fd=parent)
+            try:
+                _write_all(target, iter(lambda: os.read(source, _CHUNK), b""))
+                os.fchmod(target, status.st_mode & 0o777)
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+    os.utime(name, ns=(status.st_mtime_ns, status.st_mtime_ns), dir_fd=parent, follow_symlinks=False)
+    return status.st_size
 
 
 def _times(mtime: int) -> tuple[int, int]:

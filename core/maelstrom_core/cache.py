@@ -16,6 +16,7 @@ import errno
 import fcntl
 import os
 import re
+import resource
 import stat
 import threading
 import time
@@ -38,6 +39,9 @@ _LOCK_TIMEOUT = 30.0
 _CLOSE_TIMEOUT = 10.0
 _PUBLISH_ATTEMPTS = 500
 _PAUSE = 0.01
+_FEW, _ROOM = 128, 96
+"""Descriptors: of a process that has fewer the limit is not looked at; and how many are left for everything else."""
+_ROOM_HINT = "raise what you may have, as with `ulimit -Hn`, or use fewer different layers in one run"
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 __all__ = ["DEFAULT_TARGET_SIZE", "Answer", "Cache", "Get", "Key", "Stored", "Success", "Wait"]
@@ -239,7 +243,8 @@ class Cache(Generic[Job, Getter]):
             except OSError as error:
                 self.discard(temporary)
                 self._unpin(key)
-                failure = InfrastructureError(f"failed to store {path}: {error.strerror or error}")
+                hint = _ROOM_HINT if error.errno == errno.EMFILE else None
+                failure = InfrastructureError(f"failed to store {path}: {error.strerror or error}", hint=hint)
                 return Stored(accepted=False, waiting=self._index.failed(key), error=failure)
             got = self._index.got(key, size)
             self._remove(got.evicted)
@@ -250,6 +255,7 @@ class Cache(Generic[Job, Getter]):
         # locked before it can be found, so that nobody evicts it before it is used
         pin = _open_entry(temporary)
         try:
+            make_room(pin)
             if not _try_lock(pin, fcntl.LOCK_SH):
                 raise OSError(errno.EBUSY, "locked by another process")
             for _attempt in range(_PUBLISH_ATTEMPTS):
@@ -272,11 +278,18 @@ class Cache(Generic[Job, Getter]):
         """Lock the entry shared and return its size; None if there is none, or it is being evicted."""
         try:
             pin = _open_entry(path)
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EMFILE:  # it may well be there
+                raise InfrastructureError(f"failed to use {path}: {error.strerror}", hint=_ROOM_HINT) from None
             return None
         if not _try_lock(pin, fcntl.LOCK_SH) or not _names(path, pin):
             os.close(pin)
             return None
+        try:
+            make_room(pin)
+        except OSError as error:
+            os.close(pin)
+            raise InfrastructureError(f"failed to use {path}: {error.strerror}", hint=_ROOM_HINT) from None
         self._pins[key] = pin
         status = os.fstat(pin)
         return files.read_size(path) if stat.S_ISDIR(status.st_mode) else status.st_size
@@ -307,6 +320,22 @@ class Cache(Generic[Job, Getter]):
         finally:
             os.close(entry)
         return True
+
+
+def make_room(descriptor: int) -> None:
+    """See to it that files can still be opened though this one stays open: each entry in use takes a descriptor.
+
+    Raises this process's limit, as far as it may and only if it must; raises OSError (EMFILE) where that is not enough.
+    """
+    if descriptor < _FEW:
+        return
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY or descriptor < limit - _ROOM:
+        return
+    if limit == most:
+        raise OSError(errno.EMFILE, f"so many entries of the cache are in use that all {limit} open files are")
+    more = limit * 2 if most == resource.RLIM_INFINITY else min(limit * 2, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (more, most))
 
 
 def _open_entry(path: Path) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar, overload
 
-from maelstrom_core.config_kinds import Choice, FilePath, Integer, Kind, Size
+from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Kind, Size
 
 T = TypeVar("T")
 
@@ -183,4 +183,17 @@ class LocalConfig(LoggingConfig):
         "Jobs that run at the same time on this machine.",
         factory=processors,
         default_text="the number of processors",
+    )
+
+
+class ImagesConfig(LocalConfig):
+    """What every program has that runs jobs in containers of images."""
+
+    update_image = Value(
+        Flag(),
+        "Look up anew what the tags of images mean, and note it in maelstrom-container-tags.lock.",
+        default=False,
+    )
+    accept_invalid_remote_container_tls_certs = Value(
+        Flag(), "Accept registries of images whose certificates are not valid.", default=False
     )

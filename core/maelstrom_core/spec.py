@@ -171,6 +171,12 @@ class ProjectLayer(Strict, frozen=True):
     project: str
 
 
+class StoredLayer(Strict, frozen=True):
+    """A layer that a program has put into the cache, by its name there. No file can name one."""
+
+    stored: str
+
+
 Layer = (
     TarLayer
     | GlobLayer
@@ -181,6 +187,7 @@ Layer = (
     | HostLayer
     | PythonEnvironmentLayer
     | ProjectLayer
+    | StoredLayer
 )
 
 

@@ -233,3 +233,25 @@ def test_files_and_changes_of_a_program_of_an_image_are_kept(programs: Programs,
     later = job("cat", "/data/new", image="oci:image", added_layers=[{"tar": "changes.tar"}])
     kept = (project / "out/new").read_text()
     assert kept.strip() in programs.jobs(later, cwd=project).check(0).out
+
+
+@pytest.mark.parametrize(
+    ("config", "out"),
+    [
+        ({"Entrypoint": ["probe", "cat"], "Cmd": ["/data/kept"]}, "lower\n"),
+        ({"Cmd": ["probe", "about", "."]}, "/ 0 0\n"),
+        ({"Entrypoint": ["/bin/probe", "env", "PATH"], "Cmd": None}, "PATH=/bin\n"),
+    ],
+)
+def test_an_image_runs_by_itself_unless_there_is_a_command(programs: Programs, project: Path, config, out: str):
+    write_layout(project / "image", {"": two_layers(config={"Env": ["PATH=/bin"], **config})})
+    done = programs.run(RUN, "--image", "oci:image", cwd=project).check(0)
+    assert (done.out, done.err) == (out, "")
+    done = programs.run(RUN, "--image", "oci:image", "probe", "env", "X", cwd=project).check(0)
+    assert done.out == "X=(unset)\n"
+
+
+def test_an_image_that_does_not_say_what_to_run(programs: Programs, project: Path):
+    write_layout(project / "image", {"": two_layers()})
+    done = programs.run(RUN, "--image", "oci:image", cwd=project).check(1)
+    assert "the image oci:image does not say what to run\n  hint: give a command, after `--`" in done.single_message

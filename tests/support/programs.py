@@ -92,7 +92,7 @@ class Programs:
         if program == PYTEST:
             own = ("--cache-root", str(self.cache))
             arguments = tuple(arguments)
-            if "--python" not in arguments:
+            if "--python" not in arguments and "--image" not in arguments:
                 own += ("--python", sys.executable)
         return [*self.prefix, sys.executable, "-m", program, *own, *arguments]
 

@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True):
     working_directory: str = "/"
     user: str = ""
     """A user, and after a colon perhaps a group, each by name or number; empty means 0."""
+    command: tuple[str, ...] = ()
+    """What it runs by itself: Entrypoint and Cmd."""
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -113,6 +115,8 @@ class _Run(msgspec.Struct):
     env: tuple[str, ...] | None = msgspec.field(default=None, name="Env")
     working_directory: str | None = msgspec.field(default=None, name="WorkingDir")
     user: str | None = msgspec.field(default=None, name="User")
+    entrypoint: tuple[str, ...] | None = msgspec.field(default=None, name="Entrypoint")
+    command: tuple[str, ...] | None = msgspec.field(default=None, name="Cmd")
 
 
 class _Root(msgspec.Struct):
@@ -227,6 +231,7 @@ def parse_image(manifest: Manifest, data: bytes, platform: Platform, what: str) 
             environment=_environment(run.env or (), what),
             working_directory=_directory(run.working_directory or "/", what),
             user=_text(run.user or "", "user", what),
+            command=tuple(_text(each, "command", what) for each in (*(run.entrypoint or ()), *(run.command or ()))),
         ),
         tuple(zip(manifest.layers, contents, strict=True)),
     )

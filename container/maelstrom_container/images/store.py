@@ -66,6 +66,8 @@ class RealisedImage(msgspec.Struct, frozen=True):
     working_directory: str
     user: int = 0
     group: int = 0
+    command: tuple[str, ...] = ()
+    """What it runs by itself."""
 
 
 class _Documents(msgspec.Struct, frozen=True):
@@ -147,6 +149,7 @@ class ImageStore:
             working_directory=settings.working_directory,
             user=user,
             group=group,
+            command=settings.command,
         )
 
     # finding
@@ -333,7 +336,7 @@ def _unpack(source: Source, descriptor: Descriptor, contents: str, root: int, *,
 
     with source.layer(descriptor) as stream:
         try:
-            size = extract_tar(stream, root, observe=observe, leave_out_devices=True)
+            size = extract_tar(stream, root, observe=observe, of_image=True)
         except SpecError as error:
             stream.finish()  # if the archive is not what was announced, then that is what is wrong with it
             raise SpecError(

@@ -344,9 +344,9 @@ def test_ex68_nul_in_a_string_is_an_error_and_no_crash(pool: Pool, where: str) -
     job = Job(
         container(),
         "/bin/true\0" if where == "program" else "/bin/true",
-        ("a\0b",) if where == "argument" else (),
-        ("A=\0",) if where == "environment" else (),
-        "/\0" if where == "directory" else "/",
+        arguments=("a\0b",) if where == "argument" else (),
+        environment=("A=\0",) if where == "environment" else (),
+        working_directory="/\0" if where == "directory" else "/",
     )
     outcome = pool.run(job)
     assert isinstance(outcome, ExecutionError)

@@ -16,7 +16,7 @@ from maelstrom_container import store as store_module
 from maelstrom_container.manifest_builder import ManifestBuilder
 from maelstrom_container.store import LayerStore
 from maelstrom_core import spec
-from maelstrom_core.errors import SpecError
+from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import HostTree, LayerDirectory
 
 
@@ -213,3 +213,60 @@ def test_killed_process_leaves_nothing_half_made(root, project, lines):
     with LayerStore(root) as store:
         assert list((root / "layers" / "tmp").iterdir()) == []
         assert contents(realise(store, GLOB, project)) == contents(project)
+
+
+def test_what_was_made_outside_of_the_store_becomes_a_layer_once(root):
+    digest = "1" * 64
+    with LayerStore(root) as store:
+        assert store.find(digest) is None
+        for word in ("first", "second"):
+            scratch = store.scratch()
+            (scratch / "dir").mkdir()
+            (scratch / "dir" / "file").write_text(word)
+            made = store.adopt(digest, scratch, 5)
+            assert contents(Path(made.path)) == {"dir/file": "first"}
+            assert not scratch.exists()
+        assert store.find(digest) == made
+        assert store.realise(spec.StoredLayer(digest), project_directory=root) == (made,)
+    assert list((root / "layers" / "tmp").iterdir()) == []
+    with LayerStore(root, target_size=0) as store, pytest.raises(InfrastructureError, match="is gone from the cache"):
+        store.realise(spec.StoredLayer(digest), project_directory=root)
+
+
+MANY_LAYERS = """
+import resource, sys
+from pathlib import Path
+from maelstrom_container.store import LayerStore
+from maelstrom_core.errors import InfrastructureError
+from maelstrom_core.spec import StubsLayer
+
+soft, hard, layers = map(int, sys.argv[2:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+with LayerStore(Path(sys.argv[1])) as store:
+    try:
+        for number in range(layers):
+            store.realise(StubsLayer((f"/{number}",)), project_directory=Path("/"))
+    except InfrastructureError as error:
+        print(error.render())
+    open("/dev/null").close()  # there is room for other things
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+def many_layers(root, *numbers):
+    command = [sys.executable, "-c", MANY_LAYERS, str(root), *map(str, numbers)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": ":".join(sys.path)})
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_run_may_use_more_layers_than_it_could_open_files(root):
+    assert many_layers(root, 160, 1024, 400) == "(640, 1024)\n"
+
+
+def test_more_layers_than_open_files_are_allowed_at_all_are_a_clear_error(root):
+    for _ in range(2):  # what is made, and what is there
+        told = many_layers(root, 160, 160, 400)
+        assert "so many entries of the cache are in use that all 160 open files are" in told
+        assert "hint: raise what you may have, as with `ulimit -Hn`" in told
+    assert list((root / "layers" / "tmp").iterdir()) == []

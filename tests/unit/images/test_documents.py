@@ -144,7 +144,7 @@ def settings_of(image):
 
 def test_im15_settings():
     settings = settings_of(config(Env=["A=1=2", "B="], WorkingDir="/w", User="u:g", Cmd=["sh"], Entrypoint=None))
-    assert settings == documents.Settings({"A": "1=2", "B": ""}, "/w", "u:g")
+    assert settings == documents.Settings({"A": "1=2", "B": ""}, "/w", "u:g", ("sh",))
     assert settings_of(config()) == documents.Settings({}, "/", "")
     assert settings_of(config(Env=None, WorkingDir="w", User=None)) == documents.Settings({}, "/w", "")
 

@@ -64,6 +64,8 @@ class FakeClient:
         self.containers: dict[str, ContainerSpec] = {}
         self.limits: list[int] = []
         self.variables: list[tuple[str, ...]] = []
+        self.own: list[bool] = []
+        """For each single job whether its image says what to run."""
         self.held: list[Callable[[Outcome], object]] = []
         self.due: list[Callable[[], object]] = []
         self.idle: Callable[[], object] = lambda: None
@@ -118,13 +120,15 @@ class FakeSingle:
         *,
         inline_limit: int = 0,
         attendant: Attendant | None = None,
+        image_command: bool = False,
     ) -> Outcome:
         self.client.specs.append(spec)
+        self.client.own.append(image_command)
         self.client.containers.update(containers)
         self.client.limits.append(inline_limit)
         if spec.program == "hold":
             signal.pause()
-        return outcome_of(spec)
+        return Exited(0, Effects()) if image_command else outcome_of(spec)
 
 
 class FakeBackend:

@@ -172,7 +172,14 @@ def test_command_is_run_in_the_container_of_an_image(backend):
     assert spec.container.image.name == "oci:directory"
 
 
-@pytest.mark.parametrize("arguments", [["--image", "x"], ["--image", "x", "--one", "true"]])
+def test_an_image_without_a_command_runs_what_it_runs_by_itself(backend):
+    assert run_cli(["--image", "oci:directory"], backend) == 0
+    assert backend.client.own == [True]
+    assert run_cli(["--image", "oci:directory", "exit", "0"], backend) == 0
+    assert backend.client.own == [True, False]
+
+
+@pytest.mark.parametrize("arguments", [["--image", "x", "--file", "y"], ["--image", "x", "--one", "true"]])
 def test_image_is_for_a_command(backend, capsys, arguments):
     assert run_cli(arguments, backend) == 2
-    assert "--image takes a command" in capsys.readouterr().err
+    assert "--image takes neither --one nor --file" in capsys.readouterr().err
