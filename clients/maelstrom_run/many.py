@@ -107,7 +107,7 @@ class ManyJobs:
         except _EnoughError:
             self._end_early(f"stopped after {self._options.stop_after} failed jobs: ")
         except KeyboardInterrupt:
-            self._end_early("")
+            self._end_early("", interrupted=True)
             raise
         finally:
             self._silent = True  # the client will now cancel every job that is left: not worth a line each
@@ -197,7 +197,7 @@ class ManyJobs:
         if self._log is not None:
             self._log.add(finished)
 
-    def _end_early(self, reason: str) -> None:
+    def _end_early(self, reason: str, *, interrupted: bool = False) -> None:
         """Show what is done, and say what is left."""
         self._silent = True
         for finished in self._order.rest() if self._order is not None else ():
@@ -208,4 +208,4 @@ class ManyJobs:
             if self._client.is_running(unfinished.identity)
         ]
         if self.counts.done or self._unfinished:
-            self._shown.note(reason + early_end(self.counts, running))
+            self._shown.note(reason + early_end(self.counts, running), interrupted=interrupted)

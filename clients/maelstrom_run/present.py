@@ -89,10 +89,12 @@ def describe_files(files: Files | None) -> list[str]:
     return [*files.notes, *([_with_hint(files.error, files.hint)] if files.error is not None else [])]
 
 
-def visible(text: str, longest: int) -> str:
+def visible(text: str, longest: int | None = None) -> str:
     """Return a text fit for a line: control characters become visible, what is too long is cut off."""
     from maelstrom_test_runner.lines import printable
 
+    if longest is None:
+        return printable(text)
     text = printable(text[: longest + 1])
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
@@ -119,8 +121,8 @@ class Shown(Protocol):
     def error(self, error: MaelstromError) -> None:
         """Show an error that is no job's."""
 
-    def note(self, text: str) -> None:
-        """Say something about the run."""
+    def note(self, text: str, *, interrupted: bool = False) -> None:
+        """Say something about the run; `interrupted` is whether ^C has ended it."""
 
 
 class Printer:
@@ -151,7 +153,7 @@ class Printer:
         failure = describe_failure(finished.outcome)
         tag = b""
         if self._tag:
-            text = str(task.number) if task.input is None else visible(task.input, len(task.input) + 1)
+            text = str(task.number) if task.input is None else visible(task.input)
             tag = text.encode() + b"\t"
         label = job_label(task.number, task.input, finished.attempts)
         self._write(finished.outcome, [failure] if failure else [], f"{label}: ", tag)
@@ -162,9 +164,10 @@ class Printer:
             label = job_label(finished.task.number, finished.task.input, finished.attempts)
             self._say(_line(f"{label}: ", failure))
 
-    def note(self, text: str) -> None:
-        """Print something about the run."""
-        self._say(_line("maelstrom-run: ", text))
+    def note(self, text: str, *, interrupted: bool = False) -> None:
+        """Print something about the run; if that was `interrupted`, a terminal has just shown ^C."""
+        newline = b"\n" if interrupted and self._stderr.isatty() else b""
+        self._say(newline + _line("maelstrom-run: ", text))
 
     def show_one(self, outcome: Outcome) -> None:
         """Print the output of the only job; what its exit status says is left to the exit status."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maelstrom_core.errors import UserError
 from maelstrom_run.backend import Backend, Client
 from maelstrom_run.config import RunConfig
 from maelstrom_run.options import Choices
@@ -185,23 +186,15 @@ def _count(source: int, separator: bytes) -> int | None:
 def _mapped(
     backend: Backend, client: Client, choices: Choices, inputs: Iterable[str], *, digests: bool
 ) -> Iterator[Task]:
-    import msgspec
-
     from maelstrom_core.spec import JobSpec
     from maelstrom_run.mapping import map_tasks
-    from maelstrom_run.one import read_one
     from maelstrom_run.substitution import INPUT, CommandPattern
 
-    encode = msgspec.msgpack.Encoder(order="sorted").encode
     context = b"sealed"
     command = choices.command
     if choices.file is not None:
-        with open_source(choices.file) as descriptor:
-            job = read_one(partial(read, descriptor))
-        for name, container in job.containers.items():
-            client.add_container(name, container)
-        base = job.spec
-        context = encode(base.container) + encode(dict(job.containers))
+        job = _first_job(client, choices.file)
+        base, context = job.spec, job.digest.to_bytes(8, "big")
     elif choices.image is not None:
         base = JobSpec(container=backend.image_container(choices.image), program=command[0])
         context = b"image " + choices.image.encode()
@@ -210,3 +203,15 @@ def _mapped(
     words = command or (base.program, *base.arguments)
     pattern = CommandPattern(words, choices.replace or INPUT)
     return map_tasks(inputs, base, pattern, context=context if digests else None)
+
+
+def _first_job(client: Client, file: str) -> Task:
+    """Return the first job of a file; the containers before it are made known. Raises UserError."""
+    from maelstrom_run.stream import stream_tasks
+
+    with open_source(file) as descriptor:
+        chunks = iter(partial(read, descriptor), b"")
+        job = next(stream_tasks(chunks, client.add_container, digests=True), None)
+    if job is None:
+        raise UserError(f"no job was given in {file}", hint="--map --file takes everything but the command from one")
+    return job

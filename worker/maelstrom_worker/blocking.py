@@ -69,15 +69,21 @@ class BlockingLoop:
         self.call_later(seconds, again)
 
     def run_once(self, *, wait: bool = True) -> None:
-        """Wait until something can be done, if need be and unless told not to, and make the calls."""
-        for fd, events in self._poll.poll(self._patience() if wait else 0):
-            # The call before may have removed one, or the other. An error or a hang-up is told to both.
-            if events & ~select.POLLOUT and (reader := self._readers.get(fd)) is not None:
-                reader[0](*reader[1])
-            if events & ~select.POLLIN and (writer := self._writers.get(fd)) is not None:
-                writer[0](*writer[1])
-        if self._timers:
-            self._call_due()
+        """Wait until something can be done, if need be and unless told not to, and make the calls.
+
+        What is called every so often ends no waiting.
+        """
+        while True:
+            events = self._poll.poll(self._patience() if wait else 0)
+            for fd, happened in events:
+                # The call before may have removed one, or the other. An error or a hang-up is told to both.
+                if happened & ~select.POLLOUT and (reader := self._readers.get(fd)) is not None:
+                    reader[0](*reader[1])
+                if happened & ~select.POLLIN and (writer := self._writers.get(fd)) is not None:
+                    writer[0](*writer[1])
+            called = bool(self._timers) and self._call_due()
+            if events or called or not wait:
+                return
 
     def _register(self, fd: int) -> None:
         events = (select.POLLIN if fd in self._readers else 0) | (select.POLLOUT if fd in self._writers else 0)
@@ -92,8 +98,11 @@ class BlockingLoop:
             return None
         return max(0.0, min(self._timers.values()) - time.monotonic()) * 1000
 
-    def _call_due(self) -> None:
-        now = time.monotonic()
+    def _call_due(self) -> bool:
+        """Make the calls that are due; return whether there was one besides that which comes every so often."""
+        now, called = time.monotonic(), False
         for callback, due in list(self._timers.items()):
             if due <= now and self._timers.pop(callback, None) is not None:
+                called = called or callback is not self._every
                 callback()
+        return called

@@ -183,3 +183,98 @@ def test_an_image_without_a_command_runs_what_it_runs_by_itself(backend):
 def test_image_is_for_a_command(backend, capsys, arguments):
     assert run_cli(arguments, backend) == 2
     assert "--image takes neither --one nor --file" in capsys.readouterr().err
+
+
+# many jobs
+
+
+def piped(data: bytes, call):
+    """Call with this on standard input."""
+    read_end, write_end = os.pipe()
+    saved = os.dup(0)
+    os.dup2(read_end, 0)
+    os.close(read_end)
+    try:
+        os.write(write_end, data)
+        os.close(write_end)
+        return call()
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+
+
+def test_a_command_is_run_for_each_line(backend, capfdbinary):
+    assert piped(b"a\nb c\n", lambda: run_cli(["--map", "--", "print", "{} ", "{#}"], backend)) == 0
+    assert capfdbinary.readouterr() == (b"a b c ", b"12")
+    assert backend.client.variables[1] == ("MAELSTROM_INPUT=b c", "MAELSTROM_JOB=2")
+
+
+def test_a_command_is_run_for_each_number_and_reads_nothing(backend):
+    assert run_cli(["--map", "--range", "3..7..2", "exit"], backend) == 3
+    assert [spec.arguments for spec in backend.client.specs] == [("3",), ("5",), ("7",)]
+
+
+def test_a_command_is_run_for_inputs_of_a_file_in_the_container_of_a_job(backend, tmp_path):
+    (tmp_path / "inputs").write_bytes(b"x\0y\n")
+    file = jobs_file(tmp_path, {"containers": {"a": {}}}, {"program": "print", "arguments": ["{}", "-"], "parent": "a"})
+    assert run_cli(["--map", "-0", "--inputs", str(tmp_path / "inputs"), "-f", file], backend) == 0
+    assert [spec.arguments for spec in backend.client.specs] == [("x", "-"), ("y\n", "-")]
+    assert list(backend.client.containers) == ["a"]
+    assert run_cli(["--map", "--range", "1..1", "-f", file, "exit", "4", "{}"], backend) == 4
+    assert backend.client.specs[-1].container == backend.client.specs[0].container
+
+
+def test_a_command_is_run_for_inputs_in_an_image(backend):
+    assert run_cli(["--map", "--range", "1..2", "--image", "oci:x", "true"], backend) == 0
+    assert [spec.container.image.name for spec in backend.client.specs] == ["oci:x", "oci:x"]
+
+
+def test_a_file_of_jobs_gives_results_on_standard_output(backend, tmp_path, capfdbinary):
+    file = jobs_file(tmp_path, {"program": "print", "arguments": ["a", "b"]}, {"program": "exit", "arguments": ["4"]})
+    assert run_cli(["--jobs", file], backend) == 4
+    out, err = capfdbinary.readouterr()
+    results = [json.loads(line) for line in out.splitlines()]
+    assert [(result["job"], result["code"], result["stdout"]) for result in results] == [(1, 0, "a"), (2, 4, "")]
+    assert err == b"job 2: exited with code 4\n"
+
+
+def test_containers_before_a_job_belong_to_what_it_is_known_by(backend, tmp_path, capfdbinary):
+    job = {"program": "true", "parent": "a"}
+    digests = []
+    for containers in ({"a": {"user": 1}}, {"a": {"user": 2}}, {"a": {"user": 1}}):
+        run_cli(["--jobs", jobs_file(tmp_path, {"containers": containers}, job)], backend)
+        digests.append(json.loads(capfdbinary.readouterr().out)["digest"])
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_results_in_a_file_are_not_overwritten(backend, tmp_path, capfdbinary):
+    arguments = ["--map", "--range", "1..2", "--results", str(tmp_path / "results"), "true"]
+    assert run_cli(arguments, backend) == 0
+    assert capfdbinary.readouterr() == (b"", b"")
+    written = (tmp_path / "results").read_bytes()
+    assert len(written.splitlines()) == 2
+    with pytest.raises(UserError, match="not empty"):
+        run_cli(arguments, backend)
+    assert (tmp_path / "results").read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--map"], "--map takes a command"),
+        (["--map", "--one", "true"], "--map and --one"),
+        (["--range", "1..2", "true"], "go with --map"),
+        (["--map", "--range", "1-2", "true"], "`1-2` is no range"),
+        (["--map", "--range", "1..2", "--inputs", "x", "true"], "exclude each other"),
+        (["--map", "-f", "-", "true"], "standard input cannot hold"),
+        (["--map", "-I", "", "true"], "-I takes a text"),
+        (["--jobs", "x", "true"], "--jobs takes neither"),
+        (["--keep-order", "true"], "go with many jobs"),
+        (["--resume"], "go with --joblog"),
+        (["--joblog", "x", "--results", "x"], "a file of its own"),
+    ],
+)
+def test_what_does_not_go_together_is_said(backend, capsys, arguments, message):
+    assert run_cli(arguments, backend) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert backend.client.specs == []

@@ -102,3 +102,29 @@ def test_who_asks_again_waits_from_then_on() -> None:
     loop.call_later(3600, call)
     loop.run_once(wait=False)
     assert heard == []
+
+
+def test_calls_are_made_while_somebody_waits_and_end_no_waiting():
+    loop = BlockingLoop()
+    bell = os.eventfd(0)
+    calls: list[str] = []
+
+    def tick() -> None:
+        calls.append("tick")
+        if len(calls) == 3:
+            os.eventfd_write(bell, 1)
+
+    loop.add_reader(bell, calls.append, "read")
+    loop.call_every(0.001, tick)
+    loop.run_once()
+    assert calls == ["tick"] * (len(calls) - 1) + ["read"]
+    assert len(calls) >= 4
+    os.close(bell)
+
+
+def test_a_turn_that_does_not_wait_does_not_wait_for_calls_either():
+    loop = BlockingLoop()
+    calls: list[str] = []
+    loop.call_every(3600, lambda: calls.append("tick"))
+    loop.run_once(wait=False)
+    assert calls == []
