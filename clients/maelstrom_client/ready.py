@@ -21,6 +21,7 @@ from maelstrom_core.job import Container, ExecutionError, Job, Outcome, Realised
 from maelstrom_core.spec import BindMount, JobSpec, Mount, Use
 
 if TYPE_CHECKING:
+    from maelstrom_container.images.downloads import Watch
     from maelstrom_container.images.store import ImageStore, RealisedImage
     from maelstrom_container.store import LayerStore
 
@@ -36,6 +37,8 @@ class ClientOptions(msgspec.Struct, frozen=True):
     """Whether registries must show valid ones."""
     update_images: bool = False
     """Look up anew what the tags of images mean, and note it in the project's tag lock."""
+    watch_downloads: Watch | None = None
+    """Is told how far downloads of images are, by the threads that download."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -50,7 +53,9 @@ def open_images(store: LayerStore, options: ClientOptions) -> ImageStore:
     """Return the images of a client. To be called when there is one: most jobs need none."""
     from maelstrom_container.images.store import ImageOptions, ImageStore
 
-    own = ImageOptions(check_certificates=options.check_certificates, update=options.update_images)
+    own = ImageOptions(
+        check_certificates=options.check_certificates, update=options.update_images, watch=options.watch_downloads
+    )
     return ImageStore(store, options.cache_root.absolute(), options.project_directory.absolute(), own)
 
 

@@ -43,6 +43,7 @@ LAST_LINES = 60
 CACHED = 2_000_000_000
 """Bytes to which pip's cache is brought back."""
 _PAUSE = 0.05
+_INTERVAL = 0.2
 _OWN = os.path.dirname(PREFIX).lstrip("/")
 
 
@@ -62,14 +63,26 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 async def make_ready(
-    runner: ImageRunner, wanted: Wanted, mount_point: str, busy: Callable[[str], object]
+    runner: ImageRunner,
+    wanted: Wanted,
+    mount_point: str,
+    busy: Callable[[str], object],
+    remark: Callable[[str], object],
 ) -> tuple[InImage, Interpreter, Path]:
     """Return the place of a run, its interpreter, and the directory with the guest compiled for that.
+
+    `busy` is told what is being done, `remark` what was, where it took long.
 
     Raises UserError for what is wrong with image or requirements, pip's output with it; InfrastructureError.
     """
     busy(f"looking for the image {wanted.image}")
-    image = await runner.find_image(Reference(wanted.image, image_python.USED))
+    looking = runner.find_image(Reference(wanted.image, image_python.USED))
+    while not (await asyncio.wait({looking}, timeout=_INTERVAL))[0]:
+        if (line := runner.download_line()) is not None:
+            busy(line)
+    image = looking.result()
+    if (summary := runner.download_summary()) is not None:
+        remark(summary)
     base = [os.path.basename(layer.path) for layer in image.layers]
     requirements = wanted.find()
     contents = image_python.contents_key(base, image.environment)

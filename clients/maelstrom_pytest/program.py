@@ -58,6 +58,11 @@ def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextMa
 
     from maelstrom_pytest.session import ClientRunner
 
+    downloads = None
+    if config.image is not None and config.progress:
+        from maelstrom_client.downloads import Downloads
+
+        downloads = Downloads()
     options = ClientOptions(
         project_directory=directory,
         slots=config.slots,
@@ -65,8 +70,9 @@ def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextMa
         cache_size=config.cache_size,
         check_certificates=not config.accept_invalid_remote_container_tls_certs,
         update_images=config.update_image,
+        watch_downloads=downloads,
     )
-    return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit)
+    return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit, downloads=downloads)
 
 
 def run(
@@ -158,7 +164,7 @@ async def make_image_plan(
         environment=dict(call.environment),
         cache_root=config.cache_root,
     )
-    place, python, guest = await image_build.make_ready(runner, wanted, mount_point, ui.busy)
+    place, python, guest = await image_build.make_ready(runner, wanted, mount_point, ui.busy, ui.remark)
     plan = Plan(
         interpreter=python,
         directory=str(call.directory),

@@ -45,6 +45,7 @@ from maelstrom_pytest.records import (
 from maelstrom_pytest.verdict import how_it_ended
 
 if TYPE_CHECKING:
+    from maelstrom_client.downloads import Downloads
     from maelstrom_container.images.store import RealisedImage
     from maelstrom_container.store import LayerStore
 
@@ -72,6 +73,14 @@ class ImageRunner(Runner, Protocol):
 
     def with_store(self, work: Callable[[LayerStore], T]) -> Future[T]:
         """Have something done with the layers that are kept, in a thread; fails as it does."""
+        ...
+
+    def download_line(self) -> str | None:
+        """Return how far the download of an image is, in words; None if there is none."""
+        ...
+
+    def download_summary(self) -> str | None:
+        """Return the same for one that is over."""
         ...
 
 
@@ -104,9 +113,12 @@ class Library(Protocol):
 class ClientRunner(AbstractAsyncContextManager["ClientRunner"]):
     """A runner on top of the client library, for an `async with` block."""
 
-    def __init__(self, client: Library, *, inline_limit: int = DEFAULT_INLINE_LIMIT) -> None:
+    def __init__(
+        self, client: Library, *, inline_limit: int = DEFAULT_INLINE_LIMIT, downloads: Downloads | None = None
+    ) -> None:
         self._client = client
         self._inline_limit = inline_limit
+        self._downloads = downloads
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -130,6 +142,14 @@ class ClientRunner(AbstractAsyncContextManager["ClientRunner"]):
     def with_store(self, work: Callable[[LayerStore], T]) -> Future[T]:
         """Have something done with the layers."""
         return self._client.with_store(work)
+
+    def download_line(self) -> str | None:
+        """Return how far the download of an image is."""
+        return self._downloads.line() if self._downloads is not None else None
+
+    def download_summary(self) -> str | None:
+        """Return what is said of a download that is over."""
+        return self._downloads.summary() if self._downloads is not None else None
 
 
 class Collection(msgspec.Struct, frozen=True):

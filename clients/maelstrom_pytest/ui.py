@@ -74,6 +74,11 @@ class SimpleUI:
         """Show on a terminal what is being done before tests run."""
         self._progress.update(text)
 
+    def remark(self, text: str) -> None:
+        """Print what was done before tests run, unless a terminal has shown it while it was."""
+        if not self._progress.active:
+            self.message(text)
+
     def started(self, items: Sequence[Item]) -> None:
         """Take note of tests that may be running from now on."""
         self._running.update(dict.fromkeys((item.nodeid, item.occurrence) for item in items))

@@ -5,17 +5,21 @@ The layers below are imported when they are used: `--help` needs none of them, a
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from maelstrom_run.config import RunConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from maelstrom_client.downloads import Display
     from maelstrom_client.ready import ClientOptions
     from maelstrom_client.single import Attendant
+    from maelstrom_container.images.downloads import Download
     from maelstrom_core.job import Outcome
     from maelstrom_core.spec import ContainerSpec, JobSpec
     from maelstrom_worker.blocking import BlockingLoop
@@ -99,17 +103,26 @@ class LocalBackend:
 
         from maelstrom_client.callbacks import CallbackClient
 
-        return CallbackClient(nursery, _options(config, project_directory)).opened(loop)
+        # other jobs print meanwhile: no line of ours would stay whole
+        shown = _Shown(live=False) if config.progress else None
+        return CallbackClient(nursery, _options(config, project_directory, shown)).opened(loop)
 
-    def open_single(self, config: RunConfig, project_directory: Path) -> AbstractContextManager[Single]:
-        """Fork the nursery and return what will use it."""
+    @contextmanager
+    def open_single(self, config: RunConfig, project_directory: Path) -> Iterator[Single]:
+        """Fork the nursery and give what will use it."""
         from maelstrom_client import start_nursery
 
         nursery = start_nursery()
 
         from maelstrom_client.single import SingleJob
 
-        return SingleJob(nursery, _options(config, project_directory))
+        shown = _Shown(live=sys.stderr.isatty()) if config.progress else None
+        try:
+            with SingleJob(nursery, _options(config, project_directory, shown)) as single:
+                yield single
+        finally:
+            if shown is not None:
+                shown.close()
 
     def default_container(self, working_directory: Path) -> ContainerSpec:
         """Return the client library's own."""
@@ -130,7 +143,32 @@ class LocalBackend:
         return main(config.cache_root)
 
 
-def _options(config: RunConfig, project_directory: Path) -> ClientOptions:
+class _Shown:
+    """Downloads on standard error; what that takes is imported when there is one."""
+
+    def __init__(self, *, live: bool) -> None:
+        from threading import Lock
+
+        self._live = live
+        self._mutex = Lock()
+        self._display: Display | None = None
+
+    def __call__(self, download: Download) -> None:
+        with self._mutex:
+            if self._display is None:
+                from maelstrom_client.downloads import Display
+
+                self._display = Display(sys.stderr.buffer, name="maelstrom-run", live=self._live)
+        self._display(download)
+
+    def close(self) -> None:
+        """Take away what is shown."""
+        with self._mutex:
+            if self._display is not None:
+                self._display.close()
+
+
+def _options(config: RunConfig, project_directory: Path, shown: _Shown | None) -> ClientOptions:
     from maelstrom_client.ready import ClientOptions
 
     return ClientOptions(
@@ -140,4 +178,5 @@ def _options(config: RunConfig, project_directory: Path) -> ClientOptions:
         check_certificates=not config.accept_invalid_remote_container_tls_certs,
         update_images=config.update_image,
         project_directory=project_directory,
+        watch_downloads=shown,
     )

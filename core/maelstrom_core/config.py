@@ -194,6 +194,7 @@ class ImagesConfig(LocalConfig):
         "Look up anew what the tags of images mean, and note it in maelstrom-container-tags.lock.",
         default=False,
     )
+    progress = Value(Flag(), "Tell of downloads of images, how far they are if there is a terminal.", default=True)
     accept_invalid_remote_container_tls_certs = Value(
         Flag(), "Accept registries of images whose certificates are not valid.", default=False
     )

@@ -296,9 +296,11 @@ def test_image_of_a_registry_with_tag_lock_and_configuration(
         push(address, "python", image)
         configuration = tmp_path / "config.toml"
         configuration.write_text(f'image = "docker://{address}/python"\nrequirements = ["test-requirements.txt"]\n')
-        words = ("--config-file", str(configuration), "--python", "python3", "-k", "interpreter")
+        own = ("--cache-root", str(tmp_path / "cache"))  # where nobody has put the same layer
+        words = (*own, "--config-file", str(configuration), "--python", "python3", "-k", "interpreter")
         env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PYTEST_OURS": "carried"}
-        programs.run(PYTEST, *words, cwd=suite, env=env).check(0)
+        done = programs.run(PYTEST, *words, cwd=suite, env=env).check(0)
+        assert f"downloaded docker://{address}/python: 1 layer, " in done.out.splitlines()[0]
         lock = suite / "maelstrom-container-tags.lock"
         assert image.manifest.digest in lock.read_text()
         moved = image.but(config={"Env": [*image.config["Env"][:2], "OF_THE_IMAGE=moved"]})

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from maelstrom_core.config_kinds import format_size
 from tests.support.images import probe, two_layers
-from tests.support.programs import PATIENCE, RUN, Programs
+from tests.support.programs import PATIENCE, RUN, Programs, Terminal, eventually
 from tests.support.registry import PASSWORD, USER, Place, basic, between, missing_tools, push
 
 LOCK = "maelstrom-container-tags.lock"
@@ -46,7 +48,9 @@ def test_im8_a_program_of_an_image_and_the_note_of_what_its_tag_means(
     words = ("about", ".", "cat", "replaced", "env", "COLOUR")
     done = programs.run(RUN, *cache, "--image", f"docker://{registry}/probe", "--", "probe", *words, cwd=project)
     assert done.check(0).out == "/data 0 0\nupper\nCOLOUR=green\n"
-    assert done.err == ""
+    size = format_size(sum(len(blob.data) for blob in two_layers().layer_blobs))
+    told = f"maelstrom-run: downloaded docker://{registry}/probe: 2 layers, {size} in "
+    assert re.fullmatch(re.escape(told) + r"\d+\.\d s\n", done.err)
     digest = two_layers().manifest.digest
     assert (project / LOCK).read_text() == f'version = 1\n\n["{registry}/probe"]\nlatest = "{digest}"\n'
     assert [path.name for path in project.iterdir()] == [LOCK]
@@ -108,7 +112,9 @@ def test_a_certificate_that_nobody_signed(programs: Programs, project: Path, pla
         words = ("--cache-root", "cache", "--image", f"docker://{address}/probe", "--", "probe", "cat", "kept")
         done = programs.run(RUN, *words, cwd=project).check(1)
         assert "its certificate is not valid" in done.single_message
-        done = programs.run(RUN, "--accept-invalid-remote-container-tls-certs", *words, cwd=project).check(0)
+        done = programs.run(
+            RUN, "--accept-invalid-remote-container-tls-certs", "--no-progress", *words, cwd=project
+        ).check(0)
         assert (done.out, done.err) == ("lower\n", "")
 
 
@@ -136,6 +142,28 @@ def test_an_interrupt_ends_a_download_that_hangs_and_leaves_nothing(
         layers = project.parent / "cache" / "layers"
         assert list((layers / "tmp").iterdir()) == []
         assert list((layers / "blake3" / "layer").iterdir()) == []
+
+
+def test_a_terminal_shows_how_far_a_download_is_and_nothing_of_it_stays(
+    programs: Programs, project: Path, registry: str, cache: tuple[str, ...]
+):
+    def hang(request, reply):
+        if two_layers().layer_blobs[1].digest in request.path:
+            reply.send, reply.hang = 100, True
+        return reply
+
+    with between(registry, hang) as proxy:
+        words = (*cache, "--image", f"docker://{proxy.address}/probe", "--", "probe", "cat", "kept")
+        with Terminal(programs, RUN, *words, cwd=project) as terminal:
+            part = f"downloading docker://{proxy.address}/probe: 1 of 2 layers, "
+            assert eventually(lambda: terminal.read() and part in terminal.text), terminal.text
+            terminal.process.send_signal(signal.SIGINT)
+            assert terminal.wait() == 130
+            assert terminal.screen == ["", "maelstrom-run: interrupted", ""]  # below the ^C that a terminal shows
+    words = (*cache, "--image", f"docker://{registry}/probe", "--", "probe", "cat", "kept")
+    with Terminal(programs, RUN, *words, cwd=project) as terminal:
+        assert terminal.wait() == 0
+        assert terminal.screen == ["lower", ""]
 
 
 def test_a_tag_lock_that_cannot_be_understood_is_an_error_and_stays(

@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from maelstrom_container.images.documents import (
     parse_document,
     short,
 )
+from maelstrom_container.images.downloads import Count, CountedStream, Watch
 from maelstrom_container.images.name import DIGEST_LENGTHS, LayoutName, RegistryName, parse_name
 from maelstrom_container.images.source import CheckedStream, Source, check_document, find_image
 from maelstrom_container.images.stopping import Stop
@@ -56,6 +58,8 @@ class ImageOptions(msgspec.Struct, frozen=True):
 
     check_certificates: bool = True
     update: bool = False
+    watch: Watch | None = None
+    """Is told of downloads."""
 
 
 class RealisedImage(msgspec.Struct, frozen=True):
@@ -80,6 +84,7 @@ class _Documents(msgspec.Struct, frozen=True):
 class _Found(msgspec.Struct, frozen=True):
     image: Image
     source: Source
+    remote: bool = True
 
 
 class ImageStore:
@@ -158,7 +163,9 @@ class ImageStore:
         from maelstrom_container.images.layout import LayoutSource
 
         source = LayoutSource(name, str(self._project / name.path))
-        return _Found(find_image(source.index, source.document, self._platform, f"the image {name}"), source)
+        return _Found(
+            find_image(source.index, source.document, self._platform, f"the image {name}"), source, remote=False
+        )
 
     def _find_in_registry(self, name: RegistryName) -> _Found:
         what = f"the image {name}"
@@ -245,17 +252,23 @@ class ImageStore:
                         return
                     index = left.pop(0)
                 try:
-                    results[index] = self._realise_layer(found.source, *layers[index], what)
+                    results[index] = self._realise_layer(found, index, what, count)
                 except Exception as error:  # noqa: BLE001 - for whoever waits
                     errors.append(error)
                 if errors or len(results) == len(layers):
                     over.set()
 
-        missing = sum(not self._store.has_layer(_layer_key(contents)) for _, contents in layers)
-        if missing < 2:
+        missing = {
+            index: descriptor.size
+            for index, (descriptor, contents) in enumerate(layers)
+            if not self._store.has_layer(_layer_key(contents))
+        }
+        watch = self._options.watch
+        count = Count(what.removeprefix("the image "), missing, watch) if watch and missing and found.remote else None
+        if len(missing) < 2:
             work()
         else:
-            threads = [threading.Thread(target=work, daemon=True) for _ in range(min(missing, _PARALLEL))]
+            threads = [threading.Thread(target=work, daemon=True) for _ in range(min(len(missing), _PARALLEL))]
             with self._mutex:
                 self._threads += threads
             for thread in threads:
@@ -263,18 +276,30 @@ class ImageStore:
             over.wait()
         if errors:
             raise errors[0]
+        if count is not None:
+            count.over()
         return tuple(results[index] for index in range(len(layers)))
 
-    def _realise_layer(self, source: Source, descriptor: Descriptor, contents: str, what: str) -> LayerDirectory:
+    def _realise_layer(self, found: _Found, index: int, what: str, count: Count | None) -> LayerDirectory:
+        descriptor, contents = found.image.layers[index]
         key = _layer_key(contents)
+        counted = count if count is not None and index in count else None
+        filled = False
 
         def fill(root: int) -> int:
-            return _unpack(source, descriptor, contents, root, what=what, stop=self._stop)
+            nonlocal filled
+            filled = True
+            came = partial(counted.came, index) if counted is not None else None
+            return _unpack(found.source, descriptor, contents, root, what=what, stop=self._stop, came=came)
 
         if self._store.has_layer(key):  # not behind somebody who downloads another
-            return self._store.layer(key, fill)
-        with self._locked(contents):
-            return self._store.layer(key, fill)
+            layer = self._store.layer(key, fill)
+        else:
+            with self._locked(contents):
+                layer = self._store.layer(key, fill)
+        if counted is not None:
+            (counted.complete if filled else counted.not_needed)(index)
+        return layer
 
     @contextmanager
     def _locked(self, digest: str) -> Iterator[None]:
@@ -323,7 +348,16 @@ class _Later:
         return self.get().layer(descriptor)
 
 
-def _unpack(source: Source, descriptor: Descriptor, contents: str, root: int, *, what: str, stop: Stop) -> int:
+def _unpack(
+    source: Source,
+    descriptor: Descriptor,
+    contents: str,
+    root: int,
+    *,
+    what: str,
+    stop: Stop,
+    came: Callable[[int], object] | None,
+) -> int:
     """Unpack a layer into a directory, open as `root`; returns its size. Nothing is left to believe afterwards."""
     from maelstrom_container.extract import extract_tar
 
@@ -336,7 +370,8 @@ def _unpack(source: Source, descriptor: Descriptor, contents: str, root: int, *,
 
     with source.layer(descriptor) as stream:
         try:
-            size = extract_tar(stream, root, observe=observe, of_image=True)
+            archive = stream if came is None else CountedStream(stream, came)
+            size = extract_tar(archive, root, observe=observe, of_image=True)
         except SpecError as error:
             stream.finish()  # if the archive is not what was announced, then that is what is wrong with it
             raise SpecError(
