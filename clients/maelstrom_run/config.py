@@ -26,5 +26,7 @@ class RunConfig(ImagesConfig):
         short="s",
     )
     progress = Value(
-        Flag(), "Show on a terminal how far a run of many jobs is, in a line on standard error.", default=True
+        Flag(),
+        "Tell of downloads of images; on a terminal show how far they are, and how far a run of many jobs is.",
+        default=True,
     )

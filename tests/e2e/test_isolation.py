@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.privileges import ORDINARY_UID, ordinary_user
-from tests.support.programs import PYTEST, RUN, Programs, shell_job, write_project
+from tests.support.privileges import ORDINARY_UID
+from tests.support.programs import PYTEST, RUN, Programs, ordinary_programs, shell_job, write_project
 
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 OWN_MOUNTS = {"/", "/dev", "/dev/mqueue", "/dev/pts", "/dev/shm", "/proc", "/run", "/sys", "/tmp"}
@@ -25,19 +24,8 @@ def anybody(request: pytest.FixtureRequest, programs: Programs) -> Iterator[Prog
     if request.param == "caller":
         yield programs
         return
-    if os.getuid() != 0:
-        pytest.skip("the caller is an ordinary user already")
-    try:
-        prefix = ordinary_user()
-    except OSError as error:
-        pytest.skip(f"the interpreter cannot be made reachable for another user: {error}")
-    home = Path(tempfile.mkdtemp(prefix="ordinary-home-"))
-    ordinary = Programs(home, prefix)
-    ordinary.temporary.mkdir()
-    for path in (home, ordinary.temporary):
-        os.chown(path, ORDINARY_UID, ORDINARY_UID)
-    yield ordinary
-    shutil.rmtree(home)
+    with ordinary_programs("ordinary-home-") as ordinary:
+        yield ordinary
 
 
 @pytest.fixture

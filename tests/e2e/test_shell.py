@@ -30,7 +30,7 @@ def hash_of(words):
 
 
 @pytest.fixture
-def tests(project: Path) -> Path:
+def suite(project: Path) -> Path:
     return write_project(project, {"sub/test_a.py": TESTS, "sub/test_b.py": "def test_other(): pass\n"})
 
 
@@ -38,40 +38,40 @@ def shell(programs: Programs, directory: Path, test: str) -> Terminal:
     return Terminal(programs, PYTEST, "--shell", test, cwd=directory, env={"OWN": "value"})
 
 
-def test_a_shell_is_where_the_test_runs(programs: Programs, tests: Path):
-    with shell(programs, tests, "sub/test_a.py::test_p[2]") as terminal:
+def test_a_shell_is_where_the_test_runs(programs: Programs, suite: Path):
+    with shell(programs, suite, "sub/test_a.py::test_p[2]") as terminal:
         assert eventually(lambda: terminal.read() and "history:" in terminal.text)
         terminal.type("PS1='$ '; stty -echo; echo $PWD:$OWN:$((6 * 7)); test -t 0 && echo terminal\n")
-        assert eventually(lambda: terminal.read() and f"{tests}:value:42\r\n" in terminal.text)
+        assert eventually(lambda: terminal.read() and f"{suite}:value:42\r\n" in terminal.text)
         assert eventually(lambda: terminal.read() and "terminal\r\n" in terminal.text)
         terminal.type("history | cat -v; touch made; exit 6\n")
         assert terminal.wait() == 6
         assert terminal.text.count("-m pytest 'sub/test_a.py::test_p[2]'") == 2  # on the screen, and in the history
         assert terminal.settings == terminal.before
-    assert not (tests / "made").exists()
+    assert not (suite / "made").exists()
 
 
-def test_the_shell_sees_what_the_test_sees(programs: Programs, tests: Path):
+def test_the_shell_sees_what_the_test_sees(programs: Programs, suite: Path):
     """The mounts, identity, directory and environment of the test's own job, told by the test."""
-    run = programs.run(PYTEST, "--no-template", "sub/test_a.py::test_shown", cwd=tests, env={"OWN": "value"})
+    run = programs.run(PYTEST, "--no-template", "sub/test_a.py::test_shown", cwd=suite, env={"OWN": "value"})
     told = next(line.split()[1] for line in run.out.splitlines() if line.startswith("seen "))
-    with shell(programs, tests, "sub/test_a.py::test_shown") as terminal:
+    with shell(programs, suite, "sub/test_a.py::test_shown") as terminal:
         assert eventually(lambda: terminal.read() and "history:" in terminal.text)
         terminal.type("$(history 2 | sed -n '1s/^ *[0-9]* *//p') -s -p no:cacheprovider; exit\n")
         terminal.wait()
         assert f"seen {told}" in terminal.text
 
 
-def test_the_name_alone_is_enough(programs: Programs, tests: Path):
-    with shell(programs, tests, "test_other") as terminal:
+def test_the_name_alone_is_enough(programs: Programs, suite: Path):
+    with shell(programs, suite, "test_other") as terminal:
         assert eventually(lambda: terminal.read() and "history:" in terminal.text)
         assert "the container of sub/test_b.py::test_other" in terminal.text
         terminal.type("exit 3\n")
         assert terminal.wait() == 3
 
 
-def test_a_shell_that_hangs_up_with_us_leaves_nothing(programs: Programs, tests: Path):
-    with shell(programs, tests, "sub/test_b.py::test_other") as terminal:
+def test_a_shell_that_hangs_up_with_us_leaves_nothing(programs: Programs, suite: Path):
+    with shell(programs, suite, "sub/test_b.py::test_other") as terminal:
         assert eventually(lambda: terminal.read() and "history:" in terminal.text)
         terminal.type("sleep 65431 & sleep 65431\n")
         assert eventually(lambda: terminal.read() and "sleep 65431" in terminal.text)
@@ -94,8 +94,8 @@ def test_a_shell_that_hangs_up_with_us_leaves_nothing(programs: Programs, tests:
         ("sub/test_c.py::test_x", "there is no test sub/test_c.py::test_x"),
     ],
 )
-def test_a_test_that_is_not_one_is_an_error(programs: Programs, tests: Path, test: str, words: str):
-    with shell(programs, tests, test) as terminal:
+def test_a_test_that_is_not_one_is_an_error(programs: Programs, suite: Path, test: str, words: str):
+    with shell(programs, suite, test) as terminal:
         assert terminal.wait() == 2
         assert words in terminal.text
         assert "Traceback" not in terminal.text
@@ -109,6 +109,6 @@ def test_a_file_that_cannot_be_imported_is_an_error_that_shows_why(programs: Pro
         assert "Traceback (most recent" not in terminal.text.replace("importlib", "")
 
 
-def test_a_shell_needs_a_terminal(programs: Programs, tests: Path):
-    done = programs.run(PYTEST, "--shell", "sub/test_b.py::test_other", cwd=tests).check(2)
+def test_a_shell_needs_a_terminal(programs: Programs, suite: Path):
+    done = programs.run(PYTEST, "--shell", "sub/test_b.py::test_other", cwd=suite).check(2)
     assert "standard input is no terminal" in done.single_message

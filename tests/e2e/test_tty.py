@@ -5,17 +5,14 @@ from __future__ import annotations
 import array
 import fcntl
 import os
-import shutil
 import signal
 import struct
-import tempfile
 import termios
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.privileges import ORDINARY_UID, ordinary_user
 from tests.support.programs import (
     RUN,
     USUAL_MOUNTS,
@@ -25,6 +22,7 @@ from tests.support.programs import (
     descendants,
     eventually,
     job,
+    ordinary_programs,
     stream,
 )
 
@@ -366,19 +364,8 @@ def test_without_a_terminal_it_says_what_to_do(programs: Programs, project: Path
 @pytest.fixture
 def somebody() -> Iterator[Programs]:
     """Run programs as an ordinary user on a terminal that is not theirs, as after `su`."""
-    if os.getuid() != 0:
-        pytest.skip("the caller is an ordinary user already")
-    try:
-        prefix = ordinary_user()
-    except OSError as error:
-        pytest.skip(f"the interpreter cannot be made reachable for another user: {error}")
-    home = Path(tempfile.mkdtemp(prefix="somebody-"))
-    made = Programs(home, prefix)
-    made.temporary.mkdir()
-    for path in (home, made.temporary):
-        os.chown(path, ORDINARY_UID, ORDINARY_UID)
-    yield made
-    shutil.rmtree(home)
+    with ordinary_programs("somebody-") as made:
+        yield made
 
 
 def test_on_a_terminal_that_belongs_to_somebody_else(somebody: Programs):

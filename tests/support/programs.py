@@ -6,10 +6,12 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+import pytest
+
+from tests.support.privileges import ORDINARY_UID, ordinary_user
 
 ROOT = Path(__file__).parents[2]
 IMPORT_ROOTS = tuple(str(ROOT / name) for name in ("core", "container", "worker", "clients"))
@@ -120,6 +126,26 @@ class Programs:
     def jobs(self, *specs: object, cwd: Path, options: tuple[str, ...] = ()) -> Done:
         """Run maelstrom-run with a stream of objects on its standard input."""
         return self.run(RUN, *options, cwd=cwd, stdin=stream(*specs))
+
+
+@contextmanager
+def ordinary_programs(name: str) -> Iterator[Programs]:
+    """Have programs run as an ordinary user, with a home whose name begins so; skip the test where that cannot be."""
+    if os.getuid() != 0:
+        pytest.skip("the caller is an ordinary user already")
+    try:
+        prefix = ordinary_user()
+    except OSError as error:
+        pytest.skip(f"the interpreter cannot be made reachable for another user: {error}")
+    home = Path(tempfile.mkdtemp(prefix=name))
+    ordinary = Programs(home, prefix)
+    ordinary.temporary.mkdir()
+    for path in (home, ordinary.temporary):
+        os.chown(path, ORDINARY_UID, ORDINARY_UID)
+    try:
+        yield ordinary
+    finally:
+        shutil.rmtree(home)
 
 
 def stream(*specs: object) -> bytes:
