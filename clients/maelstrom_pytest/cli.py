@@ -8,6 +8,7 @@ What a run needs is imported when there is one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
@@ -39,7 +40,12 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShel
         listing: bool,
         *,
         shell: str | None,
+        replay: Path | None,
     ) -> int:
+        if replay is not None:
+            if selection or listing or keyword is not None or markers is not None or shell is not None:
+                raise click.UsageError("--replay FILE shows a run that is over, and takes no selection")
+            return _replay_here(config, replay)
         if shell is not None:
             if selection or listing or keyword is not None or markers is not None:
                 raise click.UsageError("--shell TEST is for one test, and takes no other selection")
@@ -56,6 +62,12 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShel
             metavar="TEST",
             help="Open a shell in the container of this test, named by its node id or the end of one.",
         ),
+        click.Option(
+            ["--replay"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Show a run again that --report has written, with the same display and reports.",
+        ),
     ]
     command = build_command(PROGRAM, PytestConfig, act, summary=SUMMARY, parameters=parameters)
     return run_command(command, arguments[:split])
@@ -64,7 +76,6 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShel
 def _shell_here(config: PytestConfig, test: str, arguments: tuple[str, ...]) -> int:
     """Be a shell in the current directory."""
     import os
-    from pathlib import Path
 
     from maelstrom_core.log import set_up
     from maelstrom_pytest.program import Call
@@ -78,15 +89,30 @@ def _run_here(config: PytestConfig, arguments: tuple[str, ...], listing: bool) -
     """Run in the current directory, for the people at the terminal."""
     import os
     import sys
-    from pathlib import Path
 
     from maelstrom_core.log import set_up
     from maelstrom_pytest.program import Call, run
 
     set_up(config.log_level)
+    _take_any_text()
+    return run(config, Call(Path.cwd(), arguments, os.environ, listing), sys.stdout)
+
+
+def _replay_here(config: PytestConfig, path: Path) -> int:
+    """Show a run that is over."""
+    import sys
+
+    from maelstrom_test_runner.outlets import replay_file
+
+    _take_any_text()
+    return replay_file(config, path, sys.stdout)
+
+
+def _take_any_text() -> None:
+    """Let our streams take what tests print, which need not be encodable."""
+    import sys
+
     for stream in (sys.stdout, sys.stderr):
-        # what tests print need not be encodable
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    return run(config, Call(Path.cwd(), arguments, os.environ, listing), sys.stdout)

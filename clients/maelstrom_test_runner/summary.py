@@ -36,6 +36,8 @@ class Summary(msgspec.Struct, frozen=True):
     results: tuple[Result, ...]
     counts: Mapping[str, int] = {}
     """What the native runner's last line would count, by its words."""
+    native: str = "pytest"
+    """The native runner."""
     not_run: int = 0
     running: tuple[str, ...] = ()
     """Tests that were running when the run was interrupted."""
@@ -82,7 +84,7 @@ def summary_lines(summary: Summary, *, width: int, colour: bool) -> list[str]:
     lines += [f"    {printable(name)}: was running" for name in summary.running]
     native = native_counts(summary.counts)
     if native:
-        lines.append(f"as pytest counts: {native}")
+        lines.append(f"as {summary.native} counts: {native}")
     return lines
 
 
