@@ -84,7 +84,7 @@ def run(
 ) -> int:
     """Do a run and return the exit code; ^C ends it with a summary. Raises MaelstromError."""
     screen = screen_of(stream, call.environment)
-    told = EventStream(time.monotonic, open_outlets(config, screen))
+    told = EventStream(time.monotonic, open_outlets(config, screen, call.environment))
     try:
         _begin(told, config, call)
         code = _run_all(config, call, told, screen=screen, open_runner=open_runner, mount_point=mount_point)

@@ -96,4 +96,6 @@ class Teller:
             infrastructure=verdict.infrastructure,
             counts=verdict.counts,
             cases=tuple(cases(item.nodeid, verdict)),
+            file=item.file,
+            line=(item.location[1] or 0) + 1,
         )

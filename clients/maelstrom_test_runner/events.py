@@ -152,6 +152,10 @@ class Finished(Event, tag="finished", frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     """What the native runner's last line counts for it."""
     cases: tuple[TestCase, ...] = ()
+    file: str = ""
+    """Path of the file it is in, absolute; empty if not known."""
+    line: int = 0
+    """Where in there it begins, from 1."""
 
 
 class Resized(Event, tag="resized", frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ A reducer: the same events give the same state. No clock, no I/O; what time it i
 
 from __future__ import annotations
 
+from collections import Counter
+
 from maelstrom_test_runner.events import (
     AnyEvent,
     Begun,
@@ -37,6 +39,8 @@ class RunState:
         self.results: list[Result] = []
         self.counts: dict[str, int] = {}
         """What the native runner's last line would count, by its words."""
+        self.statuses: Counter[Status] = Counter()
+        """How many results have each status."""
         self.failed = 0
         self.finished = 0
         """How many tests have run and ended."""
@@ -66,7 +70,7 @@ class RunState:
                 self._count("deselected", event.deselected)
                 self._planned, self._unknown = event.seconds, event.unknown
             case Skipped(name=name, reason=reason):
-                self.results.append(Result(name, Status.SKIPPED, reason))
+                self._add(Result(name, Status.SKIPPED, reason))
                 self.expected = (self.expected or 0) + 1
                 self._count("skipped", 1)
             case CollectionError():
@@ -90,12 +94,16 @@ class RunState:
     def _finish(self, event: Finished) -> None:
         self.running.pop(event.test, None)
         reason = event.detail.strip().partition("\n")[0] or event.reason
-        self.results.append(Result(event.test.name, event.status, reason, event.infrastructure))
+        self._add(Result(event.test.name, event.status, reason, event.infrastructure, event.seconds))
         self.failed += event.status.is_failure
         self.finished += 1
         self._seconds += event.seconds
         for word, count in event.counts.items():
             self._count(word, count)
+
+    def _add(self, result: Result) -> None:
+        self.results.append(result)
+        self.statuses[result.status] += 1
 
     def _count(self, word: str, count: int) -> None:
         if count:

@@ -35,10 +35,13 @@ from maelstrom_test_runner.summary import summary_lines
 class SimpleDisplay:
     """Prints results as they come."""
 
-    def __init__(self, stream: TextIO, *, terminal: bool, width: int, colour: bool, quiet: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO, *, terminal: bool, width: int, colour: bool, quiet: bool = False, durations: int = 0
+    ) -> None:
         self._width = width
         self._colour = colour
         self._quiet = quiet
+        self._durations = durations
         self._at = 0.0
         self._summarised = False
         self._progress = ProgressLine(stream, active=terminal, width=width, clock=lambda: self._at)
@@ -99,4 +102,7 @@ class SimpleDisplay:
         self._progress.close()
         if not self._summarised and (state.expected is not None or state.interrupted):
             self._summarised = True
-            self._progress.print_lines(summary_lines(state.summary(), width=self._width, colour=self._colour))
+            summary = state.summary()
+            self._progress.print_lines(
+                summary_lines(summary, width=self._width, colour=self._colour, durations=self._durations)
+            )

@@ -8,8 +8,8 @@ import pytest
 
 from maelstrom_core.errors import UserError
 from maelstrom_test_runner.displays.simple import SimpleDisplay
-from maelstrom_test_runner.junit import JUnitReport
 from maelstrom_test_runner.recording import Recorder, read
+from maelstrom_test_runner.reports.junit import JUnitReport
 from maelstrom_test_runner.stream import replay
 from tests.unit.test_runner.runs import begun, finished, shown, whole_run
 
