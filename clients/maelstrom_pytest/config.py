@@ -43,8 +43,25 @@ class PytestConfig(ImagesConfig):
         Integer(0), "Run this many tests without a template as well, and compare the verdicts.", default=0
     )
     collection_cache = Value(Flag(), "Do not collect anew what has not changed since the last run.", default=True)
+    hermetic = Value(
+        Flag(),
+        "Run tests in minimal containers: of this machine what is installed, but neither /etc nor variables; no "
+        "network; a root that cannot be written to.",
+        default=False,
+    )
     seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
-    timeout = Value(Seconds(), "Stop a test after this time; 0 means never.", default=None, short="t")
+    timeout = Value(
+        Seconds(),
+        "Stop a test after this time, whatever directives say; 0 means never.",
+        default=None,
+        default_text="what directives say",
+        short="t",
+    )
+    repeat = Value(Integer(1, 1_000_000), "Run each test this many times.", default=1, short="r")
+    retries = Value(
+        Integer(0, 1000), "Run a test that fails this many times more; it is FLAKY if it passes then.", default=0
+    )
+    fail_flaky = Value(Flag(), "End with exit code 1 if a test is FLAKY.", default=False)
     stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
     escape_char = Value(
         EscapeCharacter(),

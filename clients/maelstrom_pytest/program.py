@@ -10,7 +10,7 @@ import gc
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -21,20 +21,28 @@ import msgspec
 from maelstrom_container.python_probe import PythonInfo, probe_python
 from maelstrom_core.spec import Seccomp
 from maelstrom_pytest import expressions, guest_files, interpreter
+from maelstrom_pytest import plan as planning
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.junit_cases import skipped_module
 from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Isolation, Plan
+from maelstrom_pytest.records import Item
 from maelstrom_pytest.report import JsonLines
+from maelstrom_pytest.rules import Rules, base_image
+from maelstrom_pytest.selecting import Selection, choose, likely
 from maelstrom_pytest.shown import find_root, shown_layers
 from maelstrom_pytest.ui import SimpleUI
 from maelstrom_test_runner import junit
-from maelstrom_test_runner.summary import EXIT_INTERRUPTED, EXIT_NO_TESTS, EXIT_OK, EXIT_USAGE
+from maelstrom_test_runner.directives import Directives
+from maelstrom_test_runner.runner_file import RunnerFile
+from maelstrom_test_runner.status import Status
+from maelstrom_test_runner.summary import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NO_TESTS, EXIT_OK, EXIT_USAGE
 
 if TYPE_CHECKING:
     from maelstrom_pytest.running import Run
     from maelstrom_pytest.session import Collection, ImageRunner, Runner
 
 PYTEST_NO_TESTS = 5
+NO_FILE = RunnerFile(Directives())
 OpenRunner = Callable[[PytestConfig, Path], "AbstractAsyncContextManager[Runner]"]
 """Called with the directory of the run before there is an event loop: what is to be forked is forked here."""
 
@@ -48,6 +56,16 @@ class Call(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
     listing: bool = False
     """Print the node ids of the tests, run none."""
+    file: RunnerFile = NO_FILE
+    """What the project says of its tests."""
+    selection: Selection = Selection()
+    dry_run: bool = False
+    """Print the jobs of the tests, run none."""
+
+    @property
+    def project(self) -> Path:
+        """Where relative paths of containers start, and what image tags mean is noted."""
+        return self.directory if self.file.path is None else self.file.path.parent
 
 
 def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextManager[Runner]:
@@ -84,6 +102,7 @@ def run(
     mount_point: str = GUEST_MOUNT_POINT,
 ) -> int:
     """Do a run and return the exit code; ^C ends it with a summary. Raises MaelstromError."""
+    config = in_image(config, base_image(call.file.directives, config.image))
     terminal = stream.isatty()
     width = shutil.get_terminal_size().columns if terminal else 80
     colour = terminal and not call.environment.get("NO_COLOR")
@@ -94,7 +113,7 @@ def run(
         ui.busy("collecting the tests")
         if config.image is None:
             plan = make_plan(config, call, markup=colour, width=width, mount_point=mount_point)
-        opened = open_runner(config, call.directory)
+        opened = open_runner(config, call.project)
 
         import asyncio
 
@@ -111,6 +130,11 @@ def run(
         return EXIT_INTERRUPTED
     finally:
         ui.close()
+
+
+def in_image(config: PytestConfig, image: str | None) -> PytestConfig:
+    """Return the configuration of runs in another image, or in none."""
+    return config if image == config.image else PytestConfig(**{**config.values, "image": image})
 
 
 def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mount_point: str) -> Plan:
@@ -137,6 +161,9 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         installed=(*info.path, *info.site_packages),
         templates=config.template,
         seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
+        said=call.file.directives.treatment({}).container,
+        named=call.file.directives.containers,
+        hermetic=config.hermetic,
     )
     return _with_expressions(config, plan)
 
@@ -176,6 +203,9 @@ async def make_image_plan(
         mount_point=mount_point,
         templates=config.template,
         seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
+        said=call.file.directives.treatment({}).container,
+        named=call.file.directives.containers,
+        hermetic=config.hermetic,
         image=place,
     )
     ui.busy("collecting the tests")
@@ -226,38 +256,76 @@ async def _run(
     ui = report.ui
     async with opened as runner:
         plan = await find_plan(runner)
-        with History(config.cache_root / "pytest-history" / f"{plan.name}.jsonl") as history:
+        file = config.cache_root / "pytest-history" / f"{plan.name}.jsonl"
+        with History(file, keep_seconds=call.selection.shard is not None) as history:
             isolation = Isolation(config.isolation)
-            tests = running.Run(runner, plan, ui, isolation=isolation, history=history, slots=config.slots)
+            rules = Rules(plan, call.file.directives, timeout=config.timeout)
+            tests = running.Run(
+                runner,
+                plan,
+                ui,
+                isolation=isolation,
+                history=history,
+                slots=config.slots,
+                rules=rules,
+                retries=config.retries,
+                likely=likely(call.selection, history),
+            )
             try:
                 collection = await _collect(config, plan, runner, None if call.listing else tests)
                 code = _show_collection(collection, ui)
                 if code is not None:
                     return code
+                chosen = choose(call.selection, collection.items, history, isolation)
                 if call.listing:
-                    ui.message("\n".join(item.nodeid for item in collection.items))
+                    ui.message("\n".join(item.nodeid for item in chosen.items))
                     return EXIT_OK
                 report.skipped = [skipped_module(record.nodeid, record.reason) for record in collection.skipped]
-                ui.collected(len(collection.items), collection.skipped, collection.deselected, len(collection.errors))
+                for note in chosen.notes:
+                    ui.note(note)
+                items = repeated(chosen.items, config.repeat)
+                deselected = collection.deselected + chosen.deselected
+                ui.collected(len(items), collection.skipped, deselected, len(collection.errors))
                 for error in collection.errors:
                     ui.collection_failed(error)
                 maxfail = collection.configured.maxfail if collection.configured else 0
                 stop_after = config.stop_after or maxfail
-                mismatches = await tests.finish(collection.items, stop_after=stop_after, verify=config.verify_templates)
+                for image in rules.missing(items):
+                    rules.add(await _other_plan(config, call, runner, ui, plan=plan, image=image))
+                mismatches = await tests.finish(items, stop_after=stop_after, verify=config.verify_templates)
                 store = expressions.Store(Path(plan.expressions[0]))
                 await expressions.compile_learned(runner, plan, tests.learned, store)
             finally:
                 tests.stop()
     summary = ui.summary()
     report.write()
-    if collection.errors or mismatches:
-        return summary.exit_code or 1
-    return EXIT_NO_TESTS if not collection.items else summary.exit_code
+    if collection.errors or mismatches or (config.fail_flaky and summary.count(Status.FLAKY)):
+        return summary.exit_code or EXIT_FAILED
+    nothing = not items and call.selection.shard is None
+    return EXIT_NO_TESTS if nothing else summary.exit_code
+
+
+def repeated(items: Sequence[Item], times: int) -> Sequence[Item]:
+    """Return each of some tests so many times, all of them once before any of them again."""
+    if times == 1:
+        return items
+    return [msgspec.structs.replace(item, repetition=number) for number in range(times) for item in items]
+
+
+async def _other_plan(
+    config: PytestConfig, call: Call, runner: Runner, ui: SimpleUI, *, plan: Plan, image: str | None
+) -> Plan:
+    """Return the plan of tests that run in another image than most, or in none. Raises UserError and others."""
+    config = PytestConfig(**{**config.values, "image": image, "python": None})  # `python` is in the usual place
+    if image is None:
+        return make_plan(config, call, markup=plan.markup, width=plan.width, mount_point=plan.mount_point)
+    made = await make_image_plan(config, call, cast("ImageRunner", runner), ui, mount_point=plan.mount_point)
+    return msgspec.structs.replace(made, markup=plan.markup, width=plan.width)
 
 
 def collect_alone(config: PytestConfig, call: Call, plan: Plan) -> Collection:
     """Collect the tests, and run none. Raises MaelstromError."""
-    opened = open_runner(config, call.directory)
+    opened = open_runner(config, call.project)
 
     import asyncio
 
@@ -274,7 +342,9 @@ async def _collect(config: PytestConfig, plan: Plan, runner: Runner, tests: Run 
     from maelstrom_pytest.collection_cache import CollectionCache
     from maelstrom_pytest.guessing import Guessing
 
-    cache = CollectionCache(config.cache_root / "pytest-collections", plan) if config.collection_cache else None
+    # what else may be collected from is not looked through
+    wanted = config.collection_cache and not planning.shows_more(plan)
+    cache = CollectionCache(config.cache_root / "pytest-collections", plan) if wanted else None
     known = cache.load() if cache is not None else None
     if known is not None:
         return known

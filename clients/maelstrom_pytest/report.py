@@ -2,8 +2,9 @@
 
     {"nodeid": "test_a.py::test_b", "index": 0, "outcome": "passed", "duration": 0.01}
 
-`index` counts tests of the same node id; `outcome` is one of passed, failed, error, skipped, xfailed, xpassed, timeout,
-crashed; `duration` is in seconds. What was skipped or failed while it was collected has the node id of its file.
+`index` counts tests of the same node id; `outcome` is one of passed, failed, error, skipped, xfailed, xpassed, flaky,
+timeout, crashed; `duration` is in seconds. `attempts`, if there, are the outcomes of earlier attempts. What was skipped
+or failed while it was collected has the node id of its file.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ OUTCOMES = {
     Status.SKIPPED: "skipped",
     Status.XFAIL: "xfailed",
     Status.XPASS: "xpassed",
+    Status.FLAKY: "flaky",
     Status.TIMEOUT: "timeout",
     Status.ERR: "crashed",
 }
@@ -42,10 +44,12 @@ class JsonLines:
 
     def finished(self, nodeid: str, index: int, verdict: Verdict) -> None:
         """Write down a test's verdict."""
-        self.write(nodeid, index, OUTCOMES[verdict.status], verdict.duration)
+        attempts = [OUTCOMES[attempt.status] for attempt in verdict.attempts]
+        more = {"attempts": attempts} if attempts else {}
+        self.write(nodeid, index, OUTCOMES[verdict.status], verdict.duration, **more)
 
-    def write(self, nodeid: str, index: int, outcome: str, duration: float = 0.0) -> None:
+    def write(self, nodeid: str, index: int, outcome: str, duration: float = 0.0, **more: object) -> None:
         """Write one line, at once: what is reported survives a crash."""
-        record = {"nodeid": nodeid, "index": index, "outcome": outcome, "duration": round(duration, 6)}
+        record = {"nodeid": nodeid, "index": index, "outcome": outcome, "duration": round(duration, 6), **more}
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()

@@ -110,7 +110,10 @@ class SimpleUI:
         self._show_progress()
 
     def _details(self, verdict: Verdict) -> list[str]:
-        lines = [line for report in verdict.reports for line in prefixed_lines(report.text)]
+        lines = []
+        for number, attempt in enumerate(verdict.attempts, 1):
+            lines += [f"attempt {number}: {attempt.status.value}", *self._details(attempt)]
+        lines += [line for report in verdict.reports for line in prefixed_lines(report.text)]
         if verdict.detail:
             lines += prefixed_lines(verdict.detail)
             if verdict.hint:

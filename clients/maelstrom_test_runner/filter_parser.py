@@ -1,7 +1,7 @@
 r"""Reads filters: text to expressions, with errors that point at the place.
 
     or    : || | or                    and   : && & + and      (of one strength, and so is difference; from the left)
-    not   : ! ~ not                    minus : \\ - minus
+    not   : ! ~ not                    minus : \ - minus
     test  : all  none  library()  name.equals(text)  file.matches/regex/  markers.c[slow]  ( ... )
 
 Pure. May import `filters`, `lines`, and the errors and suggestions of `maelstrom_core`. Why there is no library in it:
@@ -221,9 +221,10 @@ class _Parser:
             example = f"{other.name}.{other.matchers[-1] if len(other.matchers) == 1 else 'equals'}(text)"
             raise FilterError(f"`{word}` has to be compared", self._text, start, len(word), hint=f"as in `{example}`")
         if other is not None:
-            raise FilterError(
-                f"`{word}` cannot be compared", self._text, start, len(word), hint=f"write `{other.name}`"
-            )
+            begun = [each.name for each in compared if each.name.startswith(word)]
+            what = f"`{word}` is too short for {' or '.join(begun)}" if begun else f"`{word}` cannot be compared"
+            known = ", ".join(each.name for each in compared)
+            raise FilterError(what, self._text, start, len(word), hint=f"what can be compared: {known}")
         names = [each.name for each in (*selectors, *others)]
         best = nearest(word, names)
         hint = f"did you mean `{best}`?" if best else f"known are: {', '.join(dict.fromkeys(names))}"

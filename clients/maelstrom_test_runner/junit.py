@@ -20,7 +20,7 @@ INVALID = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """What is not plain success: `tag` is failure, error or skipped."""
+    """What is not plain success: `tag` is failure, error or skipped, of earlier attempts flakyFailure, rerunFailure."""
 
     tag: str
     message: str
