@@ -60,10 +60,11 @@ OUTCOMES = {
     "IGNORED": "skipped",
     "XFAIL": "xfailed",
     "XPASS": "xpassed",
+    "FLAKY": "flaky",
     "TIMEOUT": "timeout",
     "ERR": "crashed",
 }
-"""What pytest calls our status words; the last two are ours alone."""
+"""What pytest calls our status words; the last three are ours alone."""
 
 
 def parse_report(lines: Iterable[str]) -> dict[Test, str]:

@@ -9,58 +9,119 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from maelstrom_core.config_click import build_command, run_command
 from maelstrom_pytest.config import PROGRAM, PytestConfig, pytest_arguments
 
+if TYPE_CHECKING:
+    from maelstrom_core.config_sources import ConfigFile
+    from maelstrom_pytest.selecting import Selection
+    from maelstrom_test_runner.runner_file import RunnerFile
+
 SUMMARY = """Run the tests of a pytest project, each in a container of its own.
 
 FILE_OR_DIR and NODE_ID select tests as they do for pytest. Everything after "--" goes to pytest."""
 
-Run = Callable[[PytestConfig, tuple[str, ...], bool], int]
-"""Does what was asked for: the configuration, pytest's arguments, whether tests are listed only."""
+
+class Asked(NamedTuple):
+    """What was asked for, beside the configuration."""
+
+    arguments: tuple[str, ...]
+    """pytest's; with `shell` those behind "--"."""
+    file: RunnerFile
+    selection: Selection
+    listing: bool = False
+    """Print the node ids of the tests, run none."""
+    dry_run: bool = False
+    """Print the specifications of the jobs, run none."""
+    shell: str | None = None
+    """Names the test whose container is to have a shell."""
+    first: tuple[str, ...] = ()
+    """Files whose tests are wanted first."""
 
 
-RunShell = Callable[[PytestConfig, str, tuple[str, ...]], int]
-"""Is the shell of a test: the configuration, what names the test, pytest's arguments."""
+Run = Callable[["PytestConfig", Asked], int]
+"""Does what was asked for."""
 
 
-def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShell | None = None) -> int:
+def run_cli(arguments: Sequence[str], run: Run | None = None) -> int:
     """Run the program and return its exit code. Raises MaelstromError."""
     split = list(arguments).index("--") if "--" in arguments else len(arguments)
     extra = tuple(arguments[split + 1 :])
+    read: list[RunnerFile] = []
 
-    def act(
-        config: PytestConfig,
-        selection: tuple[str, ...],
-        keyword: str | None,
-        markers: str | None,
-        listing: bool,
-        *,
-        shell: str | None,
-        replay: Path | None,
-    ) -> int:
-        if replay is not None:
-            if selection or listing or keyword is not None or markers is not None or shell is not None:
+    def project_files() -> list[ConfigFile]:
+        read.append(_read_file())
+        return read[0].config_files()
+
+    def act(config: PytestConfig, selection: tuple[str, ...], **given: Any) -> int:
+        if given["watch"]:
+            return _watch_here(config, arguments[:split], arguments[split:])
+        if given["init"]:
+            return _write_file(read[0])
+        if given["replay"] is not None:
+            if selection or given["shell"] is not None or any(given[name] for name in SELECTING):
                 raise click.UsageError("--replay FILE shows a run that is over, and takes no selection")
-            return _replay_here(config, replay)
-        if shell is not None:
-            if selection or listing or keyword is not None or markers is not None:
-                raise click.UsageError("--shell TEST is for one test, and takes no other selection")
-            return (run_shell or _shell_here)(config, shell, extra)
-        return (run or _run_here)(config, pytest_arguments(selection, keyword, markers, extra), listing)
+            return _replay_here(config, given["replay"])
+        if given["shell"] is not None and (selection or any(given[name] for name in SELECTING)):
+            raise click.UsageError("--shell TEST is for one test, and takes no other selection")
+        from maelstrom_pytest.selecting import read_selection
 
-    parameters: list[click.Parameter] = [
+        chosen = read_selection(
+            given["include"], given["exclude"], last_failed=given["last_failed"], shard=given["shard"]
+        )
+        shell = given["shell"]
+        words = extra if shell else pytest_arguments(selection, given["keyword"], given["markers"], extra)
+        asked = Asked(words, read[0], chosen, given["listing"], given["dry_run"], shell, given["first"])
+        return (run or _run_here)(config, asked)
+
+    command = build_command(
+        PROGRAM, PytestConfig, act, summary=SUMMARY, parameters=_parameters(), project_files=project_files
+    )
+    return run_command(command, arguments[:split])
+
+
+SELECTING = ("keyword", "markers", "include", "exclude", "last_failed", "shard", "listing", "dry_run")
+
+
+def _parameters() -> list[click.Parameter]:
+    return [
         click.Argument(["selection"], nargs=-1, metavar="[FILE_OR_DIR | NODE_ID]... [-- PYTEST_ARGUMENT...]"),
         click.Option(["-k", "keyword"], metavar="EXPRESSION", help="Run tests whose names match, as pytest's -k."),
         click.Option(["-m", "markers"], metavar="EXPRESSION", help="Run tests whose markers match, as pytest's -m."),
+        click.Option(
+            ["-i", "--include"],
+            multiple=True,
+            metavar="FILTER",
+            help="Run tests that one of these filters means, such as `markers.contains(slow)`; see docs/filters.md.",
+        ),
+        click.Option(
+            ["-x", "--exclude"], multiple=True, metavar="FILTER", help="Run no test that one of these filters means."
+        ),
+        click.Option(["--last-failed", "--lf"], is_flag=True, help="Run the tests that failed when they ran last."),
+        click.Option(["--shard"], metavar="I/N", help="Run the I-th of N parts that take about the same time."),
         click.Option(["-l", "--list", "listing"], is_flag=True, help="Print the node ids of the tests, run none."),
+        click.Option(
+            ["--dry-run"], is_flag=True, help="Print the job of each test, as maelstrom-run reads it, run none."
+        ),
+        click.Option(["--init"], is_flag=True, help="Write a maelstrom-pytest.toml with explanations."),
         click.Option(
             ["--shell"],
             metavar="TEST",
             help="Open a shell in the container of this test, named by its node id or the end of one.",
+        ),
+        click.Option(
+            ["-w", "--watch/--no-watch"],
+            help="Run again whenever a file of the project changes, what that concerns first, until ^C.",
+        ),
+        click.Option(
+            ["--first"],
+            multiple=True,
+            metavar="FILE",
+            help="Run the tests first that are in this file, or in one called after it. Can be given several times.",
         ),
         click.Option(
             ["--replay"],
@@ -69,33 +130,80 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShel
             help="Show a run again that --report has written, with the same display and reports.",
         ),
     ]
-    command = build_command(PROGRAM, PytestConfig, act, summary=SUMMARY, parameters=parameters)
-    return run_command(command, arguments[:split])
 
 
-def _shell_here(config: PytestConfig, test: str, arguments: tuple[str, ...]) -> int:
-    """Be a shell in the current directory."""
-    import os
+def _read_file() -> RunnerFile:
+    """Return the project's file, or what stands for none. Raises ConfigError."""
+    from maelstrom_pytest.rules import FILE_NAME, LANGUAGE
+    from maelstrom_pytest.shown import find_root
+    from maelstrom_test_runner.directives import Directives
+    from maelstrom_test_runner.runner_file import RunnerFile, find, load
 
-    from maelstrom_core.log import set_up
-    from maelstrom_pytest.program import Call
-    from maelstrom_pytest.shell import run_shell
+    directory = Path.cwd()
+    path = find(FILE_NAME, directory, find_root(directory))
+    if path is None:
+        return RunnerFile(Directives())
+    return load(path, LANGUAGE, [value.key for value in PytestConfig.schema()])
 
-    set_up(config.log_level)
-    return run_shell(config, Call(Path.cwd(), arguments, os.environ), test)
+
+def _write_file(present: RunnerFile) -> int:
+    """Write a file in the project's root, unless there is one for this directory. Raises UserError."""
+    from maelstrom_pytest.default_file import CONTENTS
+    from maelstrom_pytest.rules import FILE_NAME
+    from maelstrom_pytest.shown import find_root
+    from maelstrom_test_runner.runner_file import already_there, write_default
+
+    if present.path is not None:
+        raise already_there(present.path)
+    path = find_root(Path.cwd()) / FILE_NAME
+    write_default(path, CONTENTS)
+    click.echo(f"wrote {path}")
+    return 0
 
 
-def _run_here(config: PytestConfig, arguments: tuple[str, ...], listing: bool) -> int:
+def _run_here(config: PytestConfig, asked: Asked) -> int:
     """Run in the current directory, for the people at the terminal."""
     import os
     import sys
 
     from maelstrom_core.log import set_up
-    from maelstrom_pytest.program import Call, run
+    from maelstrom_pytest.plans import Call
+    from maelstrom_pytest.program import run
 
     set_up(config.log_level)
+    call = Call(
+        Path.cwd(),
+        asked.arguments,
+        os.environ,
+        asked.listing,
+        asked.file,
+        asked.selection,
+        dry_run=asked.dry_run,
+        first=tuple(str(Path.cwd() / path) for path in asked.first),
+    )
+    if asked.shell is not None:
+        from maelstrom_pytest.shell import run_shell
+
+        return run_shell(config, call, asked.shell)
     _take_any_text()
-    return run(config, Call(Path.cwd(), arguments, os.environ, listing), sys.stdout)
+    return run(config, call, sys.stdout)
+
+
+def _watch_here(config: PytestConfig, own: Sequence[str], extra: Sequence[str]) -> int:
+    """Run this very command line whenever something changes. Raises HostError."""
+    import sys
+
+    from maelstrom_pytest.shown import find_root
+    from maelstrom_test_runner.ignored import Ignored
+    from maelstrom_test_runner.watching import watch_project
+
+    def command(changed: Sequence[str]) -> list[str]:
+        first = [f"--first={path}" for path in changed]
+        return [sys.executable, "-m", "maelstrom_pytest", *own, "--no-watch", *first, *extra]
+
+    root = find_root(Path.cwd())
+    outputs = [path for path in (config.report, config.junit_xml, config.trace) if path is not None]
+    return watch_project(root, Ignored(root, outputs), command, sys.stdout)
 
 
 def _replay_here(config: PytestConfig, path: Path) -> int:

@@ -25,7 +25,7 @@ from maelstrom_pytest.session import Collection
 KEPT = 32
 """Collections that are kept, of all projects together: those used last."""
 PASSED_OVER = frozenset({"__pycache__", ".pytest_cache", ".hypothesis", ".git", ".hg", ".svn", "node_modules"})
-VERSION = b"1"
+VERSION = b"2"
 
 
 class _Remembered(msgspec.Struct, frozen=True):
@@ -87,7 +87,8 @@ def fingerprint(plan: Plan) -> str:
         for part in parts:
             digest.update(os.fsencode(str(part)) + b"\0")
 
-    add(plan.guest, plan.directory, plan.seccomp.value, *plan.arguments)
+    add(plan.guest, plan.directory, plan.seccomp.value, plan.hermetic, *plan.arguments)
+    digest.update(msgspec.msgpack.encode((plan.said, plan.named)))
     add(plan.interpreter.executable, plan.interpreter.version, plan.interpreter.pytest)
     if plan.image is not None:
         add(plan.image.name, plan.image.layer)

@@ -44,6 +44,12 @@ class PytestConfig(RunnerConfig):
         Integer(0), "Run this many tests without a template as well, and compare the verdicts.", default=0
     )
     collection_cache = Value(Flag(), "Do not collect anew what has not changed since the last run.", default=True)
+    hermetic = Value(
+        Flag(),
+        "Run tests in minimal containers: of this machine what is installed, but neither /etc nor variables; no "
+        "network; a root that cannot be written to.",
+        default=False,
+    )
     seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
     escape_char = Value(
         EscapeCharacter(),

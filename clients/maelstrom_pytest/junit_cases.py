@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from maelstrom_pytest.records import Report
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner.events import Mark, TestCase
+from maelstrom_test_runner.status import Status
 
 
 def address(nodeid: str) -> tuple[str, str]:
@@ -18,7 +21,20 @@ def address(nodeid: str) -> tuple[str, str]:
 
 
 def cases(nodeid: str, verdict: Verdict) -> list[TestCase]:
-    """Return one test case, or two where both the call and the teardown failed."""
+    """Return one test case, or two where both the call and the teardown failed; earlier attempts are marks of it."""
+    found = _of_attempt(nodeid, verdict)
+    tag = "flakyFailure" if verdict.status is Status.FLAKY else "rerunFailure"
+    marks = tuple(_attempt(tag, nodeid, attempt) for attempt in verdict.attempts)
+    return [msgspec.structs.replace(found[0], marks=(*found[0].marks, *marks)), *found[1:]]
+
+
+def _attempt(tag: str, nodeid: str, verdict: Verdict) -> Mark:
+    """Return what Surefire's reports say of an attempt that failed."""
+    failed = next((mark for case in _of_attempt(nodeid, verdict) for mark in case.marks), Mark("error", ""))
+    return Mark(tag, failed.message, failed.text, verdict.status.value)
+
+
+def _of_attempt(nodeid: str, verdict: Verdict) -> list[TestCase]:
     classname, name = address(nodeid)
     reports = verdict.reports
     time = sum(report.duration for report in reports)

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from maelstrom_client.sealed import sealed_container
+from maelstrom_core.collapse import resolve
 from maelstrom_core.spec import (
     BindMount,
     ContainerSpec,
@@ -25,7 +26,7 @@ from maelstrom_core.spec import (
     StoredLayer,
     TemplateSpec,
 )
-from maelstrom_pytest import image_python
+from maelstrom_pytest import containers, image_python
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
 
@@ -97,6 +98,12 @@ class Plan(msgspec.Struct, frozen=True):
     """Where files with compiled expressions are, and their names: see `expressions`."""
     image: InImage | None = None
     """What the containers are made of; None: this machine, sealed."""
+    said: ContainerSpec = ContainerSpec()
+    """What the project's file says of all containers."""
+    named: Mapping[str, ContainerSpec] = {}
+    """The containers that it names, as parents of others."""
+    hermetic: bool = False
+    """Whether the built-in container is the minimal one."""
 
     @property
     def name(self) -> str:
@@ -109,28 +116,40 @@ class Plan(msgspec.Struct, frozen=True):
         return blake3(b"\0".join(map(os.fsencode, parts))).hexdigest(16)
 
 
-def container(plan: Plan) -> ContainerSpec:
-    """Return the container of tests: this machine, sealed, or an image; with what they need of it, and the guest."""
-    if plan.image is not None:
-        sealed = image_python.tests_container(
-            plan.image.name,
-            (StoredLayer(plan.image.layer), *plan.shown),
-            plan.environment,
-            directory=plan.directory,
-            virtual=plan.image.virtual,
-        )
-    else:
-        sealed = sealed_container(
-            Path(plan.directory),
-            layers=(PythonEnvironmentLayer(plan.interpreter.executable), *plan.shown),
-            environ=plan.environment,
-        )
-    assert isinstance(sealed.mounts, tuple)  # noqa: S101 - for the type checker
-    mounts = [*sealed.mounts, BindMount(plan.mount_point, plan.guest, read_only=True)]
+def container(plan: Plan, said: ContainerSpec | None = None) -> ContainerSpec:
+    """Return the container of tests of which this is said, by default what is said of all; and the guest in it.
+
+    It is this machine, sealed, or made of an image; with what tests need of it. Raises SpecError.
+    """
+    default, needed = _built_in(plan)
+    if plan.hermetic:
+        default = containers.hermetic(default, needed, plan.interpreter.executable)
+    default = msgspec.structs.replace(default, seccomp=plan.seccomp)
+    whole = containers.complete(default, needed, plan.said if said is None else said, plan.named)
+    assert isinstance(whole.mounts, tuple)  # noqa: S101 - for the type checker
+    mounts = [*whole.mounts, BindMount(plan.mount_point, plan.guest, read_only=True)]
     directory, names = plan.expressions
     if names:
         mounts.append(BindMount(EXPRESSIONS_MOUNT_POINT, directory, read_only=True))
-    return msgspec.structs.replace(sealed, mounts=tuple(mounts), seccomp=plan.seccomp)
+    return msgspec.structs.replace(whole, mounts=tuple(mounts))
+
+
+def _built_in(plan: Plan) -> tuple[ContainerSpec, tuple[Layer, ...]]:
+    """Return the built-in container, and which of its layers, the last ones, tests cannot run without."""
+    if plan.image is not None:
+        needed: tuple[Layer, ...] = (StoredLayer(plan.image.layer), *plan.shown)
+        made = image_python.tests_container(
+            plan.image.name, needed, plan.environment, directory=plan.directory, virtual=plan.image.virtual
+        )
+        return made, needed
+    needed = (PythonEnvironmentLayer(plan.interpreter.executable), *plan.shown)
+    return sealed_container(Path(plan.directory), layers=needed, environ=plan.environment), needed
+
+
+def shows_more(plan: Plan) -> bool:
+    """Tell whether the project's file shows all tests other files than there would be without it. Raises SpecError."""
+    resolved = resolve(plan.said, plan.named)
+    return bool(resolved.layers or resolved.mounts)
 
 
 def with_early_items(shared: ContainerSpec, directory: str | None) -> ContainerSpec:
@@ -177,9 +196,9 @@ def fork(shared: ContainerSpec, template: TemplateSpec, *, timeout: float | None
     return JobSpec(container=shared, program=template.program, template=template, timeout=timeout)
 
 
-def fork_request(items: Sequence[Item]) -> bytes:
-    """Return what a fork is given: the items to run."""
-    return _dump({"mode": "run", "select": [[item.nodeid, item.occurrence, item.file] for item in items]})
+def fork_request(items: Sequence[Item], directory: str | None = None) -> bytes:
+    """Return what a fork is given: the items to run, and the directory that they are to be in if it is another one."""
+    return _dump({"mode": "run", **_selection(items, directory)})
 
 
 def collect_request(plan: Plan, *, early: bool = False) -> bytes:
@@ -187,9 +206,14 @@ def collect_request(plan: Plan, *, early: bool = False) -> bytes:
     return _request(plan, mode="collect", early=f"{EARLY_MOUNT_POINT}/{PIPE}" if early else None)
 
 
-def run_request(plan: Plan, items: Sequence[Item], *, prune: bool = True) -> bytes:
+def run_request(plan: Plan, items: Sequence[Item], directory: str | None = None, *, prune: bool = True) -> bytes:
     """Return the standard input of a job that runs these items; `prune` keeps it from collecting anything else."""
-    return _request(plan, mode="run", select=[[item.nodeid, item.occurrence, item.file] for item in items], prune=prune)
+    return _request(plan, mode="run", prune=prune, **_selection(items, directory))
+
+
+def _selection(items: Sequence[Item], directory: str | None) -> dict[str, object]:
+    selection: dict[str, object] = {"select": [[item.nodeid, item.occurrence, item.file] for item in items]}
+    return selection if directory is None else {**selection, "directory": directory}
 
 
 def _request(plan: Plan, **fields: object) -> bytes:

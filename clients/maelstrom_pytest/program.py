@@ -8,20 +8,22 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 import msgspec
 
-from maelstrom_container.python_probe import PythonInfo, probe_python
-from maelstrom_core.spec import Seccomp
-from maelstrom_pytest import expressions, guest_files, interpreter
+from maelstrom_pytest import expressions
+from maelstrom_pytest import plan as planning
+from maelstrom_pytest.affected import affected
 from maelstrom_pytest.config import PROGRAM, PytestConfig
 from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Isolation, Plan
-from maelstrom_pytest.shown import find_root, shown_layers
+from maelstrom_pytest.plans import Call, in_image, make_image_plan, make_plan, other_plan
+from maelstrom_pytest.records import Item
+from maelstrom_pytest.rules import Rules, base_image
+from maelstrom_pytest.selecting import choose, likely
 from maelstrom_pytest.telling import Teller
 from maelstrom_test_runner import events
 from maelstrom_test_runner.outlets import open_outlets, screen_of
@@ -36,17 +38,6 @@ if TYPE_CHECKING:
 PYTEST_NO_TESTS = 5
 OpenRunner = Callable[[PytestConfig, Path], "AbstractAsyncContextManager[Runner]"]
 """Called with the directory of the run before there is an event loop: what is to be forked is forked here."""
-
-
-class Call(msgspec.Struct, frozen=True):
-    """How pytest was called."""
-
-    directory: Path
-    arguments: tuple[str, ...]
-    """pytest's, selection included."""
-    environment: Mapping[str, str]
-    listing: bool = False
-    """Print the node ids of the tests, run none."""
 
 
 def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextManager[Runner]:
@@ -83,6 +74,7 @@ def run(
     mount_point: str = GUEST_MOUNT_POINT,
 ) -> int:
     """Do a run and return the exit code; ^C ends it with a summary. Raises MaelstromError."""
+    config = in_image(config, base_image(call.file.directives, config.image))
     screen = screen_of(stream, call.environment)
     told = EventStream(time.monotonic, open_outlets(config, screen, call.environment))
     try:
@@ -130,7 +122,7 @@ def _run_all(
     teller.busy("collecting the tests")
     if config.image is None:
         plan = make_plan(config, call, markup=screen.colour, width=screen.width, mount_point=mount_point)
-    opened = open_runner(config, call.directory)
+    opened = open_runner(config, call.project)
 
     import asyncio
 
@@ -151,80 +143,6 @@ def _run_all(
     return asyncio.run(run())
 
 
-def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mount_point: str) -> Plan:
-    """Find out what the jobs of a run have in common. Raises UserError and InfrastructureError."""
-
-    def prober(executable: str) -> PythonInfo:
-        # where the layer of the interpreter looks, too: it is asked once
-        return probe_python(executable, cache_directory=config.cache_root / "python")
-
-    root = find_root(call.directory)
-    python = interpreter.choose(config.python, call.directory, root, call.environment, prober=prober)
-    info = prober(python.executable)
-    plan = Plan(
-        interpreter=python,
-        directory=str(call.directory),
-        shown=shown_layers(call.directory, call.arguments, call.environment),
-        arguments=call.arguments,
-        guest=str(guest_files.stage(config.cache_root, python, mount_point)),
-        environment=call.environment,
-        timeout=config.timeout or None,
-        markup=markup,
-        width=width,
-        mount_point=mount_point,
-        installed=(*info.path, *info.site_packages),
-        templates=config.template,
-        seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
-    )
-    return _with_expressions(config, plan)
-
-
-async def make_image_plan(
-    config: PytestConfig, call: Call, runner: ImageRunner, ui: Teller, *, mount_point: str = GUEST_MOUNT_POINT
-) -> Plan:
-    """Have an image, and in it the project's requirements, on this machine; return the plan of a run in it.
-
-    Raises UserError and InfrastructureError.
-    """
-    from maelstrom_pytest import image_build
-    from maelstrom_pytest.requirements import find_requirements
-
-    assert config.image is not None  # noqa: S101 - for the type checker
-    root = find_root(call.directory)
-    shown = shown_layers(call.directory, call.arguments, {}, already=())
-    wanted = image_build.Wanted(
-        image=config.image,
-        python=config.python or "python3",
-        find=partial(find_requirements, call.directory, root, config.requirements),
-        options=config.pip_options,
-        directory=str(call.directory),
-        shown=shown,
-        environment=dict(call.environment),
-        cache_root=config.cache_root,
-    )
-    place, python, guest = await image_build.make_ready(runner, wanted, mount_point, ui.busy, ui.remark)
-    plan = Plan(
-        interpreter=python,
-        directory=str(call.directory),
-        shown=shown,
-        arguments=call.arguments,
-        guest=str(guest),
-        environment=call.environment,
-        timeout=config.timeout or None,
-        mount_point=mount_point,
-        templates=config.template,
-        seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
-        image=place,
-    )
-    ui.busy("collecting the tests")
-    return _with_expressions(config, plan)
-
-
-def _with_expressions(config: PytestConfig, plan: Plan) -> Plan:
-    store = expressions.Store(config.cache_root / "pytest-expressions" / plan.name)
-    return msgspec.structs.replace(plan, expressions=(str(store.directory), store.files()))
-
-
 async def _run(
     config: PytestConfig,
     call: Call,
@@ -240,36 +158,62 @@ async def _run(
     gc.set_threshold(50_000)
     async with opened as runner:
         plan = await find_plan(runner)
-        with History(config.cache_root / "pytest-history" / f"{plan.name}.jsonl") as history:
+        file = config.cache_root / "pytest-history" / f"{plan.name}.jsonl"
+        with History(file, keep_seconds=call.selection.shard is not None) as history:
             isolation = Isolation(config.isolation)
-            tests = running.Run(runner, plan, teller, isolation=isolation, history=history, slots=config.slots)
+            rules = Rules(plan, call.file.directives, timeout=config.timeout)
+            tests = running.Run(
+                runner,
+                plan,
+                teller,
+                isolation=isolation,
+                history=history,
+                slots=config.slots,
+                rules=rules,
+                retries=config.retries,
+                likely=likely(call.selection, history),
+                urgent=affected(call.first),
+            )
             try:
                 collection = await _collect(config, plan, runner, None if call.listing else tests)
                 code = _show_collection(collection, teller)
                 if code is not None:
                     return code
+                chosen = choose(call.selection, collection.items, history, isolation)
                 if call.listing:
-                    teller.message("\n".join(item.nodeid for item in collection.items))
+                    teller.message("\n".join(item.nodeid for item in chosen.items))
                     return EXIT_OK
-                teller.collected(
-                    collection.items, collection.skipped, collection.errors, collection.deselected, tests.seconds
-                )
+                for note in chosen.notes:
+                    teller.note(note)
+                items = repeated(chosen.items, config.repeat)
+                deselected = collection.deselected + chosen.deselected
+                teller.collected(items, collection.skipped, collection.errors, deselected, tests.seconds)
                 maxfail = collection.configured.maxfail if collection.configured else 0
                 stop_after = config.stop_after or maxfail
-                mismatches = await tests.finish(collection.items, stop_after=stop_after, verify=config.verify_templates)
+                for image in rules.missing(items):
+                    rules.add(await other_plan(config, call, runner, teller, plan=plan, image=image))
+                mismatches = await tests.finish(items, stop_after=stop_after, verify=config.verify_templates)
                 store = expressions.Store(Path(plan.expressions[0]))
                 await expressions.compile_learned(runner, plan, tests.learned, store)
             finally:
                 tests.stop()
     code = teller.exit_code
-    if collection.errors or mismatches:
+    if collection.errors or mismatches or (config.fail_flaky and teller.flaky):
         return code or EXIT_FAILED
-    return code if collection.items else EXIT_NO_TESTS
+    nothing = not items and call.selection.shard is None
+    return EXIT_NO_TESTS if nothing else code
+
+
+def repeated(items: Sequence[Item], times: int) -> Sequence[Item]:
+    """Return each of some tests so many times, all of them once before any of them again."""
+    if times == 1:
+        return items
+    return [msgspec.structs.replace(item, repetition=number) for number in range(times) for item in items]
 
 
 def collect_alone(config: PytestConfig, call: Call, plan: Plan) -> Collection:
     """Collect the tests, and run none. Raises MaelstromError."""
-    opened = open_runner(config, call.directory)
+    opened = open_runner(config, call.project)
 
     import asyncio
 
@@ -286,7 +230,9 @@ async def _collect(config: PytestConfig, plan: Plan, runner: Runner, tests: Run 
     from maelstrom_pytest.collection_cache import CollectionCache
     from maelstrom_pytest.guessing import Guessing
 
-    cache = CollectionCache(config.cache_root / "pytest-collections", plan) if config.collection_cache else None
+    # what else may be collected from is not looked through
+    wanted = config.collection_cache and not planning.shows_more(plan)
+    cache = CollectionCache(config.cache_root / "pytest-collections", plan) if wanted else None
     known = cache.load() if cache is not None else None
     if known is not None:
         return known

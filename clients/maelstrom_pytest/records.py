@@ -50,6 +50,8 @@ class Item(msgspec.Struct, frozen=True, tag="item"):
     location: tuple[str, int | None, str] = ("", None, "")
     """Not there yet, as the keywords, while pytest still collects."""
     keywords: tuple[str, ...] = ()
+    repetition: int = 0
+    """Which time it is that it runs, from 0; never said by pytest."""
 
     @property
     def alone(self) -> bool:

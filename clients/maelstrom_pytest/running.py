@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -28,8 +28,10 @@ from maelstrom_pytest import plan as planning
 from maelstrom_pytest.expressions import Learned
 from maelstrom_pytest.plan import Isolation, Plan
 from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, parse
+from maelstrom_pytest.rules import FILE_NAME, Rules, Site, in_shares
 from maelstrom_pytest.session import Runner
-from maelstrom_pytest.verdict import Verdict, judge_job
+from maelstrom_pytest.verdict import Verdict, after_attempts, ignored, judge_job
+from maelstrom_pytest.works import Flight, Work, key, keys
 from maelstrom_test_runner.history import History, Past
 
 WINDOW = 512
@@ -67,43 +69,12 @@ async def run(
     history: History | None = None,
     verify: int = 0,
     slots: int = 1,
+    rules: Rules | None = None,
+    retries: int = 0,
 ) -> int:
     """Run the tests, all of which are known; see `Run.finish`."""
-    whole = Run(runner, plan, listener, isolation=isolation, history=history, slots=slots)
+    whole = Run(runner, plan, listener, isolation=isolation, history=history, slots=slots, rules=rules, retries=retries)
     return await whole.finish(items, stop_after=stop_after, verify=verify)
-
-
-def _key(item: Item) -> tuple[str, int]:
-    return item.nodeid, item.occurrence
-
-
-def _keys(work: _Work) -> tuple[tuple[str, int, str, bool], ...]:
-    """Return what two jobs have in common that do the same."""
-    return tuple((item.nodeid, item.occurrence, item.file, item.alone) for item in work.items)
-
-
-class _Work(msgspec.Struct, frozen=True):
-    """Some tests that share a job."""
-
-    items: tuple[Item, ...]
-    prune: bool = True
-    cold: bool = False
-    """Start an interpreter for them."""
-    company: bool = False
-    """They share it to save time only: what fails among them is to be confirmed alone."""
-    accused: tuple[Item, ...] = ()
-    """The test failed in the company of these."""
-    verified: Verdict | None = None
-    """The test has this verdict already, of a fork; only whether it gets the same now is of interest."""
-
-
-class _Flight(msgspec.Struct):
-    """A job that was handed to the runner."""
-
-    work: _Work
-    warm: bool
-    """Whether it is forked from a template."""
-    begun: bool = False
 
 
 class Run:
@@ -118,36 +89,54 @@ class Run:
         isolation: Isolation = Isolation.TEST,
         history: History | None = None,
         slots: int = 1,
+        rules: Rules | None = None,
+        retries: int = 0,
+        likely: Callable[[Sequence[Item]], Sequence[Item]] = tuple,
+        urgent: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        """Make the state of a run; `likely` says which of some tests will be wanted, as far as that is known.
+
+        Tests of files that are `urgent` are wanted before all others.
+
+        What is `retries` times run again before it has failed is alone then.
+        """
         self.isolation = isolation
         self.mismatches = 0
         self._runner = runner
         self._plan = plan
-        self._container = planning.container(plan)
+        self.rules = Rules(plan) if rules is None else rules
+        self._retries = retries
+        self._likely = likely
+        self._urgent = urgent
         self._listener = listener
         self.learned = Learned()
         self._history = history
         self._slots = slots
         self._stop_after = 0
-        self._queue: deque[_Work] = deque()
+        self._queue: deque[Work] = deque()
         self._sample: set[tuple[str, int]] = set()
         self._forks: int | None = None
-        self._stages: dict[str, planning.Stage] = {}
-        self._templates: dict[planning.Stage, TemplateSpec] = {}
+        self._stages: dict[tuple[int, str], planning.Stage] = {}
+        self._templates: dict[tuple[int, planning.Stage], TemplateSpec] = {}
         self._failures = 0
-        self._unforkable: set[str] = set()
+        self._failed: set[tuple[str, int]] = set()
+        self._unforkable: set[tuple[int, str]] = set()
         self._noted: set[str] = set()
-        self._flying: dict[asyncio.Future[Outcome], _Flight] = {}
-        self._held: list[tuple[_Flight, asyncio.Future[Outcome]]] = []
+        self._flying: dict[asyncio.Future[Outcome], Flight] = {}
+        self._held: list[tuple[Flight, asyncio.Future[Outcome]]] = []
         self._over: asyncio.Future[None] | None = None
         """None as long as it is not known which tests there are."""
 
     def guess(self, items: Sequence[Item], *, forks: int | None = None) -> None:
         """Begin with tests that will probably be collected: all, or those of whole files, with `forks` in all."""
-        works = self._works(items)
+        try:
+            items = self.rules.ready(self._likely(items))
+            works = self._works(items)
+            self._stages.update(in_shares(items, self.rules))
+        except MaelstromError:  # will come again where somebody waits for it
+            return
         if self._forks is None:
             self._forks = forks or len(works)
-        self._stages.update(planning.stages(items))
         self._queue.extend(works)
         self._submit_guesses()
 
@@ -156,20 +145,25 @@ class Run:
         if not self._plan.templates:
             return
         self._forks = forks
-        spec = planning.fork(self._container, self._template(()), timeout=None)
+        base = self.rules.base
+        spec = planning.fork(base.container, self._template(base, ()), timeout=None)
         future = self._runner.submit(spec, stdin=planning.fork_request(()))
-        self._fly(future, _Flight(_Work(()), warm=True))
+        self._fly(future, Flight(Work((), base), warm=True))
 
     async def finish(self, items: Sequence[Item], *, stop_after: int = 0, verify: int = 0) -> int:
         """Run the tests; stops early after `stop_after` failures (0: never). Raises what the runner raises.
 
         `verify` tests are also run in an interpreter of their own each; returns how many of these got another verdict.
         """
+        for item in items:
+            if self.rules.ignored(item):
+                self._listener.finished(item, ignored(item, f"a directive of {FILE_NAME}"))
+        items = self.rules.ready(items)
         works = self._works(items)
         if self._forks is None:
             self._forks = len(works)
-        self._stop_after, self._stages = stop_after, planning.stages(items)
-        self._sample = {_key(item) for item in items[:: max(1, len(items) // verify)][:verify]} if verify else set()
+        self._stop_after, self._stages = stop_after, in_shares(items, self.rules)
+        self._sample = {key(item) for item in items[:: max(1, len(items) // verify)][:verify]} if verify else set()
         self._over = asyncio.get_running_loop().create_future()
         try:
             for flight, future in self._settle(works):
@@ -188,22 +182,35 @@ class Run:
             self._runner.cancel(future)
         self._flying.clear()
 
-    def _works(self, items: Sequence[Item]) -> list[_Work]:
-        groups = planning.group(items, self.isolation, self.seconds, self._slots)
+    def _works(self, items: Sequence[Item]) -> list[Work]:
+        groups = [
+            members
+            for _site, share in self.rules.shares(items)
+            for members in planning.group(share, self.isolation, self.seconds, self._slots)
+        ]
         company = self.isolation is Isolation.AUTO
-        return [_Work(members, company=company) for members in planning.in_order(groups, self.seconds)]
+        ordered = sorted(planning.in_order(groups, self.seconds), key=self._rank, reverse=True)
+        return [
+            Work(members, self.rules.site(members[0]), self.rules.timeout(members), company=company)
+            for members in ordered
+        ]
 
-    def _settle(self, works: Sequence[_Work]) -> list[tuple[_Flight, asyncio.Future[Outcome]]]:
+    def _rank(self, items: Sequence[Item]) -> int:
+        """Return how much some tests are wanted before others: those that a change concerns, those that failed."""
+        failed = any((past := self._past(item)) is not None and past.failed for item in items)
+        return 2 * any(self._urgent(item.file) for item in items) + failed
+
+    def _settle(self, works: Sequence[Work]) -> list[tuple[Flight, asyncio.Future[Outcome]]]:
         """Put what was guessed in its place among the jobs of the run; returns those that have ended already."""
-        known = {_keys(work): work for work in works}
+        known = {keys(work): work for work in works}
         ended = []
         for flight, future in self._held:
-            work = known.pop(_keys(flight.work), None)
+            work = known.pop(keys(flight.work), None)
             if work is not None:
                 flight.work = work
                 ended.append((flight, future))
         for future, flight in list(self._flying.items()):
-            work = known.pop(_keys(flight.work), None)
+            work = known.pop(keys(flight.work), None)
             if work is None:
                 del self._flying[future]
                 self._runner.cancel(future)
@@ -211,7 +218,7 @@ class Run:
             flight.work = work
             if flight.begun:
                 self._listener.started(work.items)
-        self._queue = deque(work for work in works if _keys(work) in known)
+        self._queue = deque(work for work in works if keys(work) in known)
         self._held = []
         return ended
 
@@ -238,49 +245,51 @@ class Run:
         while self._queue and len(self._flying) < WINDOW and not self._stopped:
             work = self._queue.popleft()
             spec, stdin, warm = self._job(work)
-            flight = _Flight(work, warm)
+            flight = Flight(work, warm)
             self._fly(self._runner.submit(spec, stdin=stdin, on_start=partial(self._on_start, flight)), flight)
         over = self._stopped or not self._flying
         if over and self._over is not None and not self._over.done():
             self._over.set_result(None)
 
-    def _fly(self, future: asyncio.Future[Outcome], flight: _Flight) -> None:
+    def _fly(self, future: asyncio.Future[Outcome], flight: Flight) -> None:
         self._flying[future] = flight
         future.add_done_callback(self._on_end)
 
-    def _on_start(self, flight: _Flight) -> None:
+    def _on_start(self, flight: Flight) -> None:
         flight.begun = True
         if self._over is not None and flight.work.verified is None:
             self._listener.started(flight.work.items)
 
-    def _job(self, work: _Work) -> tuple[JobSpec, bytes, bool]:
+    def _job(self, work: Work) -> tuple[JobSpec, bytes, bool]:
         """Return the job for some tests, its input, and whether it is forked from a template."""
-        timeout = self._plan.timeout * len(work.items) if self._plan.timeout else None
-        if self._plan.templates and work.prune and not work.cold and not any(item.alone for item in work.items):
-            files = {item.file for item in work.items}
+        site = work.site
+        if site.plan.templates and work.prune and not work.cold and not any(item.alone for item in work.items):
+            files = {(id(site), item.file) for item in work.items}
             stages = {self._stages[file] for file in files}
             stage = stages.pop() if len(stages) == 1 else ()
-            if not self._unforkable & files and all(files):
-                spec = planning.fork(self._container, self._template(stage), timeout=timeout)
-                return self._ranked(spec, work), planning.fork_request(work.items), True
-        spec = planning.job(self._plan, self._container, timeout=timeout)
-        return self._ranked(spec, work), planning.run_request(self._plan, work.items, prune=work.prune), False
+            if not self._unforkable & files and all(item.file for item in work.items):
+                spec = planning.fork(site.container, self._template(site, stage), timeout=work.timeout)
+                return self._ranked(spec, work), planning.fork_request(work.items, site.directory), True
+        spec = planning.job(site.plan, site.container, timeout=work.timeout)
+        stdin = planning.run_request(site.plan, work.items, site.directory, prune=work.prune)
+        return self._ranked(spec, work), stdin, False
 
-    def _template(self, stage: planning.Stage) -> TemplateSpec:
+    def _template(self, site: Site, stage: planning.Stage) -> TemplateSpec:
         """Return the template of a stage; always the same one, since it is told from others for each job."""
-        template = self._templates.get(stage)
+        place = id(site.plan), stage
+        template = self._templates.get(place)
         if template is None:
-            template = planning.template_of(self._plan, stage, forks=self._forks or 0)
-            self._templates[stage] = template
+            template = self._templates[place] = planning.template_of(site.plan, stage, forks=self._forks or 0)
         return template
 
-    def _ranked(self, spec: JobSpec, work: _Work) -> JobSpec:
+    def _ranked(self, spec: JobSpec, work: Work) -> JobSpec:
         """Say what is known of how long it will take; what failed last time is wanted first."""
         past = [self._past(item) for item in work.items]
-        known = [each for each in past if each is not None]
-        seconds = sum(each.seconds for each in known) if len(known) == len(past) else None
-        failed = any(each.failed for each in known)
-        return msgspec.structs.replace(spec, estimated_duration=seconds, priority=int(failed))
+        known = [each.seconds for each in past if each is not None and each.seconds is not None]
+        seconds = sum(known) if len(known) == len(past) else None
+        return msgspec.structs.replace(
+            spec, estimated_duration=seconds, priority=self._rank(work.items), slots=work.site.slots
+        )
 
     def _on_end(self, future: asyncio.Future[Outcome]) -> None:
         flight = self._flying.pop(future, None)
@@ -298,7 +307,7 @@ class Run:
         except BaseException as error:  # noqa: BLE001 - a callback: whoever waits for the end gets it
             self._over.set_exception(error)
 
-    def _judge(self, work: _Work, warm: bool, outcome: Outcome) -> None:
+    def _judge(self, work: Work, warm: bool, outcome: Outcome) -> None:
         if isinstance(outcome, NotForked):
             self._give_up_template(work, outcome.reason)
             return
@@ -321,7 +330,7 @@ class Run:
         self._again(work, judged.unpruned, prune=False, cold=True)
         self._again(work, judged.cold, prune=work.prune, cold=True)
 
-    def _report(self, work: _Work, item: Item, verdict: Verdict, warm: bool) -> None:
+    def _report(self, work: Work, item: Item, verdict: Verdict, warm: bool) -> None:
         if work.verified is not None:
             self._compare(item, work.verified, verdict)
             return
@@ -331,12 +340,19 @@ class Run:
                 f"{item.nodeid} failed after {len(work.accused)} other tests in its process and passed alone: one of "
                 f"them leaks, from {work.accused[0].nodeid} on"
             )
+        if failed and not verdict.infrastructure and len(work.attempts) < self._retries:
+            self._listener.requeued((item,))
+            again = self._part(work, (item,))
+            self._queue.append(msgspec.structs.replace(again, attempts=(*work.attempts, verdict)))
+            return
         self._failures += failed
+        if failed:
+            self._failed.add(key(item))
         if self._history is not None:
-            self._history.add(item.nodeid, item.occurrence, seconds=verdict.duration, failed=failed)
-        self._listener.finished(item, verdict)
-        if warm and _key(item) in self._sample:
-            self._queue.append(_Work((item,), cold=True, verified=verdict))
+            self._history.add(item.nodeid, item.occurrence, seconds=verdict.duration, failed=key(item) in self._failed)
+        self._listener.finished(item, after_attempts(verdict, work.attempts))
+        if warm and key(item) in self._sample:
+            self._queue.append(msgspec.structs.replace(self._part(work, (item,)), cold=True, verified=verdict))
 
     def _compare(self, item: Item, forked: Verdict, cold: Verdict) -> None:
         if forked.status is not cold.status:
@@ -347,17 +363,21 @@ class Run:
             )
 
     def _again(
-        self, work: _Work, indices: Sequence[int], *, prune: bool, cold: bool, accused: tuple[Item, ...] = ()
+        self, work: Work, indices: Sequence[int], *, prune: bool, cold: bool, accused: tuple[Item, ...] = ()
     ) -> None:
         if indices:
-            items = tuple(work.items[index] for index in indices)
+            part = self._part(work, tuple(work.items[index] for index in indices))
             if work.verified is None:
-                self._listener.requeued(items)
-            self._queue.append(_Work(items, prune, cold, work.company, accused or work.accused, work.verified))
+                self._listener.requeued(part.items)
+            self._queue.append(msgspec.structs.replace(part, prune=prune, cold=cold, accused=accused or work.accused))
 
-    def _give_up_template(self, work: _Work, reason: str) -> None:
+    def _part(self, work: Work, items: tuple[Item, ...]) -> Work:
+        """Return a job of some of the tests of one, with their own time."""
+        return msgspec.structs.replace(work, items=items, timeout=self.rules.timeout(items))
+
+    def _give_up_template(self, work: Work, reason: str) -> None:
         """Run these tests, and all others that would have been forked from the same template, in another way."""
-        self._unforkable.update(item.file for item in work.items)
+        self._unforkable.update((id(work.site), item.file) for item in work.items)
         self._listener.requeued(work.items)
         self._queue.appendleft(msgspec.structs.replace(work, cold=True))
         if reason not in self._noted:

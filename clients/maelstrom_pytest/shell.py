@@ -20,10 +20,11 @@ from maelstrom_pytest import plan as planning
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.plan import Plan
 from maelstrom_pytest.records import Item
+from maelstrom_pytest.rules import Rules
 
 if TYPE_CHECKING:
     from maelstrom_client.single import SingleJob
-    from maelstrom_pytest.program import Call
+    from maelstrom_pytest.plans import Call
     from maelstrom_pytest.session import Collection
 
 BY_SIGNAL = 128
@@ -111,7 +112,7 @@ def run_shell(config: PytestConfig, call: Call, test: str) -> int:
 
     nursery = start_nursery()  # that of the shell; the one of the collection is gone by then
     options = ClientOptions(
-        project_directory=call.directory, slots=1, cache_root=config.cache_root, cache_size=config.cache_size
+        project_directory=call.project, slots=1, cache_root=config.cache_root, cache_size=config.cache_size
     )
     with SingleJob(nursery, options) as single:
         selected = (call.directory / test.partition("::")[0]).exists()
@@ -121,11 +122,24 @@ def run_shell(config: PytestConfig, call: Call, test: str) -> int:
         item = choose_test(collection.items, test, selected=selected)
         rootdir = collection.configured.rootdir if collection.configured else plan.directory
         command = command_for(plan, item, rootdir, call.arguments)
-        return _show_shell(config, single, planning.container(plan), item, command)
+        return _show_shell(config, single, _container(plan, call, item), item, command)
+
+
+def _container(plan: Plan, call: Call, item: Item) -> ContainerSpec:
+    """Return the container of a test. Raises UserError where it is made of an image that is not the plan's."""
+    rules = Rules(plan, call.file.directives)
+    missing = rules.missing([item])
+    if missing:
+        raise UserError(
+            f"failed to open a shell: {item.nodeid} runs in the image {missing[0]}",
+            hint=f"`maelstrom-run --tty --image {missing[0]} -- sh` is a shell there, without the project",
+        )
+    return rules.site(item).container
 
 
 def _collect(config: PytestConfig, call: Call) -> tuple[Plan, Collection]:
-    from maelstrom_pytest.program import collect_alone, make_plan
+    from maelstrom_pytest.plans import make_plan
+    from maelstrom_pytest.program import collect_alone
 
     plan = make_plan(config, call, markup=False, width=80, mount_point=planning.GUEST_MOUNT_POINT)
     return plan, collect_alone(config, call, plan)

@@ -12,12 +12,36 @@ from maelstrom_pytest.junit_cases import cases, skipped_module
 from maelstrom_pytest.records import CollectError, CollectSkipped, Item
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner import events
-from maelstrom_test_runner.events import Test
+from maelstrom_test_runner.events import Attempt, Test
+from maelstrom_test_runner.status import Status
 from maelstrom_test_runner.stream import EventStream
 
 
+def _test(item: Item) -> Test:
+    return Test(item.nodeid, item.occurrence, item.repetition)
+
+
 def _tests(items: Sequence[Item]) -> tuple[Test, ...]:
-    return tuple(Test(item.nodeid, item.occurrence) for item in items)
+    return tuple(_test(item) for item in items)
+
+
+def _attempt(verdict: Verdict) -> Attempt:
+    return Attempt(
+        status=verdict.status,
+        seconds=round(verdict.duration, 6),
+        texts=_texts(verdict),
+        detail=verdict.detail,
+        hint=verdict.hint or "",
+        stderr=_stderr(verdict),
+    )
+
+
+def _texts(verdict: Verdict) -> tuple[str, ...]:
+    return tuple(report.text for report in verdict.reports if report.text)
+
+
+def _stderr(verdict: Verdict) -> str:
+    return verdict.stderr.decode(errors="replace") if verdict.detail else ""
 
 
 class Teller:
@@ -31,6 +55,11 @@ class Teller:
     def exit_code(self) -> int:
         """What the run ends with, as far as its tests decide."""
         return self._state.summary().exit_code
+
+    @property
+    def flaky(self) -> int:
+        """How many tests failed at first and passed then."""
+        return self._state.statuses[Status.FLAKY]
 
     def busy(self, text: str) -> None:
         """Say what is being done before tests run."""
@@ -84,18 +113,19 @@ class Teller:
         """Tell a verdict."""
         self._tell(
             events.Finished,
-            test=Test(item.nodeid, item.occurrence),
+            test=_test(item),
             status=verdict.status,
             seconds=round(verdict.duration, 6),
             phases=tuple((r.when, round(r.duration, 6)) for r in verdict.reports if not r.subtest),
             reason=verdict.reason,
-            texts=tuple(report.text for report in verdict.reports if report.text),
+            texts=_texts(verdict),
             detail=verdict.detail,
             hint=verdict.hint or "",
-            stderr=verdict.stderr.decode(errors="replace") if verdict.detail else "",
+            stderr=_stderr(verdict),
             infrastructure=verdict.infrastructure,
             counts=verdict.counts,
             cases=tuple(cases(item.nodeid, verdict)),
             file=item.file,
             line=(item.location[1] or 0) + 1,
+            attempts=tuple(map(_attempt, verdict.attempts)),
         )

@@ -20,6 +20,7 @@ from maelstrom_pytest.records import (
     Finish,
     InternalError,
     Interrupted,
+    Item,
     Missing,
     Report,
     SessionEnd,
@@ -41,6 +42,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """The machinery could not do its part; the test is not to blame."""
     stderr: bytes = b""
     """What the process said before it died; only with `detail`."""
+    attempts: tuple[Verdict, ...] = ()
+    """Of earlier attempts, which failed, the first one first."""
 
     @property
     def duration(self) -> float:
@@ -60,6 +63,20 @@ class Verdict(msgspec.Struct, frozen=True):
             if report.category:
                 counts[report.category] = counts.get(report.category, 0) + 1
         return counts
+
+
+def after_attempts(verdict: Verdict, attempts: tuple[Verdict, ...]) -> Verdict:
+    """Return the verdict of a test that failed in earlier attempts: where it does not any more, it is flaky."""
+    if not attempts:
+        return verdict
+    status = verdict.status if verdict.status.is_failure else Status.FLAKY
+    return msgspec.structs.replace(verdict, status=status, attempts=attempts)
+
+
+def ignored(item: Item, reason: str) -> Verdict:
+    """Return the verdict of a test that is not run, as pytest would have it of one that is skipped."""
+    report = Report(0, item.nodeid, "setup", "skipped", "skipped", "SKIPPED", reason=reason)
+    return Verdict(Status.SKIPPED, (report,))
 
 
 class JobVerdicts(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maelstrom_core.config import ImagesConfig, Value
-from maelstrom_core.config_kinds import Choice, FilePath, Integer, Seconds
+from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds
 
 UI = ("auto", "simple", "quiet", "fancy")
 
@@ -18,7 +18,18 @@ class RunnerConfig(ImagesConfig):
         default_text="fancy on a terminal, else simple",
     )
     durations = Value(Integer(0), "Name this many of the slowest tests at the end.", default=0)
-    timeout = Value(Seconds(), "Stop a test after this time; 0 means never.", default=None, short="t")
+    timeout = Value(
+        Seconds(),
+        "Stop a test after this time, whatever directives say; 0 means never.",
+        default=None,
+        default_text="what directives say",
+        short="t",
+    )
+    repeat = Value(Integer(1, 1_000_000), "Run each test this many times.", default=1, short="r")
+    retries = Value(
+        Integer(0, 1000), "Run a test that fails this many times more; it is FLAKY if it passes then.", default=0
+    )
+    fail_flaky = Value(Flag(), "End with exit code 1 if a test is FLAKY.", default=False)
     stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
     junit_xml = Value(FilePath(), "Write a JUnit report to this file.", default=None)
     trace = Value(FilePath(), "Write a timeline to this file, for Perfetto or chrome://tracing.", default=None)

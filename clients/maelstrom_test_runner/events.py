@@ -22,10 +22,15 @@ class Test(msgspec.Struct, frozen=True):
 
     name: str
     occurrence: int = 0
+    repetition: int = 0
+    """Which of several times that it is run, with --repeat."""
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What of a test case is not plain success, in the words of JUnit: `tag` is failure, error or skipped."""
+    """What of a test case is not plain success, in the words of JUnit.
+
+    `tag` is failure, error or skipped; of earlier attempts flakyFailure, flakyError, rerunFailure or rerunError.
+    """
 
     tag: str
     message: str
@@ -130,6 +135,18 @@ class Requeued(Event, tag="requeued", frozen=True, kw_only=True):
     tests: tuple[Test, ...]
 
 
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a test that failed, and was run again."""
+
+    status: Status
+    seconds: float = 0.0
+    texts: tuple[str, ...] = ()
+    """What the native runner prints of it."""
+    detail: str = ""
+    hint: str = ""
+    stderr: str = ""
+
+
 class Finished(Event, tag="finished", frozen=True, kw_only=True):
     """A test has its verdict."""
 
@@ -156,6 +173,8 @@ class Finished(Event, tag="finished", frozen=True, kw_only=True):
     """Path of the file it is in, absolute; empty if not known."""
     line: int = 0
     """Where in there it begins, from 1."""
+    attempts: tuple[Attempt, ...] = ()
+    """Those before this one, all of which failed."""
 
 
 class Resized(Event, tag="resized", frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ A file of JSON lines, written as results arrive, so that an interrupted run lose
 
     ["test_a.py::test_b", 0, 0.0123, false]
 
-test, which of several of that name, seconds, failed; the last line of a test counts. Several runs may write at once: a
-line is one append. Whatever else is in the file is passed over: it is an optimisation only.
+test, which of several of that name, seconds (or null), failed; the last line of a test counts. Several runs may write
+at once: a line is one append. Whatever else is in the file is passed over: it is an optimisation only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Self
 import msgspec
 
 Key = tuple[str, int]
-Line = tuple[str, int, float, bool]
+Line = tuple[str, int, float | None, bool]
 
 GENERATIONS = 4
 """The file is written anew when it has this many lines for each test."""
@@ -31,15 +31,20 @@ SIZE_LIMIT = 256 * 1024 * 1024
 class Past(msgspec.Struct, frozen=True):
     """The last result of a test."""
 
-    seconds: float
+    seconds: float | None
+    """None: it has run in parts of the suite only, which say nothing of durations."""
     failed: bool
 
 
 class History:
-    """The past of a suite's tests; a context manager, in which results are added."""
+    """The past of a suite's tests; a context manager, in which results are added.
 
-    def __init__(self, path: Path) -> None:
+    With `keep_seconds` no duration changes: runs by which a suite is cut into parts must not change where it is cut.
+    """
+
+    def __init__(self, path: Path, *, keep_seconds: bool = False) -> None:
         self._path = path
+        self._keep_seconds = keep_seconds
         self._past: dict[Key, Past] = {}
         self._lines = 0
         self._file = -1
@@ -75,10 +80,12 @@ class History:
 
     def add(self, name: str, occurrence: int, *, seconds: float, failed: bool) -> None:
         """Take note of a result. It is in the file at once where it failed, a moment later where it passed."""
-        self._past[name, occurrence] = Past(seconds, failed)
+        past = self._past.get((name, occurrence))
+        kept = (None if past is None else past.seconds) if self._keep_seconds else seconds
+        self._past[name, occurrence] = Past(kept, failed)
         if self._file < 0:
             return
-        self._buffer += _line(name, occurrence, seconds, failed)
+        self._buffer += _line(name, occurrence, kept, failed)
         self._lines += 1
         if failed or len(self._buffer) > BATCH:
             with contextlib.suppress(OSError):
@@ -111,9 +118,9 @@ class History:
         fresh.rename(self._path)
 
 
-def _line(name: str, occurrence: int, seconds: float, failed: bool) -> bytes:
+def _line(name: str, occurrence: int, seconds: float | None, failed: bool) -> bytes:
     text = name.encode("utf-8", "surrogatepass").decode("utf-8", "replace")  # JSON holds no half of a character
-    return msgspec.json.encode((text, occurrence, round(seconds, 6), failed)) + b"\n"
+    return msgspec.json.encode((text, occurrence, seconds if seconds is None else round(seconds, 6), failed)) + b"\n"
 
 
 def _decoded(decoder: msgspec.json.Decoder[Line], text: bytes) -> Line | None:

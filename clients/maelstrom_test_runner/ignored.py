@@ -18,7 +18,10 @@ class Ignored:
 
     def __init__(self, root: Path, outputs: Iterable[Path] = ()) -> None:
         self._root = root
+        outputs = tuple(outputs)
         self._outputs = frozenset(str(path) for path in outputs)
+        # the names of files that are put in place of others: see maelstrom_core.whole_file
+        self._scratch = tuple(f"{path.parent}/.{path.name[:200]}" for path in outputs)
         self._specs: dict[Path, GitIgnoreSpec | None] = {}
 
     def forget(self) -> None:
@@ -27,7 +30,7 @@ class Ignored:
 
     def __call__(self, path: str) -> bool:
         """Return whether a file, which may be gone already, is ignored: itself, or a directory that it is in."""
-        if path in self._outputs:
+        if path in self._outputs or path.startswith(self._scratch):
             return True
         try:
             parts = Path(path).relative_to(self._root).parts

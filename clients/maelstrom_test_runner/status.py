@@ -17,6 +17,8 @@ class Status(enum.Enum):
     """It failed, as it was expected to."""
     XPASS = "XPASS"
     """It passed, though it was expected to fail."""
+    FLAKY = "FLAKY"
+    """It failed, and passed when it was tried again."""
     TIMEOUT = "TIMEOUT"
     ERR = "ERR"
     """It could not be run to its end: its process died, or the machinery failed."""
@@ -33,7 +35,7 @@ class Status(enum.Enum):
         """The escape sequence parameters that go with it."""
         if self.is_failure:
             return "31"
-        return "33" if self in {Status.SKIPPED, Status.XFAIL, Status.XPASS} else "32"
+        return "33" if self in {Status.SKIPPED, Status.XFAIL, Status.XPASS, Status.FLAKY} else "32"
 
 
 FAILURES = frozenset({Status.FAILED, Status.ERROR, Status.TIMEOUT, Status.ERR})

@@ -62,7 +62,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 def summary_lines(summary: Summary, *, width: int, colour: bool, durations: int = 0) -> list[str]:
     """Return the summary as lines for a terminal; the `durations` slowest tests are named."""
-    successful = summary.count(Status.PASSED, Status.XFAIL, Status.XPASS)
+    successful = summary.count(Status.PASSED, Status.XFAIL, Status.XPASS, Status.FLAKY)
     failures = summary.failures
     lines = ["", TITLE.center(width, "=")]
     digits = max(len(str(number)) for number in (successful, failures, len(summary.results), summary.not_run))
@@ -70,6 +70,10 @@ def summary_lines(summary: Summary, *, width: int, colour: bool, durations: int 
     for status, label in ((Status.XFAIL, "of them XFAIL"), (Status.XPASS, "of them XPASS")):
         if summary.count(status):
             lines.append(_count(label, summary.count(status), digits, "33", colour))
+    flaky = _with(summary, Status.FLAKY)
+    if flaky:
+        lines.append(_count("of them FLAKY", len(flaky), digits, "33", colour))
+        lines += [f"    {printable(result.name)}: flaky" for result in flaky]
     lines.append(_count("Failed Tests", failures, digits, "31" if failures else "", colour))
     for status in LISTED_FIRST:
         word = {Status.FAILED: "failure", Status.ERROR: "error", Status.TIMEOUT: "timeout", Status.ERR: "did not end"}

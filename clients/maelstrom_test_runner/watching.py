@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -105,8 +104,3 @@ def _named(root: Path, changed: set[str]) -> str:
 def _say(stream: TextIO, text: str) -> None:
     stream.write(f"\n{text}\n")
     stream.flush()
-
-
-def again(arguments: Sequence[str], module: str, first: Sequence[str]) -> list[str]:
-    """Return the command that runs a module with these arguments, but once, and what changed `first`."""
-    return [sys.executable, "-m", module, *(f"--first={path}" for path in first), "--no-watch", *arguments]

@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from maelstrom_core.errors import SpecError
 from maelstrom_core.spec import (
+    VECTORS,
     BindMount,
     ContainerSpec,
     EnvironmentElement,
@@ -60,6 +61,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     image: Reference | None
+    replaced: frozenset[Use]
+    """Of `layers`, `environment` and `mounts` those that one of them sets, and does not just add to."""
     layers: tuple[Layer, ...]
     environment: tuple[EnvironmentElement, ...]
     mounts: tuple[Mount, ...]
@@ -126,6 +129,9 @@ def resolve(spec: ContainerSpec, containers: Mapping[str, ContainerSpec]) -> Res
 
     return Resolved(
         image=image,
+        replaced=frozenset(
+            use for use in VECTORS if any(getattr(item, use.value) is not UNSET for item in wanting(use))
+        ),
         layers=_joined((item.layers, item.added_layers) for item in wanting(Use.LAYERS)),
         environment=_joined((item.environment, item.added_environment) for item in wanting(Use.ENVIRONMENT)),
         mounts=_joined((item.mounts, item.added_mounts) for item in wanting(Use.MOUNTS)),

@@ -19,7 +19,7 @@ from click.core import ParameterSource
 from maelstrom_core import __version__
 from maelstrom_core.config import Config, Program, Value
 from maelstrom_core.config_kinds import Flag, TextList
-from maelstrom_core.config_sources import read_files, resolve
+from maelstrom_core.config_sources import ConfigFile, read_files, resolve
 
 C = TypeVar("C", bound=Config)
 
@@ -35,12 +35,13 @@ def build_command(
     parameters: Sequence[click.Parameter] = (),
     environ: Mapping[str, str] | None = None,
     options_first: bool = False,
+    project_files: Callable[[], Sequence[ConfigFile]] = tuple,
 ) -> click.Command:
     """Return the command of `program`: it calls `run(config, **own)`, whose result is the exit code.
 
     `parameters` are the program's own arguments and options, passed to `run` by name. With `options_first`
     everything from the first argument on is an argument, as programs that run others want it. `environ` is
-    os.environ unless given.
+    os.environ unless given. `project_files` go before the user's own files, whatever --config-file says.
     """
     values = schema.schema()
 
@@ -51,7 +52,7 @@ def build_command(
         options = {
             name: given[name] for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         }
-        files = read_files(program, variables, config_file)
+        files = [*project_files(), *read_files(program, variables, config_file)]
         resolved = resolve(program, schema, options=options, environ=variables, files=files)
         if print_config:
             click.echo(resolved.render())

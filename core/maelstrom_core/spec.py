@@ -209,6 +209,10 @@ class Use(enum.Enum):
     LIMITS = "limits"
 
 
+VECTORS = frozenset({Use.LAYERS, Use.ENVIRONMENT, Use.MOUNTS})
+"""What can be added to, by the fields `added_...`."""
+
+
 class Reference(Strict, frozen=True):
     """An image or a named container, and what is used of it."""
 

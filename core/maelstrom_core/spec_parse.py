@@ -1,6 +1,7 @@
 """From decoded JSON or TOML to ContainerSpec and JobSpec, with the rules between their fields.
 
     parse_container   one container          parse_containers   a table of named ones
+    parse_changes     changes of one
     parse_job         one job                parse_run_input    what a stream of jobs is made of
 
 Pure: resolves no parents (`collapse`), evaluates no variables (`environment`), opens no files. Every error is a
@@ -13,11 +14,13 @@ import math
 import posixpath
 from typing import Any, NoReturn
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from maelstrom_core.document import check_texts, convert, expect_table, fail, join, type_name
 from maelstrom_core.layer_parse import parse_layer
 from maelstrom_core.spec import (
+    VECTORS,
     ContainerSpec,
     Device,
     DevicesMount,
@@ -114,6 +117,17 @@ def parse_container(value: object, place: str = "") -> ContainerSpec:
     return _container(convert(expect_table(value, place), _RawContainer, place, _CONTAINER_NAMES), place)
 
 
+def parse_changes(value: object, place: str = "") -> ContainerSpec:
+    """Return what a table changes of a container: fields that it sets, and lists that it adds to, or both.
+
+    There is neither `image` nor `parent` in it: with them it is a container of its own.
+    """
+    check_texts(value, place)
+    raw = convert(expect_table(value, place), _RawContainer, place, _CONTAINER_NAMES)
+    _check_scalars(raw, place)
+    return _with_fields(raw, place)
+
+
 def parse_containers(value: object, place: str = "containers") -> dict[str, ContainerSpec]:
     """Return the containers of a table, by name."""
     table = expect_table(value, place)
@@ -177,9 +191,16 @@ def _container(raw: _RawContainer, place: str) -> ContainerSpec:
     uses = _remaining_uses(raw, origin, place)
     reference = Reference(origin.name, uses) if origin is not None else UNSET
     _check_scalars(raw, place)
-    return ContainerSpec(
+    return msgspec.structs.replace(
+        _with_fields(raw, place),
         image=reference if image is not None else UNSET,
         parent=reference if parent is not None else UNSET,
+    )
+
+
+def _with_fields(raw: _RawContainer, place: str) -> ContainerSpec:
+    """Return a container of all fields but `image` and `parent`."""
+    return ContainerSpec(
         layers=_layers(raw.layers, join(place, "layers")),
         added_layers=_layers(raw.added_layers, join(place, "added_layers")),
         environment=_environment(raw.environment, join(place, "environment")),
@@ -232,7 +253,7 @@ def _remaining_uses(raw: _RawContainer, origin: _Origin | None, place: str) -> f
     for item in Use:
         name = item.value
         added = f"added_{name}"
-        has_added = item in _VECTORS and getattr(raw, added) is not UNSET
+        has_added = item in VECTORS and getattr(raw, added) is not UNSET
         if getattr(raw, name) is UNSET:
             if has_added and item not in use:
                 _reject_added(item, origin, join(place, added))
@@ -240,7 +261,7 @@ def _remaining_uses(raw: _RawContainer, origin: _Origin | None, place: str) -> f
             fail(join(place, added), f"`{name}` and `{added}` exclude each other")
         elif item in use:
             if origin is not None and origin.explicit:
-                instead = f", or write `{added}`" if item in _VECTORS else ""
+                instead = f", or write `{added}`" if item in VECTORS else ""
                 fail(
                     join(place, name),
                     f"`{name}` is set here and used from {origin.kind} `{origin.name}`",
@@ -248,9 +269,6 @@ def _remaining_uses(raw: _RawContainer, origin: _Origin | None, place: str) -> f
                 )
             use -= {item}
     return use
-
-
-_VECTORS = frozenset({Use.LAYERS, Use.ENVIRONMENT, Use.MOUNTS})
 
 
 def _reject_added(item: Use, origin: _Origin | None, place: str) -> NoReturn:

@@ -305,6 +305,13 @@ class Running(Common):
         items[:] = kept
         self.report_missing()
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Go where the tests are to be: after collection, which takes paths from where pytest was called."""
+        directory = self.request.get("directory")
+        if directory is not None:
+            os.chdir(directory)
+
     def pytest_collectreport(self, report: Any) -> None:
         if self.channel is None and report.failed:
             self.collect_error = self.collect_error or str(report.nodeid)

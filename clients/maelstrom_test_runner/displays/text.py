@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from maelstrom_test_runner.events import Finished
+from maelstrom_test_runner.events import Attempt, Finished
 from maelstrom_test_runner.lines import plain, prefixed_lines, printable
 from maelstrom_test_runner.state import RunState
 
 
 def detail_lines(event: Finished, *, colour: bool) -> list[str]:
     """Return what is printed below the line of a test: the native runner's words, or why there are none."""
-    lines = [line for text in event.texts for line in prefixed_lines(text if colour else plain(text))]
-    if event.detail:
-        lines += prefixed_lines(event.detail)
-        if event.hint:
-            lines.append(f"  hint: {event.hint}")
-        lines += prefixed_lines(event.stderr, "stderr: ")
+    lines = []
+    for number, attempt in enumerate(event.attempts, 1):
+        lines += [f"attempt {number}: {attempt.status.value}", *_attempt_lines(attempt, colour=colour)]
+    return lines + _attempt_lines(event, colour=colour)
+
+
+def _attempt_lines(attempt: Finished | Attempt, *, colour: bool) -> list[str]:
+    lines = [line for text in attempt.texts for line in prefixed_lines(text if colour else plain(text))]
+    if attempt.detail:
+        lines += prefixed_lines(attempt.detail)
+        if attempt.hint:
+            lines.append(f"  hint: {attempt.hint}")
+        lines += prefixed_lines(attempt.stderr, "stderr: ")
     return lines
 
 

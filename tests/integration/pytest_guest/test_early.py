@@ -11,7 +11,7 @@ import pytest
 from maelstrom_pytest import guest_files, session
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.config import PytestConfig
-from maelstrom_pytest.program import Call, make_plan
+from maelstrom_pytest.plans import Call, make_plan
 from tests.integration.pytest_guest.harness import environment, make
 from tests.integration.pytest_guest.subprocess_runner import SubprocessRunner
 

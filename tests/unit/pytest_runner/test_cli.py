@@ -26,8 +26,9 @@ def no_configuration(monkeypatch, tmp_path):
 class Recorder:
     """Takes what a run would be given."""
 
-    def __call__(self, config, arguments, listing):
-        self.config, self.arguments, self.listing = config, arguments, listing
+    def __call__(self, config, asked):
+        self.config, self.asked = config, asked
+        self.arguments, self.listing = asked.arguments, asked.listing
         return 7
 
 

@@ -56,6 +56,7 @@ def test_what_git_ignores_is_ignored(root, path):
 def test_what_is_ours_is_ignored(root):
     ignored = Ignored(root, [root / "report.xml"])
     assert ignored(str(root / "report.xml"))
+    assert ignored(str(root / ".report.xml-0a1b"))
     assert ignored(str(root / ".git" / "index"))
     assert not ignored(str(root / "other.xml"))
 

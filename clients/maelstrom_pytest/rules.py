@@ -1,0 +1,152 @@
+"""What the project's file says of each test: where it runs, how long, and whether at all.
+
+Tests whose containers are equal have the same `Site`, so they can share jobs and templates whatever else is said of
+them. A site with an image can be had when the plan for that image is there (`add`): until then its tests wait.
+
+Pure; images are had ready by `program`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from maelstrom_core.spec import ContainerSpec
+from maelstrom_pytest import containers
+from maelstrom_pytest import plan as planning
+from maelstrom_pytest.plan import Plan
+from maelstrom_pytest.records import Item
+from maelstrom_test_runner.directives import Directives, Treatment
+from maelstrom_test_runner.filters import SET_MATCHERS, TEXT_MATCHERS, Facts, Language, Selector
+
+LANGUAGE = Language(
+    (
+        Selector("name", 2, TEXT_MATCHERS),
+        Selector("node_id", 2, TEXT_MATCHERS),
+        Selector("file", 1, TEXT_MATCHERS),
+        Selector("package", 1, TEXT_MATCHERS),
+        Selector("markers", 1, SET_MATCHERS),
+    )
+)
+FILE_NAME = "maelstrom-pytest.toml"
+
+
+def facts(item: Item) -> Facts:
+    """Return what filters can know of a test. Nothing in it needs more than what is known when it is collected."""
+    directory = item.module.rpartition("/")[0]
+    return {
+        "name": item.nodeid.removeprefix(item.module).removeprefix("::").replace("::", "."),
+        "node_id": item.nodeid,
+        "file": item.module,
+        "package": directory.replace("/", "."),
+        "markers": frozenset(item.markers),
+    }
+
+
+class Site(msgspec.Struct, frozen=True, eq=False):
+    """Where tests run. There is one object for all tests of which this is the same."""
+
+    plan: Plan
+    container: ContainerSpec
+    slots: int = 1
+    directory: str | None = None
+    """Where they find themselves, if it is not where pytest was called."""
+
+
+class Rules:
+    """What is said of the tests of a run. `timeout` goes before what directives say; 0 means none."""
+
+    def __init__(self, plan: Plan, directives: Directives | None = None, *, timeout: float | None = None) -> None:
+        self._directives = directives or Directives()
+        self._base = _image(plan)
+        self._plans = {self._base: plan}
+        self._timeout = timeout if timeout is not None else plan.timeout
+        self._by_item: dict[tuple[str, tuple[str, ...]], Treatment] = {}
+        self._by_treatment: dict[int, Site] = {}
+        self._by_container: dict[bytes, Site] = {}
+        self.base = self._site(self._directives.treatment({}))
+        """Where tests run of which nothing particular is said."""
+
+    def add(self, plan: Plan) -> None:
+        """Take note that tests can run in an image, or on this machine if there is none."""
+        self._plans[_image(plan)] = plan
+
+    def missing(self, items: Iterable[Item]) -> list[str | None]:
+        """Return the images that tests need and whose plans are not there; None: this machine. Raises SpecError."""
+        treatments = {id(each): each for each in map(self._treatment, items) if not each.ignore}
+        names = dict.fromkeys(map(self._image_of, treatments.values()))
+        return [name for name in names if name not in self._plans]
+
+    def ready(self, items: Iterable[Item]) -> list[Item]:
+        """Return the tests that run, and can. Raises SpecError."""
+        return [
+            item for item in items if not (said := self._treatment(item)).ignore and self._image_of(said) in self._plans
+        ]
+
+    def ignored(self, item: Item) -> bool:
+        """Tell whether a test is not to be run."""
+        return self._treatment(item).ignore
+
+    def timeout(self, items: Iterable[Item]) -> float | None:
+        """Return how long some tests may take together, in seconds."""
+        total = 0.0
+        for item in items:
+            said = self._treatment(item).timeout if self._timeout is None else self._timeout
+            if not said:  # nothing is said, or 0
+                return None
+            total += said
+        return total or None
+
+    def site(self, item: Item) -> Site:
+        """Return where a test runs; its plan is there. Raises SpecError."""
+        return self._site(self._treatment(item))
+
+    def shares(self, items: Iterable[Item]) -> list[tuple[Site, list[Item]]]:
+        """Return which tests may share a job or a template, whatever the isolation. Raises SpecError."""
+        found: dict[tuple[int, int], tuple[Site, list[Item]]] = {}
+        for item in items:
+            site = self.site(item)
+            found.setdefault((id(site), item.repetition), (site, []))[1].append(item)
+        return list(found.values())
+
+    def _treatment(self, item: Item) -> Treatment:
+        if not self._directives.all:
+            return self._directives.treatment({})
+        key = item.nodeid, item.markers
+        found = self._by_item.get(key)
+        if found is None:
+            found = self._by_item[key] = self._directives.treatment(facts(item))
+        return found
+
+    def _image_of(self, said: Treatment) -> str | None:
+        return containers.image_name(said.container, self._directives.containers, self._base)
+
+    def _site(self, said: Treatment) -> Site:
+        site = self._by_treatment.get(id(said))
+        if site is None:
+            plan = self._plans[self._image_of(said)]
+            container = planning.container(plan, said.container)
+            directory = containers.directory(said.container, plan.named)
+            key = msgspec.msgpack.encode((container, said.slots, directory))
+            site = self._by_container.setdefault(key, Site(plan, container, said.slots, directory))
+            self._by_treatment[id(said)] = site
+        return site
+
+
+def base_image(directives: Directives, image: str | None) -> str | None:
+    """Return the image of containers of which only what holds for all tests is said. Raises SpecError."""
+    return containers.image_name(directives.treatment({}).container, directives.containers, image)
+
+
+def _image(plan: Plan) -> str | None:
+    return None if plan.image is None else plan.image.name
+
+
+def in_shares(items: Sequence[Item], rules: Rules) -> dict[tuple[int, str], planning.Stage]:
+    """Return the stage of each file, for each site that its tests run at."""
+    return {
+        (id(site), file): stage
+        for site, members in rules.shares(items)
+        for file, stage in planning.stages(members).items()
+    }

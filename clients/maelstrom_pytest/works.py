@@ -1,0 +1,49 @@
+"""Some tests that share a job, and a job on its way: what `running` keeps of them. Values only."""
+
+from __future__ import annotations
+
+import msgspec
+
+from maelstrom_pytest.records import Item
+from maelstrom_pytest.rules import Site
+from maelstrom_pytest.verdict import Verdict
+
+
+def key(item: Item) -> tuple[str, int]:
+    """Return what a test is remembered by."""
+    return item.nodeid, item.occurrence
+
+
+def keys(work: Work) -> tuple[object, ...]:
+    """Return what two jobs have in common that do the same."""
+    members = tuple((item.nodeid, item.occurrence, item.file, item.alone, item.repetition) for item in work.items)
+    return id(work.site), work.timeout, members
+
+
+class Work(msgspec.Struct, frozen=True):
+    """Some tests that share a job."""
+
+    items: tuple[Item, ...]
+    site: Site
+    timeout: float | None = None
+    """Seconds, for all of them together."""
+    prune: bool = True
+    cold: bool = False
+    """Start an interpreter for them."""
+    company: bool = False
+    """They share it to save time only: what fails among them is to be confirmed alone."""
+    accused: tuple[Item, ...] = ()
+    """The test failed in the company of these."""
+    verified: Verdict | None = None
+    """The test has this verdict already, of a fork; only whether it gets the same now is of interest."""
+    attempts: tuple[Verdict, ...] = ()
+    """The test failed in these."""
+
+
+class Flight(msgspec.Struct):
+    """A job that was handed to the runner."""
+
+    work: Work
+    warm: bool
+    """Whether it is forked from a template."""
+    begun: bool = False
