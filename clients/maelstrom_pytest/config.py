@@ -62,6 +62,7 @@ class PytestConfig(ImagesConfig):
         Integer(0, 1000), "Run a test that fails this many times more; it is FLAKY if it passes then.", default=0
     )
     fail_flaky = Value(Flag(), "End with exit code 1 if a test is FLAKY.", default=False)
+    slow_after = Value(Seconds(), "Name a test that has been running for this time; 0 means never.", default=0.0)
     stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
     escape_char = Value(
         EscapeCharacter(),

@@ -133,8 +133,8 @@ def run(
 
 
 def in_image(config: PytestConfig, image: str | None) -> PytestConfig:
-    """Return the configuration of runs in another image, or in none."""
-    return config if image == config.image else PytestConfig(**{**config.values, "image": image})
+    """Return the configuration of runs in another image, or in none; their interpreter is in the usual place."""
+    return config if image == config.image else PytestConfig(**{**config.values, "image": image, "python": None})
 
 
 def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mount_point: str) -> Plan:
@@ -269,10 +269,12 @@ async def _run(
                 slots=config.slots,
                 rules=rules,
                 retries=config.retries,
+                slow_after=config.slow_after,
                 likely=likely(call.selection, history),
             )
             try:
-                collection = await _collect(config, plan, runner, None if call.listing else tests)
+                idle = call.listing or call.dry_run
+                collection = await _collect(config, plan, runner, None if idle else tests)
                 code = _show_collection(collection, ui)
                 if code is not None:
                     return code
@@ -280,6 +282,8 @@ async def _run(
                 if call.listing:
                     ui.message("\n".join(item.nodeid for item in chosen.items))
                     return EXIT_OK
+                if call.dry_run:
+                    return await _print_jobs(config, call, runner, ui, plan=plan, rules=rules, items=chosen.items)
                 report.skipped = [skipped_module(record.nodeid, record.reason) for record in collection.skipped]
                 for note in chosen.notes:
                     ui.note(note)
@@ -312,11 +316,30 @@ def repeated(items: Sequence[Item], times: int) -> Sequence[Item]:
     return [msgspec.structs.replace(item, repetition=number) for number in range(times) for item in items]
 
 
+async def _print_jobs(
+    config: PytestConfig,
+    call: Call,
+    runner: Runner,
+    ui: SimpleUI,
+    *,
+    plan: Plan,
+    rules: Rules,
+    items: Sequence[Item],
+) -> int:
+    from maelstrom_pytest import dry_run
+
+    for image in rules.missing(items):
+        rules.add(await _other_plan(config, call, runner, ui, plan=plan, image=image))
+    for line in dry_run.stream(rules.ready(items), rules):
+        ui.message(line)
+    return EXIT_OK
+
+
 async def _other_plan(
     config: PytestConfig, call: Call, runner: Runner, ui: SimpleUI, *, plan: Plan, image: str | None
 ) -> Plan:
     """Return the plan of tests that run in another image than most, or in none. Raises UserError and others."""
-    config = PytestConfig(**{**config.values, "image": image, "python": None})  # `python` is in the usual place
+    config = in_image(config, image)
     if image is None:
         return make_plan(config, call, markup=plan.markup, width=plan.width, mount_point=plan.mount_point)
     made = await make_image_plan(config, call, cast("ImageRunner", runner), ui, mount_point=plan.mount_point)
