@@ -282,7 +282,8 @@ class Run:
             stages = {self._stages[file] for file in files}
             stage = stages.pop() if len(stages) == 1 else ()
             if not self._unforkable & files and all(item.file for item in work.items):
-                spec = planning.fork(site.container, self._template(site, stage), timeout=work.timeout)
+                template, grace = self._template(site, stage), planning.grace_of(site.plan)
+                spec = planning.fork(site.container, template, timeout=work.timeout, grace=grace)
                 return ranked(spec, work, self._past), planning.fork_request(work.items, site.directory), True
         spec = planning.job(site.plan, site.container, timeout=work.timeout)
         stdin = planning.run_request(site.plan, work.items, site.directory, prune=work.prune)
