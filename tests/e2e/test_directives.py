@@ -103,6 +103,17 @@ def test_me13_each_test_runs_in_the_container_that_directives_make(
     assert "test_it.py::test_ignored: ignored (a directive of maelstrom-pytest.toml)" in done.out
 
 
+@pytest.mark.parametrize("options", [(), ("--no-template",)])
+def test_a_test_that_hangs_is_asked_where_it_is(programs: Programs, project: Path, options: tuple[str, ...]):
+    suite = "import time\ndef test_hangs():\n    wait_for_nothing()\n\ndef wait_for_nothing():\n    time.sleep(1000)\n"
+    write_project(project, {"test_it.py": suite, FILE: "[[directives]]\ntimeout = 8\n"})
+    done = programs.run(PYTEST, *options, cwd=project).check(1)
+    assert list(verdicts(done).values()) == ["TIMEOUT"]
+    assert "line 6 in wait_for_nothing\n" in done.out
+    assert "line 3 in test_hangs\n" in done.out
+    assert "Fatal" not in programs.run(PYTEST, *options, "-t", "1", "--timeout-grace", "0", cwd=project).check(1).out
+
+
 def test_the_option_goes_before_the_timeouts_of_directives(programs: Programs, project: Path):
     hang = "import time\ndef test_hangs(): time.sleep(1000)\n"
     write_project(project, {"test_it.py": hang, FILE: "timeout = 0.2\n[[directives]]\ntimeout = 0\n"})
