@@ -8,14 +8,16 @@ import msgspec
 import pytest
 
 from maelstrom_core.job import SystemFailure
-from maelstrom_pytest import running
+from maelstrom_pytest import junit_cases, running
 from maelstrom_pytest.plan import Isolation
 from maelstrom_pytest.program import repeated
 from maelstrom_pytest.rules import LANGUAGE, Rules
+from maelstrom_pytest.verdict import Verdict, after_attempts
+from maelstrom_test_runner import junit
 from maelstrom_test_runner.directives import Directives, parse_directive
 from maelstrom_test_runner.history import History
 from maelstrom_test_runner.status import Status
-from tests.unit.pytest_runner.builders import item, plan
+from tests.unit.pytest_runner.builders import item, phases, plan
 from tests.unit.pytest_runner.test_session import END, ENDED, ITEMS, Fake, Log, all_pass, outcome
 
 FAILED = {"nodeid": "x", "when": "call", "outcome": "failed", "category": "failed", "word": "", "text": "why"}
@@ -185,3 +187,25 @@ def test_what_changes_no_container_costs_no_template():
     kept = {(msgspec.msgpack.encode(spec.container), spec.template) for spec in runner.specs}
     assert len(kept) == 2
     assert len({template.stages for _container, template in kept}) == 2  # of one test no template of the file is made
+
+
+def test_attempts_are_in_the_junit_report_as_junitparser_reads_it(tmp_path):
+    from junitparser import JUnitXml
+    from junitparser.xunit2 import FlakyFailure, RerunError, TestCase
+
+    failed = Verdict(Status.FAILED, tuple(phases("passed", "failed")[:2]))
+    crashed = Verdict(Status.ERR, detail="it was killed")
+    flaky = after_attempts(Verdict(Status.PASSED, tuple(phases())), (failed, failed))
+    bad = after_attempts(failed, (crashed,))
+    cases = [*junit_cases.cases("a.py::flaky", flaky), *junit_cases.cases("a.py::bad", bad)]
+    path = tmp_path / "r.xml"
+    path.write_bytes(junit.document(cases, suite="s", time=1.0, timestamp="2026-01-01T00:00:00", hostname="h"))
+    suite = next(iter(JUnitXml.fromfile(str(path))))
+    first, second = (TestCase.fromelem(case._elem) for case in suite)
+    assert (suite.tests, suite.failures, suite.errors) == (2, 1, 0)
+    assert len(first.flaky_failures()) == 2
+    assert isinstance(first.flaky_failures()[0], FlakyFailure)
+    assert first.is_passed
+    (error,) = second.rerun_errors()
+    assert isinstance(error, RerunError)
+    assert (error.message, error.type, error.stack_trace) == ("it was killed", "ERR", "it was killed")
