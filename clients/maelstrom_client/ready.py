@@ -130,6 +130,7 @@ def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int, variabl
         variables=variables,
         working_directory=ready.working_directory,
         timeout=spec.timeout or None,
+        grace=spec.grace,
         priority=spec.priority,
         estimated_duration=spec.estimated_duration,
         stdin=stdin or spec.stdin.encode(),

@@ -45,9 +45,9 @@ CONTENTS = """\
 #added_environment = { DATABASE = "test", TOKEN = "$env{TOKEN:-none}" }
 # `added_mounts` adds mounts, `mounts` replaces the usual ones. Relative paths start at this file's directory.
 #added_mounts = [{ type = "tmp", mount_point = "/var/lib/database" }]
-# `added_layers` adds files above all others, `layers` replaces what is shown of this machine.
-# The interpreter and the project are there in any case.
-#added_layers = [{ stubs = ["/etc/database.conf"] }]
+# `added_layers` adds files where nothing of this machine is shown, `layers` replaces what is shown of it. The
+# interpreter and the project are there in any case.
+#added_layers = [{ stubs = ["/srv/database/"] }]
 
 #[[directives]]
 #filter = "markers.contains(broken)"

@@ -23,13 +23,14 @@ def address(nodeid: str) -> tuple[str, str]:
 def cases(nodeid: str, verdict: Verdict) -> list[TestCase]:
     """Return one test case, or two where both the call and the teardown failed; earlier attempts are marks of it."""
     found = _of_attempt(nodeid, verdict)
-    tag = "flakyFailure" if verdict.status is Status.FLAKY else "rerunFailure"
-    marks = tuple(_attempt(tag, nodeid, attempt) for attempt in verdict.attempts)
+    word = "flaky" if verdict.status is Status.FLAKY else "rerun"
+    marks = tuple(_attempt(word, nodeid, attempt) for attempt in verdict.attempts)
     return [msgspec.structs.replace(found[0], marks=(*found[0].marks, *marks)), *found[1:]]
 
 
-def _attempt(tag: str, nodeid: str, verdict: Verdict) -> Mark:
+def _attempt(word: str, nodeid: str, verdict: Verdict) -> Mark:
     """Return what Surefire's reports say of an attempt that failed."""
+    tag = f"{word}Failure" if verdict.status is Status.FAILED else f"{word}Error"
     failed = next((mark for case in _of_attempt(nodeid, verdict) for mark in case.marks), Mark("error", ""))
     return Mark(tag, failed.message, failed.text, verdict.status.value)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from maelstrom_core.collapse import resolve
 from maelstrom_core.spec import (
     BindMount,
     ContainerSpec,
+    Grace,
     JobSpec,
     Layer,
     PythonEnvironmentLayer,
@@ -85,6 +87,8 @@ class Plan(msgspec.Struct, frozen=True):
     """The caller's, unfiltered."""
     timeout: float | None = None
     """Seconds per job; None for none."""
+    grace: float = 0.0
+    """Seconds that a test is given to say where it is when its time is up."""
     markup: bool = False
     """Whether pytest's texts shall be coloured."""
     width: int = 80
@@ -169,6 +173,7 @@ def job(plan: Plan, shared: ContainerSpec, *, timeout: float | None) -> JobSpec:
         program=plan.interpreter.executable,
         arguments=("-c", BOOTSTRAP, plan.mount_point),
         timeout=timeout,
+        grace=grace_of(plan),
     )
 
 
@@ -191,9 +196,16 @@ def expression_files(plan: Plan) -> list[str]:
     return [f"{EXPRESSIONS_MOUNT_POINT}/{name}" for name in plan.expressions[1]]
 
 
-def fork(shared: ContainerSpec, template: TemplateSpec, *, timeout: float | None) -> JobSpec:
+def fork(
+    shared: ContainerSpec, template: TemplateSpec, *, timeout: float | None, grace: Grace | None = None
+) -> JobSpec:
     """Return the specification of a job that is forked from a template."""
-    return JobSpec(container=shared, program=template.program, template=template, timeout=timeout)
+    return JobSpec(container=shared, program=template.program, template=template, timeout=timeout, grace=grace)
+
+
+def grace_of(plan: Plan) -> Grace | None:
+    """Return what tests are given when their time is up: the signal at which pytest shows what all threads do."""
+    return Grace(plan.grace, signal.SIGABRT) if plan.grace else None
 
 
 def fork_request(items: Sequence[Item], directory: str | None = None) -> bytes:

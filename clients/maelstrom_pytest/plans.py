@@ -50,8 +50,8 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def in_image(config: PytestConfig, image: str | None) -> PytestConfig:
-    """Return the configuration of runs in another image, or in none."""
-    return config if image == config.image else PytestConfig(**{**config.values, "image": image})
+    """Return the configuration of runs in another image, or in none; their interpreter is in the usual place."""
+    return config if image == config.image else PytestConfig(**{**config.values, "image": image, "python": None})
 
 
 def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mount_point: str) -> Plan:
@@ -72,6 +72,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         guest=str(guest_files.stage(config.cache_root, python, mount_point)),
         environment=call.environment,
         timeout=config.timeout or None,
+        grace=config.timeout_grace,
         markup=markup,
         width=width,
         mount_point=mount_point,
@@ -117,6 +118,7 @@ async def make_image_plan(
         guest=str(guest),
         environment=call.environment,
         timeout=config.timeout or None,
+        grace=config.timeout_grace,
         mount_point=mount_point,
         templates=config.template,
         seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
@@ -138,7 +140,7 @@ async def other_plan(
     config: PytestConfig, call: Call, runner: Runner, ui: Teller, *, plan: Plan, image: str | None
 ) -> Plan:
     """Return the plan of tests that run in another image than most, or in none. Raises UserError and others."""
-    config = PytestConfig(**{**config.values, "image": image, "python": None})  # `python` is in the usual place
+    config = in_image(config, image)
     if image is None:
         return make_plan(config, call, markup=plan.markup, width=plan.width, mount_point=plan.mount_point)
     made = await make_image_plan(config, call, cast("ImageRunner", runner), ui, mount_point=plan.mount_point)

@@ -171,11 +171,13 @@ async def _run(
                 slots=config.slots,
                 rules=rules,
                 retries=config.retries,
+                slow_after=config.slow_after,
                 likely=likely(call.selection, history),
                 urgent=affected(call.first),
             )
             try:
-                collection = await _collect(config, plan, runner, None if call.listing else tests)
+                idle = call.listing or call.dry_run
+                collection = await _collect(config, plan, runner, None if idle else tests)
                 code = _show_collection(collection, teller)
                 if code is not None:
                     return code
@@ -183,6 +185,8 @@ async def _run(
                 if call.listing:
                     teller.message("\n".join(item.nodeid for item in chosen.items))
                     return EXIT_OK
+                if call.dry_run:
+                    return await _print_jobs(config, call, runner, teller, plan=plan, rules=rules, items=chosen.items)
                 for note in chosen.notes:
                     teller.note(note)
                 items = repeated(chosen.items, config.repeat)
@@ -209,6 +213,25 @@ def repeated(items: Sequence[Item], times: int) -> Sequence[Item]:
     if times == 1:
         return items
     return [msgspec.structs.replace(item, repetition=number) for number in range(times) for item in items]
+
+
+async def _print_jobs(
+    config: PytestConfig,
+    call: Call,
+    runner: Runner,
+    teller: Teller,
+    *,
+    plan: Plan,
+    rules: Rules,
+    items: Sequence[Item],
+) -> int:
+    from maelstrom_pytest import dry_run
+
+    for image in rules.missing(items):
+        rules.add(await other_plan(config, call, runner, teller, plan=plan, image=image))
+    for line in dry_run.stream(rules.ready(items), rules):
+        teller.message(line)
+    return EXIT_OK
 
 
 def collect_alone(config: PytestConfig, call: Call, plan: Plan) -> Collection:

@@ -62,10 +62,12 @@ class Rules:
         self._base = _image(plan)
         self._plans = {self._base: plan}
         self._timeout = timeout if timeout is not None else plan.timeout
+        self._nothing = self._directives.treatment({})
+        self._images: dict[int, str | None] = {}
         self._by_item: dict[tuple[str, tuple[str, ...]], Treatment] = {}
         self._by_treatment: dict[int, Site] = {}
         self._by_container: dict[bytes, Site] = {}
-        self.base = self._site(self._directives.treatment({}))
+        self.base = self._site(self._nothing)
         """Where tests run of which nothing particular is said."""
 
     def add(self, plan: Plan) -> None:
@@ -112,7 +114,7 @@ class Rules:
 
     def _treatment(self, item: Item) -> Treatment:
         if not self._directives.all:
-            return self._directives.treatment({})
+            return self._nothing
         key = item.nodeid, item.markers
         found = self._by_item.get(key)
         if found is None:
@@ -120,7 +122,10 @@ class Rules:
         return found
 
     def _image_of(self, said: Treatment) -> str | None:
-        return containers.image_name(said.container, self._directives.containers, self._base)
+        if id(said) not in self._images:
+            name = containers.image_name(said.container, self._directives.containers, self._base)
+            self._images[id(said)] = name
+        return self._images[id(said)]
 
     def _site(self, said: Treatment) -> Site:
         site = self._by_treatment.get(id(said))

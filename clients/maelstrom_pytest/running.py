@@ -17,7 +17,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 import msgspec
 
@@ -26,36 +25,18 @@ from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
 from maelstrom_core.spec import JobSpec, TemplateSpec
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.expressions import Learned
+from maelstrom_pytest.listener import Listener
 from maelstrom_pytest.plan import Isolation, Plan
 from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, parse
 from maelstrom_pytest.rules import FILE_NAME, Rules, Site, in_shares
 from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import Verdict, after_attempts, ignored, judge_job
-from maelstrom_pytest.works import Flight, Work, key, keys
+from maelstrom_pytest.works import Flight, Work, key, keys, rank, ranked
 from maelstrom_test_runner.history import History, Past
+from maelstrom_test_runner.slow import SlowAlarm
 
 WINDOW = 512
 """Jobs that are handed to the runner at a time: enough for it to choose from, few enough to be made as needed."""
-
-
-class Listener(Protocol):
-    """Is told what happens to the tests of a run."""
-
-    def started(self, items: Sequence[Item]) -> None:
-        """Take note of a job with these tests, which begins."""
-        ...
-
-    def finished(self, item: Item, verdict: Verdict) -> None:
-        """Take note of a test's verdict."""
-        ...
-
-    def requeued(self, items: Sequence[Item]) -> None:
-        """Take note that a job ended without these tests; they will be started again."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Take note of something that is worth a line."""
-        ...
 
 
 async def run(
@@ -93,12 +74,12 @@ class Run:
         retries: int = 0,
         likely: Callable[[Sequence[Item]], Sequence[Item]] = tuple,
         urgent: Callable[[str], bool] = lambda _: False,
+        slow_after: float = 0.0,
     ) -> None:
         """Make the state of a run; `likely` says which of some tests will be wanted, as far as that is known.
 
-        Tests of files that are `urgent` are wanted before all others.
-
-        What is `retries` times run again before it has failed is alone then.
+        Tests of files that are `urgent` are wanted before all others. A test has failed when it was run `retries` times
+        more, alone. Whoever takes longer than `slow_after` seconds (0: nobody) is named.
         """
         self.isolation = isolation
         self.mismatches = 0
@@ -108,6 +89,8 @@ class Run:
         self._retries = retries
         self._likely = likely
         self._urgent = urgent
+        self._slow_after = slow_after
+        self._slow: SlowAlarm | None = None
         self._listener = listener
         self.learned = Learned()
         self._history = history
@@ -164,7 +147,10 @@ class Run:
             self._forks = len(works)
         self._stop_after, self._stages = stop_after, in_shares(items, self.rules)
         self._sample = {key(item) for item in items[:: max(1, len(items) // verify)][:verify]} if verify else set()
-        self._over = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._over = loop.create_future()
+        if self._slow_after:
+            self._slow = SlowAlarm(self._slow_after, self._remark, loop.call_later)
         try:
             for flight, future in self._settle(works):
                 if not self._stopped:
@@ -181,6 +167,8 @@ class Run:
         for future in list(self._flying):
             self._runner.cancel(future)
         self._flying.clear()
+        if self._slow is not None:
+            self._slow.stop()
 
     def _works(self, items: Sequence[Item]) -> list[Work]:
         groups = [
@@ -189,16 +177,20 @@ class Run:
             for members in planning.group(share, self.isolation, self.seconds, self._slots)
         ]
         company = self.isolation is Isolation.AUTO
-        ordered = sorted(planning.in_order(groups, self.seconds), key=self._rank, reverse=True)
+        in_order = planning.in_order(groups, self.seconds)
+        in_order.sort(key=lambda members: rank(members, self._past, self._urgent), reverse=True)
         return [
             Work(members, self.rules.site(members[0]), self.rules.timeout(members), company=company)
-            for members in ordered
+            for members in in_order
         ]
 
-    def _rank(self, items: Sequence[Item]) -> int:
-        """Return how much some tests are wanted before others: those that a change concerns, those that failed."""
-        failed = any((past := self._past(item)) is not None and past.failed for item in items)
-        return 2 * any(self._urgent(item.file) for item in items) + failed
+    def _remark(self, text: str) -> None:
+        assert self._over is not None  # noqa: S101 - for the type checker
+        try:
+            self._listener.note(text)
+        except BaseException as error:  # noqa: BLE001 - a callback: whoever waits for the end gets it
+            if not self._over.done():
+                self._over.set_exception(error)
 
     def _settle(self, works: Sequence[Work]) -> list[tuple[Flight, asyncio.Future[Outcome]]]:
         """Put what was guessed in its place among the jobs of the run; returns those that have ended already."""
@@ -217,7 +209,7 @@ class Run:
                 continue
             flight.work = work
             if flight.begun:
-                self._listener.started(work.items)
+                self._begin(flight)
         self._queue = deque(work for work in works if keys(work) in known)
         self._held = []
         return ended
@@ -257,8 +249,14 @@ class Run:
 
     def _on_start(self, flight: Flight) -> None:
         flight.begun = True
-        if self._over is not None and flight.work.verified is None:
+        if self._over is not None:
+            self._begin(flight)
+
+    def _begin(self, flight: Flight) -> None:
+        if flight.work.verified is None:
             self._listener.started(flight.work.items)
+        if self._slow is not None:
+            self._slow.begin(id(flight), flight.work.name)
 
     def _job(self, work: Work) -> tuple[JobSpec, bytes, bool]:
         """Return the job for some tests, its input, and whether it is forked from a template."""
@@ -268,11 +266,16 @@ class Run:
             stages = {self._stages[file] for file in files}
             stage = stages.pop() if len(stages) == 1 else ()
             if not self._unforkable & files and all(item.file for item in work.items):
-                spec = planning.fork(site.container, self._template(site, stage), timeout=work.timeout)
-                return self._ranked(spec, work), planning.fork_request(work.items, site.directory), True
+                template, grace = self._template(site, stage), planning.grace_of(site.plan)
+                spec = planning.fork(site.container, template, timeout=work.timeout, grace=grace)
+                return (
+                    ranked(spec, work, self._past, self._urgent),
+                    planning.fork_request(work.items, site.directory),
+                    True,
+                )
         spec = planning.job(site.plan, site.container, timeout=work.timeout)
         stdin = planning.run_request(site.plan, work.items, site.directory, prune=work.prune)
-        return self._ranked(spec, work), stdin, False
+        return ranked(spec, work, self._past, self._urgent), stdin, False
 
     def _template(self, site: Site, stage: planning.Stage) -> TemplateSpec:
         """Return the template of a stage; always the same one, since it is told from others for each job."""
@@ -282,19 +285,12 @@ class Run:
             template = self._templates[place] = planning.template_of(site.plan, stage, forks=self._forks or 0)
         return template
 
-    def _ranked(self, spec: JobSpec, work: Work) -> JobSpec:
-        """Say what is known of how long it will take; what failed last time is wanted first."""
-        past = [self._past(item) for item in work.items]
-        known = [each.seconds for each in past if each is not None and each.seconds is not None]
-        seconds = sum(known) if len(known) == len(past) else None
-        return msgspec.structs.replace(
-            spec, estimated_duration=seconds, priority=self._rank(work.items), slots=work.site.slots
-        )
-
     def _on_end(self, future: asyncio.Future[Outcome]) -> None:
         flight = self._flying.pop(future, None)
         if flight is None:  # nobody wants to know any more
             return
+        if self._slow is not None:
+            self._slow.end(id(flight))
         if self._over is None:
             self._held.append((flight, future))
             self._submit_guesses()

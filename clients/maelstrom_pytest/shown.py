@@ -18,7 +18,7 @@ from maelstrom_core.job import HostTree
 from maelstrom_core.spec import Layer, ProjectLayer, Symlink, SymlinksLayer
 
 REPOSITORY_MARKS = (".git", ".hg")
-PROJECT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini")
+PROJECT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "maelstrom-pytest.toml")
 # where pytest looks for its configuration, and what tells that a file holds some
 CONFIGURATION = {
     "pytest.toml": "",

@@ -1,6 +1,6 @@
 """What happens to the tests of pytest, told as the events of any run.
 
-A `running.Listener`. Decides nothing: what a verdict is has been decided in `verdict`, what of it is shown is decided
+A `listener.Listener`. Decides nothing: what a verdict is has been decided in `verdict`, what of it is shown is decided
 by whoever takes the events.
 """
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
+from maelstrom_core.spec import JobSpec
 from maelstrom_pytest.records import Item
 from maelstrom_pytest.rules import Site
 from maelstrom_pytest.verdict import Verdict
+from maelstrom_test_runner.history import Past
 
 
 def key(item: Item) -> tuple[str, int]:
@@ -39,6 +43,12 @@ class Work(msgspec.Struct, frozen=True):
     attempts: tuple[Verdict, ...] = ()
     """The test failed in these."""
 
+    @property
+    def name(self) -> str:
+        """What a job goes by for people."""
+        first, *others = self.items
+        return f"{first.nodeid}, or one of {len(others)} others in its process," if others else first.nodeid
+
 
 class Flight(msgspec.Struct):
     """A job that was handed to the runner."""
@@ -47,3 +57,18 @@ class Flight(msgspec.Struct):
     warm: bool
     """Whether it is forked from a template."""
     begun: bool = False
+
+
+def rank(items: Sequence[Item], past_of: Callable[[Item], Past | None], urgent: Callable[[str], bool]) -> int:
+    """Return how much some tests are wanted before others: those of urgent files most, then those that failed."""
+    failed = any((past := past_of(item)) is not None and past.failed for item in items)
+    return 2 * any(urgent(item.file) for item in items) + failed
+
+
+def ranked(spec: JobSpec, work: Work, past_of: Callable[[Item], Past | None], urgent: Callable[[str], bool]) -> JobSpec:
+    """Return the job with what is known of how long it will take, and how much it is wanted."""
+    past = [past_of(item) for item in work.items]
+    known = [each.seconds for each in past if each is not None and each.seconds is not None]
+    seconds = sum(known) if len(known) == len(past) else None
+    priority = rank(work.items, past_of, urgent)
+    return msgspec.structs.replace(spec, estimated_duration=seconds, priority=priority, slots=work.site.slots)

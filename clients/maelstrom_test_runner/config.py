@@ -25,6 +25,12 @@ class RunnerConfig(ImagesConfig):
         default_text="what directives say",
         short="t",
     )
+    timeout_grace = Value(
+        Seconds(),
+        "When its time is up, send a test SIGABRT, at which pytest shows where it is, and kill it this much later.",
+        default=1.0,
+    )
+    slow_after = Value(Seconds(), "Name a test that has been running for this time; 0 means never.", default=0.0)
     repeat = Value(Integer(1, 1_000_000), "Run each test this many times.", default=1, short="r")
     retries = Value(
         Integer(0, 1000), "Run a test that fails this many times more; it is FLAKY if it passes then.", default=0

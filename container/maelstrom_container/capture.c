@@ -85,6 +85,15 @@ void kill_child(struct child *child)
         syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
 }
 
+/* Where it is not known yet what to signal there is nobody to be given time. Returns 0 then. */
+static int give_grace(struct child *child)
+{
+    const struct launch *launch = child->launch;
+    if (launch->grace <= 0 || child->landing->timed_out || child->pidfd < 0)
+        return 0;
+    return syscall(SYS_pidfd_send_signal, child->pidfd, launch->grace_signal, NULL, 0) == 0;
+}
+
 void wait_for(struct child *child)
 {
     const struct launch *launch = child->launch;
@@ -104,7 +113,7 @@ void wait_for(struct child *child)
         for (int stream = 0; stream < STREAMS; stream++)
             polled[stream + 2] = (struct pollfd){.fd = captures[stream].fd, .events = POLLIN};
         struct timespec left, *wait = NULL;
-        if (deadline > 0 && !landing->timed_out) {
+        if (deadline > 0) {
             int64_t remaining = deadline - now();
             if (remaining < 0)
                 remaining = 0;
@@ -113,8 +122,10 @@ void wait_for(struct child *child)
         }
         int ready = ppoll(polled, STREAMS + 2, wait, NULL);
         if (ready == 0) {
+            deadline = give_grace(child) ? now() + launch->grace : 0;
+            if (deadline == 0)
+                kill_child(child);
             landing->timed_out = 1;
-            kill_child(child);
             continue;
         }
         if (ready < 0)

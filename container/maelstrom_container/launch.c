@@ -210,6 +210,11 @@ int launch_fork(const struct launch *launch, struct runner *runner, const char *
     if (asked == 0)
         wait_for(&child);
     landing->duration = now() - start;
+    if (landing->timed_out && landing->kept) { /* a signal may be on its way to a process that is through */
+        kill_child(&child);
+        landing->kept = 0;
+        landing->spoiled = 1;
+    }
     collect_streams(&child);
     if (landing->kept) {
         int complete = keep_pipes(runner->streams);

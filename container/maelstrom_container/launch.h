@@ -49,6 +49,8 @@ struct launch {
     const uint64_t *cancelled;  /* becomes `sequence` when this launch is to be killed */
     uint64_t sequence;
     int64_t timeout;            /* 0: none */
+    int64_t grace;              /* after the timeout, between grace_signal and the kill; 0: killed at once */
+    int grace_signal;
     uint64_t limits[3];         /* bytes kept of each stream */
 };
 
@@ -85,7 +87,7 @@ struct runner {
 };
 
 /* Has a runner fork a job, or its kept process go on, and waits for the job's end; of the launch only the streams' limits,
- * the timeout and how it is cancelled count. Returns as launch() does; PHASE_LOST where the runner died. */
+ * the timeout, its grace and how it is cancelled count. Returns as launch() does; PHASE_LOST where the runner died. */
 int launch_fork(const struct launch *launch, struct runner *runner, const char *payload, uint64_t size,
                 struct landing *landing);
 

@@ -39,7 +39,7 @@ from maelstrom_core.job import (
     SystemFailure,
     TimedOut,
 )
-from maelstrom_core.spec import Network
+from maelstrom_core.spec import Grace, Network
 
 KEPT_CONTAINERS = 6
 NAMESPACES = (
@@ -81,6 +81,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     """A packed `TemplateRequest`, where the job is to be forked; program and environment are the template's then."""
     passed: int = PASSED_NOTHING
     capture: Capture | None = None
+    grace: Grace | None = None
 
 
 class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -341,6 +342,9 @@ class Launcher:
         launch.doorbell = doorbell
         launch.cancelled, launch.sequence = cancelled or ffi.NULL, request.sequence
         launch.timeout = max(1, int(request.timeout * SECOND)) if request.timeout else 0
+        grace = request.grace
+        launch.grace = int(grace.seconds * SECOND) if grace is not None else 0
+        launch.grace_signal = grace.signal if grace is not None else 0
         launch.limits = (request.inline_limit, request.inline_limit, request.result_limit)
 
     def _failure(self, steps: CompiledSteps, request: Request | TemplateRequest) -> ExecutionError | SystemFailure:

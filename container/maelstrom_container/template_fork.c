@@ -141,7 +141,7 @@ static void reap(int child)
 static int is_meant_for_the_fork(long number)
 {
     return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM || number == SIGUSR1 ||
-           number == SIGUSR2;
+           number == SIGUSR2 || number == SIGABRT;
 }
 
 /* All signals are blocked, and what is blocked is not dropped, not even where it would be ignored. */

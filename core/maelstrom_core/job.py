@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from maelstrom_core.spec import Limits, Mount, Network, Seccomp, TemplateSpec, WindowSize
+from maelstrom_core.spec import Grace, Limits, Mount, Network, Seccomp, TemplateSpec, WindowSize
 
 DEFAULT_INLINE_LIMIT = 1_000_000
 DEFAULT_RESULT_LIMIT = 64 * 1024 * 1024
@@ -78,6 +78,7 @@ class Job(msgspec.Struct, frozen=True):
     """More of the same, none of which `environment` names: what differs from job to job. Forks have none."""
     working_directory: str = "/"
     timeout: float | None = None
+    grace: Grace | None = None
     priority: int = 0
     estimated_duration: float | None = None
     stdin: bytes = b""

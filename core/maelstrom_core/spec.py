@@ -275,6 +275,13 @@ class TemplateSpec(Strict, frozen=True, cache_hash=True):
     stages: tuple[bytes, ...] = ()
 
 
+class Grace(Strict, frozen=True):
+    """What a job is given when its time is up: a signal to its first process, and seconds until it is killed."""
+
+    seconds: float
+    signal: int
+
+
 class WindowSize(Strict, frozen=True):
     """The size of a terminal, in characters."""
 
@@ -303,6 +310,8 @@ class JobSpec(Strict, frozen=True, kw_only=True):
     """What to fork the job from instead of starting its program; the fork is given what would be standard input."""
     timeout: float | None = None
     """Seconds; None and 0 mean none."""
+    grace: Grace | None = None
+    """What it is given at the end of them; not in files. Its outcome is that it timed out all the same."""
     priority: int = 0
     estimated_duration: float | None = None
     slots: int = 1

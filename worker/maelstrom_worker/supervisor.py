@@ -223,6 +223,7 @@ class Supervisor:
             template=self._template(container, job),
             passed=passed if task.descriptor >= 0 else PASSED_NOTHING,
             capture=job.capture,
+            grace=job.grace,
         )
 
     def _template(self, container: bytes, job: Job) -> bytes:

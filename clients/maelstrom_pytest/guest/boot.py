@@ -23,7 +23,10 @@ RESULT_DESCRIPTOR = 3
 MOUNTS_DESCRIPTOR = 4  # of templates, whose control socket has the result channel's number
 HIGH_DESCRIPTOR = 200  # out of the way of tests that count descriptors or expect the low ones to be free
 CHANNEL_LOST = signal.SIGRTMAX  # the child to the reaper: I can no longer reach the result channel
-FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+FORWARDED = (
+    *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2),
+    signal.SIGABRT,
+)
 
 
 def load(directory: str, name: str) -> dict[str, Any]:

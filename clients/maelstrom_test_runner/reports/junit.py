@@ -19,6 +19,10 @@ from maelstrom_test_runner.state import RunState
 INVALID = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+ATTEMPTS = frozenset({"flakyFailure", "flakyError", "rerunFailure", "rerunError"})
+"""What Surefire's reports call attempts that failed, where the last one passed, and where it did not."""
+
+
 class JUnitReport:
     """Writes the report when a run has ended, also before its time; none where nothing was to be run."""
 
@@ -77,7 +81,10 @@ def document(cases: Sequence[TestCase], *, suite: str, time: float, timestamp: s
             attributes = {"message": clean(mark.message)}
             if mark.type is not None:
                 attributes["type"] = mark.type
-            ET.SubElement(element, mark.tag, attributes).text = clean(mark.text) or None
+            marked = ET.SubElement(element, mark.tag, attributes)
+            if mark.tag in ATTEMPTS:
+                marked = ET.SubElement(marked, "stackTrace")
+            marked.text = clean(mark.text) or None
     contents: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return contents
 

@@ -7,11 +7,12 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from maelstrom_client.sealed import SEALED_MOUNTS
 from maelstrom_core.job import Cancelled, Exited, NotForked, Outcome, Signaled, TimedOut
-from maelstrom_core.spec import BindMount, Limits, Network, ProcMount, TmpMount
+from maelstrom_core.spec import BindMount, Grace, Limits, Network, ProcMount, TmpMount
 from tests.integration.templates.conftest import MakeJob
 from tests.support.pool import Pool
 
@@ -112,6 +113,16 @@ def test_a_fork_that_takes_too_long_is_killed_with_its_effects(pool: Pool, forke
     outcome = pool.run(forked("echo begun; sleep 1000 & sleep 1000", timeout=0.5))
     assert isinstance(outcome, TimedOut)
     assert b"begun" in outcome.effects.stdout.data
+    assert isinstance(pool.run(forked("true")), Exited)
+
+
+def test_a_fork_whose_time_is_up_is_told_before_it_is_killed(pool: Pool, forked: MakeJob) -> None:
+    # the signal goes to the fork, whose child is the shell
+    job = forked("echo begun; sleep 1000", timeout=1.0)
+    outcome = pool.run(msgspec.structs.replace(job, grace=Grace(60.0, signal.SIGABRT)))
+    assert isinstance(outcome, TimedOut)
+    assert b"begun" in outcome.effects.stdout.data
+    assert outcome.effects.duration < 60
     assert isinstance(pool.run(forked("true")), Exited)
 
 

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from maelstrom_core.config_click import build_command, run_command
+from maelstrom_core.config_sources import ConfigFile
 from maelstrom_core.errors import ConfigError
 from tests.unit.core.try_config import PROGRAM, TryConfig
 
@@ -120,3 +121,22 @@ def test_interruption_is_not_swallowed():
     command = build_command(PROGRAM, TryConfig, main, summary="", environ={"HOME": "/h"})
     with pytest.raises(KeyboardInterrupt):
         run_command(command, ["-b", "x"])
+
+
+def test_a_projects_file_goes_behind_the_environment_and_before_the_users(tmp_path):
+    user = tmp_path / "config.toml"
+    user.write_text('slots = 1\nmood = "bad"\nbroker = "user"\n')
+    project = ConfigFile(tmp_path / "project" / "own.toml", {"slots": 2, "mood": "good", "place": "here"})
+    got = []
+
+    def main(config: TryConfig) -> int:
+        got.append(config)
+        return 0
+
+    environ = {"HOME": "/h", "MAELSTROM_TRY_SLOTS": "3"}
+    command = build_command(PROGRAM, TryConfig, main, summary="", environ=environ, project_files=lambda: [project])
+    for arguments, mood, broker in ((["-c", str(user)], "good", "user"), (["-c", "-", "-b", "x"], "good", "x")):
+        assert run_command(command, arguments) == 0
+        config = got.pop()
+        assert (config.slots, config.mood, config.broker) == (3, mood, broker)
+        assert config.place == tmp_path / "project" / "here"

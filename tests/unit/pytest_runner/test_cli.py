@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from maelstrom_core.errors import ConfigError
+from maelstrom_core.errors import ConfigError, UserError
 from maelstrom_pytest.cli import run_cli
+from maelstrom_test_runner.filters import show
+from maelstrom_test_runner.shard import Shard
 
 TREE = Path(__file__).parents[3]
 
@@ -110,3 +112,37 @@ def test_asyncio_is_not_imported_before_the_processes_are_forked(tmp_path):
     assert "maelstrom_pytest.program" in loaded
     unwanted = {"asyncio", "rich", "pytest", "_pytest", "xml.etree.ElementTree", "maelstrom_worker", "sqlite3"}
     assert unwanted & loaded == set()
+
+
+def test_own_selection_is_read_before_anything_runs():
+    asked = parse("-i", "markers.contains(slow)", "-x", "name.eq(a)", "--lf", "--shard", "2/3").asked
+    assert [show(each) for each in asked.selection.include] == ["markers.contains(slow)"]
+    assert [show(each) for each in asked.selection.exclude] == ["name.equals(a)"]
+    assert (asked.selection.last_failed, asked.selection.shard) == (True, Shard(2, 3))
+
+
+@pytest.mark.parametrize("arguments", [["-i", "nmae.eq(x)"], ["-x", ""], ["--shard", "0/1"]])
+def test_a_selection_that_cannot_be_read_is_the_users_to_mend(arguments):
+    with pytest.raises(UserError, match=r"\A--"):
+        run_cli(arguments, Recorder())
+
+
+def test_the_file_of_a_project_is_read_from_below_it(tmp_path, monkeypatch):
+    file = tmp_path / "maelstrom-pytest.toml"
+    file.write_text('timeout = 7\n[[directives]]\nfilter = "all"\nuser = 3\n')
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    recorder = parse()
+    assert recorder.config.timeout == 7
+    assert recorder.asked.file.path == file
+    assert recorder.asked.file.directives.all[0].container.user == 3
+
+
+def test_init_writes_a_file_and_runs_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    recorder = Recorder()
+    assert run_cli(["--init"], recorder) == 0
+    assert not hasattr(recorder, "config")
+    assert str(tmp_path / "maelstrom-pytest.toml") in capsys.readouterr().out
+    with pytest.raises(UserError, match="there is one already"):
+        run_cli(["--init"], recorder)

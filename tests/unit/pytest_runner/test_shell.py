@@ -104,11 +104,11 @@ def no_configuration(monkeypatch, tmp_path):
 def test_shell_takes_one_test_and_what_is_pytests():
     asked = []
 
-    def run_shell(config, test, arguments):
-        asked.append((config.escape_char, test, arguments))
+    def run(config, request):
+        asked.append((config.escape_char, request.shell, request.arguments))
         return 5
 
-    assert run_cli(["--shell", "a.py::x", "--escape-char", "~", "--", "-p", "y"], run_shell=run_shell) == 5
+    assert run_cli(["--shell", "a.py::x", "--escape-char", "~", "--", "-p", "y"], run) == 5
     assert asked == [(ord("~"), "a.py::x", ("-p", "y"))]
 
 

@@ -46,6 +46,17 @@ def test_py2_py5_failures_and_ignored_tests_are_named():
     ]
 
 
+def test_flaky_tests_are_successful_and_named():
+    text = lines(Result("t::ok", Status.PASSED), Result("t::now and then", Status.FLAKY))
+    assert text[2:] == [
+        "Successful Tests: 2",
+        "of them FLAKY   : 1",
+        "    t::now and then: flaky",
+        "Failed Tests    : 0",
+    ]
+    assert Summary((Result("t", Status.FLAKY),)).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("results", "code"),
     [
