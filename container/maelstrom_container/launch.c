@@ -69,7 +69,6 @@ static void run(struct child *child)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
     long pid = start_on_top(child);
-    close_ends(child);
     if (pid < 0) {
         landing->phase = PHASE_CLONE;
         landing->error = (int)-pid;
@@ -81,6 +80,7 @@ static void run(struct child *child)
         reap(child);
         close(child->pidfd);
     }
+    close_ends(child); /* only now: that nobody writes any more would wake us, shortly before the job's end does */
     landing->duration = now() - start;
     collect_streams(child);
     sigprocmask(SIG_SETMASK, &before, NULL);
