@@ -45,6 +45,9 @@ void reap(struct child *child);
 void collect_streams(struct child *child);
 void kill_child(struct child *child);
 
+/* release.c: drops what may be the last reference to a mount namespace, and does not wait if it need not. */
+void release_mounts(int fd);
+
 /* launch.c: keeps the mounts of this job until the next one has started. */
 void hold_mounts(struct child *child);
 

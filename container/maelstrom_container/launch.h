@@ -99,6 +99,13 @@ int confine_launcher(const void *filter, uint64_t length, uint64_t pass);
 /* Gives back what is kept of the last job until the next one has started; to be called before a long wait. */
 void launch_rest(void);
 
+/* The same, and it is gone when this returns, where it was the last job's. */
+void launch_end(void);
+
+/* Has what is given back from now on taken down by a thread, which stays in the namespaces that the caller is in. To be
+ * called once; returns 0 where there can be none. The caller can change its user and pid namespaces no more. */
+int launch_release_aside(void);
+
 /* Thin system calls that Python's os module lacks (3.11); each returns the result, or -errno. */
 int sys_unshare(unsigned long flags);
 int sys_setns(int fd, int kind);

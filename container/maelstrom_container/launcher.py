@@ -279,7 +279,7 @@ class Launcher:
             captured = Captured(targets, real_path(capture.path))
             with shown_uppers(self._outer, prepared, capture.directory, len(targets)):
                 outcome = self._run(prepared, steps, request)
-                self.rest()  # nothing of the job looks at the directories any more
+                lib.launch_end()  # nothing of the job looks at the directories any more
         except OSError as error:
             return SystemFailure(f"failed to make upper directories in {capture.directory}: {error.strerror}")
         return with_captured(outcome, captured)

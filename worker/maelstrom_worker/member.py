@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from maelstrom_container import native
 from maelstrom_container.launcher import Launcher, Request
 from maelstrom_container.outer import Outer
 from maelstrom_core.job import Outcome
@@ -51,6 +52,7 @@ class MemberFds(msgspec.Struct, frozen=True):
 
 def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: socket.socket) -> None:
     """Serve requests until killed; `desk` is where runners of templates are asked for."""
+    native.lib.launch_release_aside()  # while we are in no container yet: its thread stays where it begins
     line = Line(fds.memory, supervisor=False)
     launcher = Launcher(outer, host_network=settings.host_network, confined=settings.confined, memory=settings.memory)
     member = Member(line, launcher, Runners(launcher, desk), fds)

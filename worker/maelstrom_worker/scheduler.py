@@ -85,6 +85,8 @@ class Scheduler:
         if self._stopped:
             return [Forget(job)]
         self._jobs[job] = _Entry("queued")
+        if self._free and slots == 1 and group is None and not self._queue:
+            return [self._start(job, 1)]
         self._queue.push(job, priority=priority, estimate=estimate, group=group, slots=slots)
         return self._fill()
 

@@ -102,6 +102,7 @@ class Supervisor:
         self._last_job = self._last_member = 0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._packed: Bounded[Container, bytes] = Bounded(REMEMBERED)
+        self._last_packed: tuple[Container | None, bytes] = (None, b"")
         self._templates: Bounded[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = Bounded(REMEMBERED)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Answer).decode
@@ -197,7 +198,8 @@ class Supervisor:
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to pass a descriptor to a pool member: {error}"))
             return
-        task.close_descriptor()
+        if task.descriptor >= 0:
+            task.close_descriptor()
         member.task = identity
         member.unsent = not member.line.send(self._encode(request))
         os.eventfd_write(member.bell, 1)
@@ -205,9 +207,7 @@ class Supervisor:
     def _request(self, identity: JobId, task: _Task) -> Request:
         job = task.job
         passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_INPUT
-        container = self._packed.get(job.container)
-        if container is None:
-            container = self._packed[job.container] = self._encode(job.container)
+        container = self._pack(job.container)
         return Request(
             sequence=identity,
             arguments=job.arguments if job.template is None else (),
@@ -224,6 +224,15 @@ class Supervisor:
             passed=passed if task.descriptor >= 0 else PASSED_NOTHING,
             capture=job.capture,
         )
+
+    def _pack(self, container: Container) -> bytes:
+        """Return a container as it travels; that of the last job is not looked for, which takes a hash of all of it."""
+        last, packed = self._last_packed
+        if container is not last:
+            known = self._packed.get(container)
+            packed = self._packed[container] = self._encode(container) if known is None else known
+            self._last_packed = container, packed
+        return packed
 
     def _template(self, container: bytes, job: Job) -> bytes:
         """Return what the job is to be forked from, packed: equal templates are packed once."""
@@ -278,11 +287,11 @@ class Supervisor:
         return member
 
     def _on_bell(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with _UNLESS_EMPTY:
             os.eventfd_read(self._bell)
-        for member in list(self._by_number.values()):
-            if member.task is not None:
-                self._hear(member)
+        # It is any of them that has rung, and there may be many.
+        for member in [member for member in self._by_number.values() if member.unsent or member.line.waiting()]:
+            self._hear(member)
 
     def _hear(self, member: _Member) -> None:
         try:
@@ -302,7 +311,8 @@ class Supervisor:
     def _finish(self, identity: JobId, outcome: Outcome) -> None:
         # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
         task = self._tasks.pop(identity)
-        task.close_descriptor()
+        if task.descriptor >= 0:
+            task.close_descriptor()
         self._apply(self._scheduler.finished(identity))
         task.report(outcome)
 
@@ -355,6 +365,7 @@ class Supervisor:
         member.line.close()
 
 
+_UNLESS_EMPTY = contextlib.suppress(BlockingIOError)
 _KINDS = {(local, confined): _Kind(local, confined) for local in (False, True) for confined in (False, True)}
 
 
