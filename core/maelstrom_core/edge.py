@@ -30,7 +30,8 @@ EXIT_BUG = 70
 def run_program(program: str, main: Callable[[], int]) -> int:
     """Call `main` and return the exit code of the program: that of `main`, or that of its exception.
 
-    An error of the tree in `errors` is shown as message and hint. That nobody reads the output any longer ends the
+    An error of the tree in `errors` is shown as message and hint; the argument of a KeyboardInterrupt, if it has one,
+    after "interrupted". That nobody reads the output any longer ends the
     program quietly. Anything else is a bug, shown with its traceback.
     """
     try:
@@ -38,9 +39,9 @@ def run_program(program: str, main: Callable[[], int]) -> int:
         sys.stdout.flush()
     except MaelstromError as error:
         return _end(f"{program}: {error.render()}", error.exit_code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         newline = "\n" if sys.stderr.isatty() else ""  # the terminal has just shown ^C
-        return _end(f"{newline}{program}: interrupted", EXIT_INTERRUPTED)
+        return _end(f"{newline}{program}: interrupted{_and(interrupt)}", EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the edge
         inner = _only(error)
         if isinstance(inner, MaelstromError):
@@ -102,6 +103,11 @@ def _named(stream: TextIO, what: str) -> TextIO:
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+
+
+def _and(interrupt: KeyboardInterrupt) -> str:
+    """Return what the interruption has cost, where who was interrupted says so."""
+    return f"; {interrupt.args[0]}" if interrupt.args else ""
 
 
 def _only(error: BaseException) -> BaseException:

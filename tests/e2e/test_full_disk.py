@@ -1,4 +1,4 @@
-"""Full disks: one clear message, and nothing half-written. A file system in memory, in namespaces of the test, is one."""
+"""Full disks: one clear message, nothing half-written. One is a file system in memory, in namespaces of the test."""
 
 from __future__ import annotations
 
@@ -130,9 +130,8 @@ def test_a_job_whose_own_files_do_not_fit_into_the_cache_is_told_by_the_kernel(d
 def test_output_that_cannot_be_written(programs: Programs, project: Path, words: tuple[str, ...], stream: str):
     if stream == "stderr":
         words = ("--", "sh", "-c", "echo x >&2")
-    with open("/dev/full", "wb") as full:
-        with programs.start(RUN, *words, cwd=project, **{stream: full}) as process:
-            _, err = process.communicate(timeout=PATIENCE)
+    with open("/dev/full", "wb") as full, programs.start(RUN, *words, cwd=project, **{stream: full}) as process:
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3
     if stream == "stdout":
         assert err.decode() == f"maelstrom-run: failed to write to standard output: {FULL}\n"
