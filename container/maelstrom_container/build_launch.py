@@ -14,7 +14,7 @@ builder.cdef(re.sub(r"/\*.*?\*/|^#.*?$", "", (HERE / "launch.h").read_text(), fl
 builder.set_source(
     "maelstrom_container._launch",
     '#include <stdint.h>\n#include "launch.h"\n',
-    sources=[f"{FOLDER}/{name}.c" for name in ("launch", "child", "capture", "forked", "syscalls")],
+    sources=[f"{FOLDER}/{name}.c" for name in ("launch", "child", "capture", "passed", "forked", "syscalls")],
     include_dirs=[FOLDER],
     depends=[f"{FOLDER}/{name}.h" for name in ("confine", "internal", "launch", "raw", "steps", "template")],
     extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"],

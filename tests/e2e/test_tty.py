@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import fcntl
 import os
+import shutil
 import signal
 import struct
 import termios
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.programs import (
+    HOST,
     RUN,
     USUAL_MOUNTS,
     Programs,
@@ -347,6 +349,121 @@ def test_what_is_typed_before_a_job_reads_waits_for_it(programs: Programs, proje
             terminal.read()
         assert terminal.wait() == 0
         assert "49999" in terminal.text
+
+
+def test_its_name_is_in_the_container(programs: Programs, project: Path):
+    script = (
+        "import os; print(os.ttyname(0), os.ttyname(1), os.ttyname(2), os.stat('/dev/pts/0').st_uid == os.getuid())"
+    )
+    with Terminal(programs, RUN, "--tty", "--", "/usr/bin/python3", "-c", script, cwd=project) as terminal:
+        assert terminal.wait() == 0
+        assert terminal.text.endswith("/dev/pts/0 /dev/pts/0 /dev/pts/0 True\r\n")
+    with shell_on(programs, project, "tty; stty size; ls /dev/pts") as terminal:
+        assert terminal.wait() == 0
+        assert terminal.text.split()[-5:] == ["/dev/pts/0", "30", "100", "0", "ptmx"]
+
+
+def test_without_a_devpts_it_has_no_name_and_works(programs: Programs, project: Path):
+    mounts = [*USUAL_MOUNTS[:2], {"type": "devices", "devices": ["null", "tty"]}]
+    file = job_file(
+        project, job("sh", "-c", "tty; stty size; echo on it > /dev/tty; read -r x; exit $x", mounts=mounts)
+    )
+    with Terminal(programs, RUN, "--tty", "--file", file, cwd=project) as terminal:
+        assert shows(terminal, "not a tty\r\n30 100\r\non it\r\n")
+        terminal.type("7\n")
+        assert terminal.wait() == 7
+
+
+def test_what_lies_where_pseudo_terminals_are_made_is_not_trusted(programs: Programs, project: Path):
+    """A container may hold anything there: it is looked at, and the job has the terminal that it was offered."""
+    (project / "pts").mkdir()
+    os.mkfifo(project / "pts" / "ptmx")
+    bind = {"type": "bind", "mount_point": "/dev/pts", "local_path": "pts"}
+    layers = [HOST, {"stubs": ["/dev/pts/"]}]
+    file = job_file(project, job("sh", "-c", "test -t 0 && tty; exit 6", layers=layers, mounts=[*USUAL_MOUNTS, bind]))
+    with Terminal(programs, RUN, "--tty", "--file", file, cwd=project) as terminal:
+        assert terminal.wait() == 6
+        assert "not a tty" in terminal.text
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "keys"),
+    [
+        ("tmux", ("-f", "/dev/null", "new-session", "echo shown; read -r x"), "\n"),
+        ("script", ("-qc", "echo shown; read -r x", "/dev/null"), "\n"),
+        ("less", ("shown",), "q"),
+        ("vim", ("-u", "NONE", "shown"), ":q!\r"),
+    ],
+)
+def test_programs_that_take_a_terminal_over(
+    programs: Programs, project: Path, program: str, arguments: tuple[str, ...], keys: str
+):
+    if shutil.which(program) is None:
+        pytest.skip(f"there is no {program}")
+    (project / "shown").write_text("".join(f"shown {number}\n" for number in range(100)))
+    with Terminal(programs, RUN, "--tty", "--", program, *arguments, cwd=project) as terminal:
+        assert shows(terminal, "shown")
+        terminal.type(keys)
+        assert terminal.wait() == 0
+        assert terminal.settings == terminal.before
+
+
+def test_what_is_typed_before_the_job_is_there_reaches_it(programs: Programs, project: Path):
+    with shell_on(programs, project, "read -r line; echo got $line") as terminal:
+        terminal.type("early\n")
+        assert terminal.wait() == 0
+        assert "got early" in terminal.text
+
+
+def in_a_script(programs: Programs, project: Path) -> Terminal:
+    """Have a terminal with a script on it that runs us, and has no job control to put anything back by itself."""
+    script = '"$@"; echo "ended $?"; read -r line'
+    at_home = Programs(programs.home, ("bash", "-c", script, "bash"))
+    return shell_on(at_home, project, "echo ready; exec cat")
+
+
+def kill_client(terminal: Terminal) -> set[int]:
+    """Kill the program that the script runs; return what was below it."""
+    script = terminal.process.pid
+    client = int(Path(f"/proc/{script}/task/{script}/children").read_text())
+    below = descendants(client)
+    os.kill(client, signal.SIGKILL)
+    return below
+
+
+def test_when_we_are_killed_our_terminal_is_as_before(programs: Programs, project: Path):
+    with in_a_script(programs, project) as terminal:
+        assert shows(terminal, "ready")
+        assert is_raw(terminal)
+        below = kill_client(terminal)
+        assert shows(terminal, "ended 137")
+        assert eventually(lambda: terminal.settings == terminal.before)
+        assert eventually(lambda: not any(alive(pid) for pid in below))
+
+
+def test_when_we_are_killed_what_somebody_else_has_set_since_stays(programs: Programs, project: Path):
+    with in_a_script(programs, project) as terminal:
+        assert shows(terminal, "ready")
+        others = terminal.settings
+        others[3] |= termios.ECHO
+        termios.tcsetattr(terminal._slave, termios.TCSANOW, others)
+        others = terminal.settings
+        below = kill_client(terminal)
+        assert eventually(lambda: not any(alive(pid) for pid in below))
+        assert terminal.settings == others
+
+
+def test_a_job_that_does_not_read_is_quit_whatever_was_typed_before(programs: Programs, project: Path):
+    """What there is no place for is lost, with a bell."""
+    with shell_on(programs, project, "stty raw -echo; echo ready; exec sleep 1000") as terminal:
+        assert shows(terminal, "ready")
+        assert "\a" not in terminal.text
+        for _ in range(80):
+            os.write(terminal._master, b"y" * (1 << 16))
+        assert shows(terminal, "\a")
+        terminal.type(QUIT)
+        assert terminal.wait() == 130
+        assert terminal.settings == terminal.before
 
 
 def test_the_command_replaces_that_of_the_file(programs: Programs, project: Path):

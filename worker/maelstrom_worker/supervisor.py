@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from maelstrom_container.launcher import PASSED_INPUT, PASSED_NOTHING, PASSED_TERMINAL, Request, TemplateRequest
+from maelstrom_container.launcher import PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL, Request, TemplateRequest
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
@@ -143,8 +143,8 @@ class Supervisor:
         """Run a job; `report` is called once, with its outcome, and `on_start` before, when a slot takes the job.
 
         The identity is a new one, unless it is given. Raises ValueError for a job of more slots than there are.
-        `descriptor` becomes the job's standard input, or the terminal that it asks for; it is closed here when the job
-        has it. Not for jobs of templates.
+        `descriptor` is a socket of `passing.offer`, with the standard streams or the terminal for the job; it is
+        closed here when the job has it. Not for jobs of templates.
         """
         assert descriptor < 0 or job.template is None  # noqa: S101 - the fork of a template has its own
         assert (job.allocate_tty is None) or descriptor >= 0  # noqa: S101
@@ -204,7 +204,7 @@ class Supervisor:
 
     def _request(self, identity: JobId, task: _Task) -> Request:
         job = task.job
-        passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_INPUT
+        passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_STREAMS
         container = self._packed.get(job.container)
         if container is None:
             container = self._packed[job.container] = self._encode(job.container)
