@@ -178,7 +178,9 @@ def _judge(outcome: Outcome, wanted: Wanted, requirements: Requirements) -> Desc
         doing = f"failed to install the requirements of {requirements.shown} in the image {wanted.image}"
     match outcome:
         case ExecutionError(message, hint):
-            raise SpecError(f"{doing}: {message}", hint=hint or "--python names the image's interpreter")
+            if message.startswith("failed to execute"):
+                hint = "use an image with a Python, such as docker://python:3-slim, or name its own with --python"
+            raise SpecError(f"{doing}: {message}", hint=hint)
         case SystemFailure(message, hint):
             raise InfrastructureError(f"{doing}: {message}", hint=hint)
         case Cancelled() | NotForked():
