@@ -66,11 +66,13 @@ def _shell_here(config: PytestConfig, test: str, arguments: tuple[str, ...]) -> 
     import os
     from pathlib import Path
 
+    from maelstrom_core import logs
     from maelstrom_core.log import set_up
     from maelstrom_pytest.program import Call
     from maelstrom_pytest.shell import run_shell
 
     set_up(config.log_level)
+    logs.listen(config.log_level)
     return run_shell(config, Call(Path.cwd(), arguments, os.environ), test)
 
 
@@ -80,10 +82,12 @@ def _run_here(config: PytestConfig, arguments: tuple[str, ...], listing: bool) -
     import sys
     from pathlib import Path
 
+    from maelstrom_core import logs
     from maelstrom_core.log import set_up
     from maelstrom_pytest.program import Call, run
 
     set_up(config.log_level)
+    logs.listen(config.log_level)
     for stream in (sys.stdout, sys.stderr):
         # what tests print need not be encodable
         reconfigure = getattr(stream, "reconfigure", None)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 import msgspec
 
 from maelstrom_container.python_probe import PythonInfo, probe_python
+from maelstrom_core import logs
 from maelstrom_core.spec import Seccomp
 from maelstrom_pytest import expressions, guest_files, interpreter
 from maelstrom_pytest.config import PytestConfig
@@ -123,6 +124,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
     root = find_root(call.directory)
     python = interpreter.choose(config.python, call.directory, root, call.environment, prober=prober)
     info = prober(python.executable)
+    logs.info("interpreter chosen", python=python.executable)
     plan = Plan(
         interpreter=python,
         directory=str(call.directory),
@@ -238,6 +240,7 @@ async def _run(
                     ui.message("\n".join(item.nodeid for item in collection.items))
                     return EXIT_OK
                 report.skipped = [skipped_module(record.nodeid, record.reason) for record in collection.skipped]
+                logs.info("tests collected", tests=len(collection.items), errors=len(collection.errors))
                 ui.collected(len(collection.items), collection.skipped, collection.deselected, len(collection.errors))
                 for error in collection.errors:
                     ui.collection_failed(error)

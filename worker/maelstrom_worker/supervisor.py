@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import msgspec
 
 from maelstrom_container.launcher import PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL, Request, TemplateRequest
+from maelstrom_core import logs
 from maelstrom_core.bounded import Bounded
-from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
+from maelstrom_core.job import Cancelled, Container, Exited, Job, Outcome, Signaled, SystemFailure, TimedOut
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
 from maelstrom_worker.job_queue import JobId, Slot
 from maelstrom_worker.member import Answer, MemberFds, MemberSettings
@@ -113,6 +114,7 @@ class Supervisor:
         self._loop = loop
         self._loop.add_reader(self._bell, self._on_bell)
         self._loop.add_reader(self._nursery.fileno(), self._on_nursery)
+        logs.debug("pool opened", slots=self.slots, memory=self._memory)
 
     def close(self) -> None:
         """Kill what runs, answer everybody, and wait until every process is gone."""
@@ -183,6 +185,9 @@ class Supervisor:
     def _start(self, identity: JobId, slot: Slot) -> None:
         task = self._tasks[identity]
         task.started = True
+        if logs.threshold <= logs.DEBUG:
+            program = task.job.program if task.job.template is None else f"fork of {task.job.template.program}"
+            logs.debug("job started", job=identity, slot=slot, program=program)
         if task.on_start is not None:
             task.on_start()
         try:
@@ -248,6 +253,7 @@ class Supervisor:
     def _kill(self, identity: JobId, slot: Slot) -> None:
         member = self._members.get((slot, _kind(self._tasks[identity].job)))
         if member is not None:
+            logs.debug("job is killed", job=identity, slot=slot)
             member.line.set_word(identity)
             os.eventfd_write(member.bell, 1)
 
@@ -300,6 +306,8 @@ class Supervisor:
                 self._finish(JobId(answer.sequence), answer.outcome)
 
     def _finish(self, identity: JobId, outcome: Outcome) -> None:
+        if logs.threshold <= logs.DEBUG:
+            logs.debug("job ended", job=identity, **_ending(outcome))
         # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
         task = self._tasks.pop(identity)
         task.close_descriptor()
@@ -328,6 +336,10 @@ class Supervisor:
                 os.close(answer.pidfd)
             else:
                 member.pidfd = answer.pidfd
+                if logs.threshold <= logs.DEBUG:
+                    logs.debug(
+                        "pool member born", member=member.number, slot=member.place[0], pid=_pid_of(answer.pidfd)
+                    )
                 self._loop.add_reader(answer.pidfd, self._on_death, member)
 
     def _on_death(self, member: _Member) -> None:
@@ -337,6 +349,7 @@ class Supervisor:
     def _lose(self, member: _Member, reason: str) -> None:
         """Give up a member; its job gets a failure of ours, the next job of its slot a new member."""
         task = member.task
+        logs.info("pool member lost", member=member.number, job=task, reason=reason)
         self._drop(member)
         if task is not None:
             hint = "the machine may be short of memory: see the kernel's log"
@@ -361,6 +374,14 @@ _KINDS = {(local, confined): _Kind(local, confined) for local in (False, True) f
 def _kind(job: Job) -> _Kind:
     container = job.container
     return _KINDS[container.network is Network.LOCAL, container.seccomp is not Seccomp.OFF]
+
+
+def _ending(outcome: Outcome) -> dict[str, object]:
+    """Return how a job ended, for the log."""
+    values: dict[str, object] = {"outcome": outcome.__struct_config__.tag}
+    if isinstance(outcome, Exited | Signaled | TimedOut):
+        values["seconds"] = f"{outcome.effects.duration:.3f}"
+    return values
 
 
 def _pid_of(pidfd: int) -> int:
