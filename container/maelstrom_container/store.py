@@ -34,7 +34,7 @@ from maelstrom_core import logs
 from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Stored, Success
 from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import LayerDirectory, RealisedLayer
-from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer
+from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer, TarLayer
 
 LAYER = "layer"
 DOCUMENT = "document"
@@ -100,11 +100,23 @@ class LayerStore:
             realised = self._realise(layer, project_directory)
         except BaseException as error:
             with self._mutex:
-                del self._realised[name]
+                self._realised.pop(name, None)
             promise.break_(error)
             raise
         promise.keep(realised)
         return realised
+
+    def forget(self, path: str, project_directory: Path) -> None:
+        """Take note that an archive was written anew: as a layer it is what it holds now, from now on."""
+        with self._mutex:
+            for name in [
+                (layer, project)
+                for layer, project in self._realised
+                if isinstance(layer, TarLayer)
+                and project == project_directory
+                and os.path.normpath(project / layer.tar) == path
+            ]:
+                del self._realised[name]
 
     def has_layer(self, digest: str) -> bool:
         """Tell whether a layer is there, for now: it stays only when `layer` has returned it."""
