@@ -53,10 +53,11 @@ class Call(msgspec.Struct, frozen=True):
 
 def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextManager[Runner]:
     """Fork the nursery and return a runner of containers on this machine. Raises HostError."""
-    from maelstrom_client import Client, ClientOptions, start_nursery
+    from maelstrom_client import Client, start_nursery
 
     nursery = start_nursery()  # before anything of asyncio is imported
 
+    from maelstrom_client.ready import options_of
     from maelstrom_pytest.session import ClientRunner
 
     downloads = None
@@ -64,15 +65,7 @@ def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextMa
         from maelstrom_client.downloads import Downloads
 
         downloads = Downloads()
-    options = ClientOptions(
-        project_directory=directory,
-        slots=config.slots,
-        cache_root=config.cache_root,
-        cache_size=config.cache_size,
-        check_certificates=not config.accept_invalid_remote_container_tls_certs,
-        update_images=config.update_image,
-        watch_downloads=downloads,
-    )
+    options = options_of(config, directory, downloads)
     return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit, downloads=downloads)
 
 

@@ -7,19 +7,9 @@ import re
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.support.programs import PATIENCE, PYTEST, RUN, Programs, eventually, shell_job, sleepers, write_project
 
 LINE = re.compile(r"[A-Z][a-z]{2} \d+ \d\d:\d\d:\d\d\.\d{3} (INFO|DEBUG) (.*)")
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Programs:
-    """Return programs with an empty cache of their own: layers are made."""
-    home = tmp_path / "home"
-    home.mkdir()
-    return Programs(home)
 
 
 def logged(text: str, level: str) -> list[str]:
