@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
-from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
+from maelstrom_client.kept_files import Keeping, keep, keeps, lost, take_up
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
@@ -112,7 +112,10 @@ class SingleJob:
                     keeping = self._keep(spec, ready, store)
                     job = msgspec.structs.replace(job, capture=keeping.capture)
                 try:
-                    outcome = _outcome(supervisor, loop, job, attendant)
+                    try:
+                        outcome = _outcome(supervisor, loop, job, attendant)
+                    except KeyboardInterrupt as interrupt:
+                        raise interrupt if keeping is None else KeyboardInterrupt(lost(spec)) from None
                     return outcome if keeping is None else take_up(keeping, outcome)
                 finally:
                     if keeping is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from maelstrom_core.edge import leave, run_program
+from maelstrom_core.edge import leave, name_streams, run_program
 
 
 def main() -> int:
@@ -21,6 +21,7 @@ def main() -> int:
 
 def program() -> NoReturn:
     """Be the program: run it, and end the process."""
+    name_streams()
     leave(main())
 
 

@@ -77,11 +77,13 @@ def _shell_here(config: PytestConfig, test: str, arguments: tuple[str, ...]) -> 
     """Be a shell in the current directory."""
     import os
 
+    from maelstrom_core import logs
     from maelstrom_core.log import set_up
     from maelstrom_pytest.program import Call
     from maelstrom_pytest.shell import run_shell
 
     set_up(config.log_level)
+    logs.listen(config.log_level)
     return run_shell(config, Call(Path.cwd(), arguments, os.environ), test)
 
 
@@ -90,10 +92,12 @@ def _run_here(config: PytestConfig, arguments: tuple[str, ...], listing: bool) -
     import os
     import sys
 
+    from maelstrom_core import logs
     from maelstrom_core.log import set_up
     from maelstrom_pytest.program import Call, run
 
     set_up(config.log_level)
+    logs.listen(config.log_level)
     _take_any_text()
     return run(config, Call(Path.cwd(), arguments, os.environ, listing), sys.stdout)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 import msgspec
 
 from maelstrom_container.python_probe import PythonInfo, probe_python
+from maelstrom_core import logs
 from maelstrom_core.spec import Seccomp
 from maelstrom_pytest import expressions, guest_files, interpreter
 from maelstrom_pytest.config import PROGRAM, PytestConfig
@@ -51,10 +52,11 @@ class Call(msgspec.Struct, frozen=True):
 
 def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextManager[Runner]:
     """Fork the nursery and return a runner of containers on this machine. Raises HostError."""
-    from maelstrom_client import Client, ClientOptions, start_nursery
+    from maelstrom_client import Client, start_nursery
 
     nursery = start_nursery()  # before anything of asyncio is imported
 
+    from maelstrom_client.ready import options_of
     from maelstrom_pytest.session import ClientRunner
 
     downloads = None
@@ -62,15 +64,7 @@ def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextMa
         from maelstrom_client.downloads import Downloads
 
         downloads = Downloads()
-    options = ClientOptions(
-        project_directory=directory,
-        slots=config.slots,
-        cache_root=config.cache_root,
-        cache_size=config.cache_size,
-        check_certificates=not config.accept_invalid_remote_container_tls_certs,
-        update_images=config.update_image,
-        watch_downloads=downloads,
-    )
+    options = options_of(config, directory, downloads)
     return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit, downloads=downloads)
 
 
@@ -161,6 +155,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
     root = find_root(call.directory)
     python = interpreter.choose(config.python, call.directory, root, call.environment, prober=prober)
     info = prober(python.executable)
+    logs.info("interpreter chosen", python=python.executable)
     plan = Plan(
         interpreter=python,
         directory=str(call.directory),
@@ -251,6 +246,7 @@ async def _run(
                 if call.listing:
                     teller.message("\n".join(item.nodeid for item in collection.items))
                     return EXIT_OK
+                logs.info("tests collected", tests=len(collection.items), errors=len(collection.errors))
                 teller.collected(
                     collection.items, collection.skipped, collection.errors, collection.deselected, tests.seconds
                 )

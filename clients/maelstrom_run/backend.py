@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from maelstrom_client.downloads import Display
-    from maelstrom_client.ready import ClientOptions
     from maelstrom_client.single import Attendant
     from maelstrom_container.images.downloads import Download
     from maelstrom_core.job import Outcome
@@ -102,10 +101,11 @@ class LocalBackend:
         nursery = start_nursery()
 
         from maelstrom_client.callbacks import CallbackClient
+        from maelstrom_client.ready import options_of
 
         # other jobs print meanwhile: no line of ours would stay whole
         shown = _Shown(live=False) if config.progress else None
-        return CallbackClient(nursery, _options(config, project_directory, shown)).opened(loop)
+        return CallbackClient(nursery, options_of(config, project_directory, shown)).opened(loop)
 
     @contextmanager
     def open_single(self, config: RunConfig, project_directory: Path) -> Iterator[Single]:
@@ -114,11 +114,12 @@ class LocalBackend:
 
         nursery = start_nursery()
 
+        from maelstrom_client.ready import options_of
         from maelstrom_client.single import SingleJob
 
         shown = _Shown(live=sys.stderr.isatty()) if config.progress else None
         try:
-            with SingleJob(nursery, _options(config, project_directory, shown)) as single:
+            with SingleJob(nursery, options_of(config, project_directory, shown)) as single:
                 yield single
         finally:
             if shown is not None:
@@ -166,17 +167,3 @@ class _Shown:
         with self._mutex:
             if self._display is not None:
                 self._display.close()
-
-
-def _options(config: RunConfig, project_directory: Path, shown: _Shown | None) -> ClientOptions:
-    from maelstrom_client.ready import ClientOptions
-
-    return ClientOptions(
-        slots=config.slots,
-        cache_root=config.cache_root,
-        cache_size=config.cache_size,
-        check_certificates=not config.accept_invalid_remote_container_tls_certs,
-        update_images=config.update_image,
-        project_directory=project_directory,
-        watch_downloads=shown,
-    )

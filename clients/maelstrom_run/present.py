@@ -159,10 +159,12 @@ class Printer:
         self._write(finished.outcome, [failure] if failure else [], f"{label}: ", tag)
 
     def show_failure(self, finished: Finished) -> None:
-        """Print no more of a job than why it failed, if it did."""
-        if failure := describe_failure(finished.outcome):
+        """Print no more of a job than why it failed, if it did, and which of its files could not be kept."""
+        failure = describe_failure(finished.outcome)
+        messages = [*([failure] if failure else []), *describe_files(finished.effects.files)]
+        if messages:
             label = job_label(finished.task.number, finished.task.input, finished.attempts)
-            self._say(_line(f"{label}: ", failure))
+            self._say(b"".join(_line(f"{label}: ", message) for message in messages))
 
     def note(self, text: str, *, interrupted: bool = False) -> None:
         """Print something about the run; if that was `interrupted`, a terminal has just shown ^C."""

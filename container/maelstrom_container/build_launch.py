@@ -11,10 +11,11 @@ FOLDER = "container/maelstrom_container"
 builder = FFI()
 # cffi's parser knows C declarations but neither comments with apostrophes nor the preprocessor
 builder.cdef(re.sub(r"/\*.*?\*/|^#.*?$", "", (HERE / "launch.h").read_text(), flags=re.DOTALL | re.MULTILINE))
+SOURCES = ("launch", "child", "capture", "passed", "forked", "release", "syscalls")
 builder.set_source(
     "maelstrom_container._launch",
     '#include <stdint.h>\n#include "launch.h"\n',
-    sources=[f"{FOLDER}/{name}.c" for name in ("launch", "child", "capture", "forked", "release", "syscalls")],
+    sources=[f"{FOLDER}/{name}.c" for name in SOURCES],
     include_dirs=[FOLDER],
     depends=[f"{FOLDER}/{name}.h" for name in ("confine", "internal", "launch", "raw", "steps", "template")],
     extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"],

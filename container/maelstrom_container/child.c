@@ -12,7 +12,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "steps.h"
 
 #define CLEAR_SIGNAL_HANDLERS 0x100000000ULL /* CLONE_CLEAR_SIGHAND, 5.5 */
+#define RESULT_FD 3
 #define FIRST_CLOSED_FD 4                    /* 0, 1, 2 and the result channel stay open */
 #define MOUNTS_FD 4                          /* of a template: TEMPLATE_MOUNTS */
 #define LAST_CAPABILITY 63
@@ -79,17 +79,14 @@ static int fail(struct child *child, int phase, int error)
 static int take_descriptors(const struct child *child)
 {
     const struct launch *launch = child->launch;
+    int streams[STREAMS] = {launch->stdin_fd, child->ends[STREAM_STDOUT], child->ends[STREAM_STDERR]};
 
-    if (launch->terminal && ioctl(launch->stdin_fd, TIOCSCTTY, 0) < 0)
+    if (launch->passed != PASSED_NOTHING && take_passed(launch, streams) < 0)
         return -1;
-    if (dup2(launch->stdin_fd, 0) < 0)
-        return -1;
-    for (int stream = 0; stream < STREAMS; stream++) {
-        int shown = launch->terminal && stream != STREAM_RESULT;
-        if (dup2(shown ? launch->stdin_fd : child->ends[stream], stream + 1) < 0)
+    for (int stream = 0; stream < STREAMS; stream++)
+        if (dup2(streams[stream], stream) < 0)
             return -1;
-    }
-    return 0;
+    return dup2(child->ends[STREAM_RESULT], RESULT_FD);
 }
 
 /* A template needs the root of the mounts, which is the current directory, to make the containers of its forks. */

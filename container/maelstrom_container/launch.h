@@ -28,6 +28,9 @@ struct step {
 enum launch_phase { PHASE_NONE = -1, PHASE_CLONE = -2, PHASE_IDENTITY = -3, PHASE_DIRECTORY = -4,
                     PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7, PHASE_LOST = -8 };
 
+/* A terminal becomes the controlling one, too; the client is answered where it is, see passed.c. */
+enum passed { PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL };
+
 enum { STREAM_STDOUT, STREAM_STDERR, STREAM_RESULT, STREAMS };
 
 struct launch {
@@ -44,7 +47,7 @@ struct launch {
     int program_count, argument_count, environment_count, variable_count;
     const char *directory;
     int stdin_fd;
-    int terminal;               /* stdin_fd is a terminal: also standard output and error output, and the controlling one */
+    int passed;                 /* enum passed: stdin_fd is a socket with what takes the place of 0, 1 and 2 */
     int doorbell;               /* an eventfd that wakes the wait, or -1 */
     const uint64_t *cancelled;  /* becomes `sequence` when this launch is to be killed */
     uint64_t sequence;

@@ -55,8 +55,8 @@ NOT_FAILED = lib.PHASE_NONE
 NOTHING = Output()
 
 
-PASSED_NOTHING, PASSED_INPUT, PASSED_TERMINAL = range(3)
-"""What was passed with a request, on another way: nothing, a standard input, or a terminal."""
+PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL = lib.PASSED_NOTHING, lib.PASSED_STREAMS, lib.PASSED_TERMINAL
+"""What came with a request, on another way: nothing, or a socket with the standard streams, or with a terminal."""
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
@@ -181,7 +181,7 @@ class Launcher:
         except OSError as error:
             return refused("keep a job's input", error)
         try:
-            self._launch.stdin_fd, self._launch.terminal = stdin, request.passed == PASSED_TERMINAL
+            self._launch.stdin_fd, self._launch.passed = stdin, request.passed
             self._set_bounds(request, doorbell, cancelled)
             if request.capture is None:
                 return self._run(prepared, prepared.steps, request)

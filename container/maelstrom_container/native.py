@@ -31,6 +31,9 @@ class Lib(Protocol):
     PHASE_EXEC: int
     PHASE_PIPES: int
     PHASE_LOST: int
+    PASSED_NOTHING: int
+    PASSED_STREAMS: int
+    PASSED_TERMINAL: int
 
     def launch(self, launch: Any, landing: Any, /) -> int: ...
     def start_template(self, launch: Any, descriptors: Any, landing: Any, /) -> int: ...

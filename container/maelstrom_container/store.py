@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -29,10 +30,11 @@ from maelstrom_container.manifest import DIRECTORY_MODE, Directory, File, HardLi
 from maelstrom_container.manifest_builder import BuiltLayer, Source, TarArtifact
 from maelstrom_container.promise import Promise
 from maelstrom_container.tree_writer import TreeWriter
+from maelstrom_core import logs
 from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Stored, Success
 from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import LayerDirectory, RealisedLayer
-from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer
+from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer, TarLayer
 
 LAYER = "layer"
 DOCUMENT = "document"
@@ -98,11 +100,23 @@ class LayerStore:
             realised = self._realise(layer, project_directory)
         except BaseException as error:
             with self._mutex:
-                del self._realised[name]
+                self._realised.pop(name, None)
             promise.break_(error)
             raise
         promise.keep(realised)
         return realised
+
+    def forget(self, path: str, project_directory: Path) -> None:
+        """Take note that an archive was written anew: as a layer it is what it holds now, from now on."""
+        with self._mutex:
+            for name in [
+                (layer, project)
+                for layer, project in self._realised
+                if isinstance(layer, TarLayer)
+                and project == project_directory
+                and os.path.normpath(project / layer.tar) == path
+            ]:
+                del self._realised[name]
 
     def has_layer(self, digest: str) -> bool:
         """Tell whether a layer is there, for now: it stays only when `layer` has returned it."""
@@ -189,6 +203,8 @@ class LayerStore:
             answer = self._cache.get(key, waiting, None)
             if isinstance(answer, Get):
                 self._make(key, make)
+            else:
+                logs.debug(f"{key.kind} found in the cache", digest=key.digest[:16])
             # if the one who makes it fails it is for reasons of its own: then we try ourselves
             if isinstance(answer, Success) or waiting.wait():
                 with self._mutex:
@@ -197,6 +213,7 @@ class LayerStore:
 
     def _make(self, key: Key, make: Callable[[Key], _Stored]) -> None:
         """Make what everybody waits for, and tell them."""
+        begun = time.monotonic()
         try:
             stored = make(key)
         except BaseException as error:
@@ -208,6 +225,7 @@ class LayerStore:
                     hint="look whether the disk is full, or choose another directory with --cache-root",
                 ) from None
             raise
+        logs.info(f"{key.kind} made", digest=key.digest[:16], seconds=f"{time.monotonic() - begun:.3f}")
         for waiting in stored.waiting:
             waiting.keep(stored.error is None)
         if stored.error is not None:

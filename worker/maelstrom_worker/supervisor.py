@@ -16,9 +16,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from maelstrom_container.launcher import PASSED_INPUT, PASSED_NOTHING, PASSED_TERMINAL, Request, TemplateRequest
+from maelstrom_container.launcher import PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL, Request, TemplateRequest
+from maelstrom_core import logs
 from maelstrom_core.bounded import Bounded
-from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
+from maelstrom_core.job import Cancelled, Container, Exited, Job, Outcome, Signaled, SystemFailure, TimedOut
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
 from maelstrom_worker.job_queue import JobId, Slot
 from maelstrom_worker.member import Answer, MemberFds, MemberSettings
@@ -114,6 +115,7 @@ class Supervisor:
         self._loop = loop
         self._loop.add_reader(self._bell, self._on_bell)
         self._loop.add_reader(self._nursery.fileno(), self._on_nursery)
+        logs.debug("pool opened", slots=self.slots, memory=self._memory)
 
     def close(self) -> None:
         """Kill what runs, answer everybody, and wait until every process is gone."""
@@ -144,8 +146,8 @@ class Supervisor:
         """Run a job; `report` is called once, with its outcome, and `on_start` before, when a slot takes the job.
 
         The identity is a new one, unless it is given. Raises ValueError for a job of more slots than there are.
-        `descriptor` becomes the job's standard input, or the terminal that it asks for; it is closed here when the job
-        has it. Not for jobs of templates.
+        `descriptor` is a socket of `passing.offer`, with the standard streams or the terminal for the job; it is
+        closed here when the job has it. Not for jobs of templates.
         """
         assert descriptor < 0 or job.template is None  # noqa: S101 - the fork of a template has its own
         assert (job.allocate_tty is None) or descriptor >= 0  # noqa: S101
@@ -184,6 +186,9 @@ class Supervisor:
     def _start(self, identity: JobId, slot: Slot) -> None:
         task = self._tasks[identity]
         task.started = True
+        if logs.threshold <= logs.DEBUG:
+            program = task.job.program if task.job.template is None else f"fork of {task.job.template.program}"
+            logs.debug("job started", job=identity, slot=slot, program=program)
         if task.on_start is not None:
             task.on_start()
         try:
@@ -206,7 +211,7 @@ class Supervisor:
 
     def _request(self, identity: JobId, task: _Task) -> Request:
         job = task.job
-        passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_INPUT
+        passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_STREAMS
         container = self._pack(job.container)
         return Request(
             sequence=identity,
@@ -257,6 +262,7 @@ class Supervisor:
     def _kill(self, identity: JobId, slot: Slot) -> None:
         member = self._members.get((slot, _kind(self._tasks[identity].job)))
         if member is not None:
+            logs.debug("job is killed", job=identity, slot=slot)
             member.line.set_word(identity)
             os.eventfd_write(member.bell, 1)
 
@@ -309,6 +315,8 @@ class Supervisor:
                 self._finish(JobId(answer.sequence), answer.outcome)
 
     def _finish(self, identity: JobId, outcome: Outcome) -> None:
+        if logs.threshold <= logs.DEBUG:
+            logs.debug("job ended", job=identity, **_ending(outcome))
         # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
         task = self._tasks.pop(identity)
         if task.descriptor >= 0:
@@ -338,6 +346,10 @@ class Supervisor:
                 os.close(answer.pidfd)
             else:
                 member.pidfd = answer.pidfd
+                if logs.threshold <= logs.DEBUG:
+                    logs.debug(
+                        "pool member born", member=member.number, slot=member.place[0], pid=_pid_of(answer.pidfd)
+                    )
                 self._loop.add_reader(answer.pidfd, self._on_death, member)
 
     def _on_death(self, member: _Member) -> None:
@@ -347,6 +359,7 @@ class Supervisor:
     def _lose(self, member: _Member, reason: str) -> None:
         """Give up a member; its job gets a failure of ours, the next job of its slot a new member."""
         task = member.task
+        logs.info("pool member lost", member=member.number, job=task, reason=reason)
         self._drop(member)
         if task is not None:
             hint = "the machine may be short of memory: see the kernel's log"
@@ -372,6 +385,14 @@ _KINDS = {(local, confined): _Kind(local, confined) for local in (False, True) f
 def _kind(job: Job) -> _Kind:
     container = job.container
     return _KINDS[container.network is Network.LOCAL, container.seccomp is not Seccomp.OFF]
+
+
+def _ending(outcome: Outcome) -> dict[str, object]:
+    """Return how a job ended, for the log."""
+    values: dict[str, object] = {"outcome": outcome.__struct_config__.tag}
+    if isinstance(outcome, Exited | Signaled | TimedOut):
+        values["seconds"] = f"{outcome.effects.duration:.3f}"
+    return values
 
 
 def _pid_of(pidfd: int) -> int:
