@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from maelstrom_client.background import Background, Then
-from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
+from maelstrom_client.kept_files import Keeping, keep, take_up
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
@@ -23,6 +23,7 @@ from maelstrom_client.ready import (
     evaluate_environment,
     failure,
     job_of,
+    keeps,
     make_ready,
     open_images,
 )
@@ -31,7 +32,7 @@ from maelstrom_core.bounded import Bounded
 from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, Outcome, RealisedLayer
-from maelstrom_core.spec import ContainerSpec, JobSpec, Reference
+from maelstrom_core.spec import ContainerSpec, JobSpec, Network, Reference, Seccomp
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import REMEMBERED, Loop, OnStart, Report, Supervisor
@@ -90,6 +91,7 @@ class CallbackClient:
 
         Raises UserError where the cache directory cannot be used, HostError where this host allows no containers.
         """
+        self._supervisor.expect(Network.DISABLED, Seccomp.DEFAULT)  # the first job is of this kind nearly always
         self._supervisor.open(loop)
         try:
             options = self._options

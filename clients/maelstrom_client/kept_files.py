@@ -34,11 +34,6 @@ class Keeping(msgspec.Struct, frozen=True):
     archive: Path | None
 
 
-def keeps(spec: JobSpec) -> bool:
-    """Tell whether something of a job is to be kept."""
-    return spec.out is not None or spec.capture is not None
-
-
 def keep(spec: JobSpec, container: Container, working_directory: str, store: LayerStore, project: Path) -> Keeping:
     """Make a place for what a job leaves. Raises SpecError where nothing can be kept of it, InfrastructureError."""
     if spec.template is not None:

@@ -33,6 +33,7 @@ from maelstrom_test_runner.summary import EXIT_INTERRUPTED, EXIT_NO_TESTS, EXIT_
 if TYPE_CHECKING:
     from maelstrom_pytest.running import Run
     from maelstrom_pytest.session import Collection, ImageRunner, Runner
+    from maelstrom_worker.nursery import Nursery
 
 PYTEST_NO_TESTS = 5
 OpenRunner = Callable[[PytestConfig, Path], "AbstractAsyncContextManager[Runner]"]
@@ -50,11 +51,13 @@ class Call(msgspec.Struct, frozen=True):
     """Print the node ids of the tests, run none."""
 
 
-def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextManager[Runner]:
-    """Fork the nursery and return a runner of containers on this machine. Raises HostError."""
+def open_runner(
+    config: PytestConfig, directory: Path, nursery: Nursery | None = None
+) -> AbstractAsyncContextManager[Runner]:
+    """Return a runner of containers on this machine; the nursery is forked if there is none. Raises HostError."""
     from maelstrom_client import Client, ClientOptions, start_nursery
 
-    nursery = start_nursery()  # before anything of asyncio is imported
+    nursery = nursery or start_nursery()  # before anything of asyncio is imported
 
     from maelstrom_pytest.session import ClientRunner
 
@@ -223,6 +226,7 @@ async def _run(
     # What is here stays, and so do results; cycles are rare. Looking for some at every 700 objects costs 2 %.
     gc.freeze()
     gc.set_threshold(50_000)
+    gc.enable()
     ui = report.ui
     async with opened as runner:
         plan = await find_plan(runner)
