@@ -7,6 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Test = tuple[str, int]
 """A node id, and which of the tests of that node id: suites do have the same id twice."""
@@ -52,23 +53,52 @@ class Comparison:
         return self.same + len(self.differences) + len(self.flaky)
 
 
+OUTCOMES = {
+    "OK": "passed",
+    "FAIL": "failed",
+    "ERROR": "error",
+    "IGNORED": "skipped",
+    "XFAIL": "xfailed",
+    "XPASS": "xpassed",
+    "TIMEOUT": "timeout",
+    "ERR": "crashed",
+}
+"""What pytest calls our status words; the last two are ours alone."""
+
+
 def parse_report(lines: Iterable[str]) -> dict[Test, str]:
-    """Read a report: one JSON object a line, with `nodeid`, `outcome` and perhaps `index`.
+    """Read a report: one JSON object a line, of `recorder` (with `nodeid`, `outcome` and `index`), or events of ours.
 
     Occurrences of one node id are numbered in the order of their index (or of the lines), whatever the index counts.
-    Lines that are no test (without both fields) are passed over. Raises ValueError where a line is not JSON.
+    Lines that are no test are passed over. Raises ValueError where a line is not JSON.
     """
     found: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     for line in lines:
         record = json.loads(line)
-        if isinstance(record, dict) and "nodeid" in record and "outcome" in record:
-            occurrences = found[record["nodeid"]]
-            occurrences.append((int(record.get("index", len(occurrences))), str(record["outcome"])))
+        result = _result(record) if isinstance(record, dict) else None
+        if result is not None:
+            nodeid, index, outcome = result
+            occurrences = found[nodeid]
+            occurrences.append((len(occurrences) if index is None else index, outcome))
     return {
         (nodeid, number): outcome
         for nodeid, occurrences in found.items()
         for number, (_, outcome) in enumerate(sorted(occurrences, key=lambda pair: pair[0]))
     }
+
+
+def _result(record: dict[str, Any]) -> tuple[str, int | None, str] | None:
+    """Return node id, index and outcome of a line that tells of one."""
+    match record:
+        case {"event": "finished", "test": {"name": name, **rest}, "status": status}:
+            return str(name), int(str(rest.get("occurrence", 0))), OUTCOMES.get(status, str(status))
+        case {"event": "skipped", "name": name}:
+            return name, None, "skipped"
+        case {"event": "collection-error", "name": name}:
+            return name, None, "error"
+        case {"nodeid": nodeid, "outcome": outcome}:
+            return nodeid, record.get("index"), str(outcome)
+    return None
 
 
 def compare(natives: Sequence[dict[Test, str]], ours: dict[Test, str]) -> Comparison:

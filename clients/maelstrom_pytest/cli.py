@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -53,7 +54,12 @@ def run_cli(
         listing: bool,
         *,
         shell: str | None,
+        replay: Path | None,
     ) -> int:
+        if replay is not None:
+            if selection or listing or keyword is not None or markers is not None or shell is not None:
+                raise click.UsageError("--replay FILE shows a run that is over, and takes no selection")
+            return _replay_here(config, replay)
         if shell is not None:
             if selection or listing or keyword is not None or markers is not None:
                 raise click.UsageError("--shell TEST is for one test, and takes no other selection")
@@ -72,6 +78,12 @@ def run_cli(
             metavar="TEST",
             help="Open a shell in the container of this test, named by its node id or the end of one.",
         ),
+        click.Option(
+            ["--replay"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Show a run again that --report has written, with the same display and reports.",
+        ),
     ]
     command = build_command(PROGRAM, PytestConfig, act, summary=SUMMARY, parameters=parameters)
     return run_command(command, arguments[:split])
@@ -80,7 +92,6 @@ def run_cli(
 def _shell_here(nursery: Nursery | None, config: PytestConfig, test: str, arguments: tuple[str, ...]) -> int:
     """Be a shell in the current directory."""
     import os
-    from pathlib import Path
 
     from maelstrom_core.log import set_up
     from maelstrom_pytest.program import Call
@@ -94,16 +105,31 @@ def _run_here(nursery: Nursery | None, config: PytestConfig, arguments: tuple[st
     """Run in the current directory, for the people at the terminal."""
     import os
     import sys
-    from pathlib import Path
 
     from maelstrom_core.log import set_up
     from maelstrom_pytest.program import Call, open_runner, run
 
     set_up(config.log_level)
+    _take_any_text()
+    call = Call(Path.cwd(), arguments, os.environ, listing)
+    return run(config, call, sys.stdout, open_runner=partial(open_runner, nursery=nursery))
+
+
+def _replay_here(config: PytestConfig, path: Path) -> int:
+    """Show a run that is over."""
+    import sys
+
+    from maelstrom_test_runner.outlets import replay_file
+
+    _take_any_text()
+    return replay_file(config, path, sys.stdout)
+
+
+def _take_any_text() -> None:
+    """Let our streams take what tests print, which need not be encodable."""
+    import sys
+
     for stream in (sys.stdout, sys.stderr):
-        # what tests print need not be encodable
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    call = Call(Path.cwd(), arguments, os.environ, listing)
-    return run(config, call, sys.stdout, open_runner=partial(open_runner, nursery=nursery))

@@ -1,20 +1,21 @@
 """What can be configured of maelstrom-pytest, and pytest's arguments from the command line.
 
-For `--help`, too, so it must be cheap: imports nothing but the declaration of configurations.
+For `--help`, too, so it must be cheap: imports nothing but declarations of configurations.
 """
 
 from __future__ import annotations
 
-from maelstrom_core.config import ImagesConfig, Program, Value
-from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Text, TextList
+from maelstrom_core.config import Program, Value
+from maelstrom_core.config_kinds import Choice, Flag, Integer, Text, TextList
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
+from maelstrom_test_runner.config import RunnerConfig
 
 PROGRAM = Program("maelstrom-pytest", "pytest")
 ISOLATION = ("test", "function", "class", "module", "session", "auto")
 """The values of `plan.Isolation`, which is not imported just to name them."""
 
 
-class PytestConfig(ImagesConfig):
+class PytestConfig(RunnerConfig):
     """What can be configured."""
 
     python = Value(
@@ -44,15 +45,11 @@ class PytestConfig(ImagesConfig):
     )
     collection_cache = Value(Flag(), "Do not collect anew what has not changed since the last run.", default=True)
     seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
-    timeout = Value(Seconds(), "Stop a test after this time; 0 means never.", default=None, short="t")
-    stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
     escape_char = Value(
         EscapeCharacter(),
         "With --shell: the character that begins a command (^C quits, ^Z suspends, itself is itself).",
         default=DEFAULT,
     )
-    junit_xml = Value(FilePath(), "Write a JUnit report to this file.", default=None)
-    report = Value(FilePath(), "Write a report as JSON lines, one for each test, to this file.", default=None)
 
 
 def pytest_arguments(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from maelstrom_pytest.records import Report
 from maelstrom_pytest.verdict import Verdict
-from maelstrom_test_runner.junit import Mark, TestCase
+from maelstrom_test_runner.events import Mark, TestCase
 
 
 def address(nodeid: str) -> tuple[str, str]:

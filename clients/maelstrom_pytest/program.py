@@ -5,10 +5,8 @@ Processes are forked before there is an event loop: asyncio, and what imports it
 
 from __future__ import annotations
 
-import datetime as dt
 import gc
 import os
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -21,18 +19,19 @@ import msgspec
 from maelstrom_container.python_probe import PythonInfo, probe_python
 from maelstrom_core.spec import Seccomp
 from maelstrom_pytest import expressions, guest_files, interpreter
-from maelstrom_pytest.config import PytestConfig
-from maelstrom_pytest.junit_cases import skipped_module
+from maelstrom_pytest.config import PROGRAM, PytestConfig
 from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Isolation, Plan
-from maelstrom_pytest.report import JsonLines
 from maelstrom_pytest.shown import find_root, shown_layers
-from maelstrom_pytest.ui import SimpleUI
-from maelstrom_test_runner import junit
-from maelstrom_test_runner.summary import EXIT_INTERRUPTED, EXIT_NO_TESTS, EXIT_OK, EXIT_USAGE
+from maelstrom_pytest.telling import Teller
+from maelstrom_test_runner import events
+from maelstrom_test_runner.outlets import open_outlets, screen_of
+from maelstrom_test_runner.stream import EventStream
+from maelstrom_test_runner.summary import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NO_TESTS, EXIT_OK, EXIT_USAGE
 
 if TYPE_CHECKING:
     from maelstrom_pytest.running import Run
     from maelstrom_pytest.session import Collection, ImageRunner, Runner
+    from maelstrom_test_runner.outlets import Screen
     from maelstrom_worker.nursery import Nursery
 
 PYTEST_NO_TESTS = 5
@@ -87,33 +86,72 @@ def run(
     mount_point: str = GUEST_MOUNT_POINT,
 ) -> int:
     """Do a run and return the exit code; ^C ends it with a summary. Raises MaelstromError."""
-    terminal = stream.isatty()
-    width = shutil.get_terminal_size().columns if terminal else 80
-    colour = terminal and not call.environment.get("NO_COLOR")
-    lines = JsonLines(config.report) if config.report else None
-    ui = SimpleUI(stream, terminal=terminal, width=width, colour=colour, lines=lines, keep_cases=bool(config.junit_xml))
-    report = _Report(ui, config.junit_xml)
+    screen = screen_of(stream, call.environment)
+    told = EventStream(time.monotonic, open_outlets(config, screen, call.environment))
     try:
-        ui.busy("collecting the tests")
-        if config.image is None:
-            plan = make_plan(config, call, markup=colour, width=width, mount_point=mount_point)
-        opened = open_runner(config, call.directory)
-
-        import asyncio
-
-        async def find_plan(runner: Runner) -> Plan:
-            if config.image is None:
-                return plan
-            ready = await make_image_plan(config, call, cast("ImageRunner", runner), ui, mount_point=mount_point)
-            return msgspec.structs.replace(ready, markup=colour, width=width)
-
-        return asyncio.run(_run(config, call, find_plan, report, opened))
+        _begin(told, config, call)
+        code = _run_all(config, call, told, screen=screen, open_runner=open_runner, mount_point=mount_point)
+        told.tell(events.Ended, code=code)
     except KeyboardInterrupt:
-        ui.summary(interrupted=True)
-        report.write()
+        told.tell(events.Interrupted)
+        told.tell(events.Ended, code=EXIT_INTERRUPTED)
         return EXIT_INTERRUPTED
+    else:
+        return code
     finally:
-        ui.close()
+        told.close()
+
+
+def _begin(told: EventStream, config: PytestConfig, call: Call) -> None:
+    import datetime as dt
+
+    from maelstrom_core import __version__
+
+    told.tell(
+        events.Begun,
+        runner=PROGRAM.name,
+        native="pytest",
+        version=__version__,
+        directory=str(call.directory),
+        arguments=call.arguments,
+        slots=config.slots,
+        time=dt.datetime.now(dt.UTC).isoformat(),
+        host=os.uname().nodename,
+    )
+
+
+def _run_all(
+    config: PytestConfig,
+    call: Call,
+    told: EventStream,
+    *,
+    screen: Screen,
+    open_runner: OpenRunner,
+    mount_point: str,
+) -> int:
+    teller = Teller(told)
+    teller.busy("collecting the tests")
+    if config.image is None:
+        plan = make_plan(config, call, markup=screen.colour, width=screen.width, mount_point=mount_point)
+    opened = open_runner(config, call.directory)
+
+    import asyncio
+
+    async def find_plan(runner: Runner) -> Plan:
+        if config.image is None:
+            return plan
+        ready = await make_image_plan(config, call, cast("ImageRunner", runner), teller, mount_point=mount_point)
+        return msgspec.structs.replace(ready, markup=screen.colour, width=screen.width)
+
+    async def run() -> int:
+        if not screen.terminal:
+            return await _run(config, call, find_plan, teller, opened)
+        from maelstrom_test_runner.ticking import ticking
+
+        with ticking(told):
+            return await _run(config, call, find_plan, teller, opened)
+
+    return asyncio.run(run())
 
 
 def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mount_point: str) -> Plan:
@@ -145,7 +183,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
 
 
 async def make_image_plan(
-    config: PytestConfig, call: Call, runner: ImageRunner, ui: SimpleUI, *, mount_point: str = GUEST_MOUNT_POINT
+    config: PytestConfig, call: Call, runner: ImageRunner, ui: Teller, *, mount_point: str = GUEST_MOUNT_POINT
 ) -> Plan:
     """Have an image, and in it the project's requirements, on this machine; return the plan of a run in it.
 
@@ -190,34 +228,11 @@ def _with_expressions(config: PytestConfig, plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, expressions=(str(store.directory), store.files()))
 
 
-class _Report:
-    """The JUnit report, written once, with what there is at that time."""
-
-    def __init__(self, ui: SimpleUI, path: Path | None) -> None:
-        self.ui = ui
-        self._path = path
-        self._begun = time.monotonic()
-        self._timestamp = dt.datetime.now(dt.UTC).isoformat()
-        self.skipped: list[junit.TestCase] = []
-
-    def write(self) -> None:
-        if self._path is None:
-            return
-        contents = junit.document(
-            [*self.skipped, *self.ui.test_cases],
-            suite="pytest",
-            time=time.monotonic() - self._begun,
-            timestamp=self._timestamp,
-            hostname=os.uname().nodename,
-        )
-        junit.write(self._path, contents)
-
-
 async def _run(
     config: PytestConfig,
     call: Call,
     find_plan: Callable[[Runner], Awaitable[Plan]],
-    report: _Report,
+    teller: Teller,
     opened: AbstractAsyncContextManager[Runner],
 ) -> int:
     from maelstrom_pytest import running
@@ -227,24 +242,22 @@ async def _run(
     gc.freeze()
     gc.set_threshold(50_000)
     gc.enable()
-    ui = report.ui
     async with opened as runner:
         plan = await find_plan(runner)
         with History(config.cache_root / "pytest-history" / f"{plan.name}.jsonl") as history:
             isolation = Isolation(config.isolation)
-            tests = running.Run(runner, plan, ui, isolation=isolation, history=history, slots=config.slots)
+            tests = running.Run(runner, plan, teller, isolation=isolation, history=history, slots=config.slots)
             try:
                 collection = await _collect(config, plan, runner, None if call.listing else tests)
-                code = _show_collection(collection, ui)
+                code = _show_collection(collection, teller)
                 if code is not None:
                     return code
                 if call.listing:
-                    ui.message("\n".join(item.nodeid for item in collection.items))
+                    teller.message("\n".join(item.nodeid for item in collection.items))
                     return EXIT_OK
-                report.skipped = [skipped_module(record.nodeid, record.reason) for record in collection.skipped]
-                ui.collected(len(collection.items), collection.skipped, collection.deselected, len(collection.errors))
-                for error in collection.errors:
-                    ui.collection_failed(error)
+                teller.collected(
+                    collection.items, collection.skipped, collection.errors, collection.deselected, tests.seconds
+                )
                 maxfail = collection.configured.maxfail if collection.configured else 0
                 stop_after = config.stop_after or maxfail
                 mismatches = await tests.finish(collection.items, stop_after=stop_after, verify=config.verify_templates)
@@ -252,11 +265,10 @@ async def _run(
                 await expressions.compile_learned(runner, plan, tests.learned, store)
             finally:
                 tests.stop()
-    summary = ui.summary()
-    report.write()
+    code = teller.exit_code
     if collection.errors or mismatches:
-        return summary.exit_code or 1
-    return EXIT_NO_TESTS if not collection.items else summary.exit_code
+        return code or EXIT_FAILED
+    return code if collection.items else EXIT_NO_TESTS
 
 
 def collect_alone(config: PytestConfig, call: Call, plan: Plan) -> Collection:
@@ -289,7 +301,7 @@ async def _collect(config: PytestConfig, plan: Plan, runner: Runner, tests: Run 
     return collection
 
 
-def _show_collection(collection: Collection, ui: SimpleUI) -> int | None:
+def _show_collection(collection: Collection, ui: Teller) -> int | None:
     """Print what pytest printed if that was all; return the exit code then, None if tests are to be run."""
     configured = collection.configured
     only_words = configured is None or configured.collect_only

@@ -189,9 +189,9 @@ class Run:
         self._flying.clear()
 
     def _works(self, items: Sequence[Item]) -> list[_Work]:
-        groups = planning.group(items, self.isolation, self._seconds, self._slots)
+        groups = planning.group(items, self.isolation, self.seconds, self._slots)
         company = self.isolation is Isolation.AUTO
-        return [_Work(members, company=company) for members in planning.in_order(groups, self._seconds)]
+        return [_Work(members, company=company) for members in planning.in_order(groups, self.seconds)]
 
     def _settle(self, works: Sequence[_Work]) -> list[tuple[_Flight, asyncio.Future[Outcome]]]:
         """Put what was guessed in its place among the jobs of the run; returns those that have ended already."""
@@ -215,7 +215,7 @@ class Run:
         self._held = []
         return ended
 
-    def _seconds(self, item: Item) -> float | None:
+    def seconds(self, item: Item) -> float | None:
         """Return how long a test took in an earlier run."""
         past = self._past(item)
         return None if past is None else past.seconds

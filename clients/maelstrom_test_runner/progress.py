@@ -48,6 +48,10 @@ class ProgressLine:
             self._draw()
         self._stream.flush()
 
+    def resize(self, width: int) -> None:
+        """Fit into another number of columns from now on."""
+        self._width = width
+
     def clear(self) -> None:
         """Take the line away until it is updated again, for others to write."""
         if self._shown:

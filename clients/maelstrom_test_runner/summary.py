@@ -28,6 +28,7 @@ class Result(msgspec.Struct, frozen=True):
     status: Status
     reason: str = ""
     infrastructure: bool = False
+    seconds: float = 0.0
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -36,6 +37,8 @@ class Summary(msgspec.Struct, frozen=True):
     results: tuple[Result, ...]
     counts: Mapping[str, int] = {}
     """What the native runner's last line would count, by its words."""
+    native: str = "pytest"
+    """The native runner."""
     not_run: int = 0
     running: tuple[str, ...] = ()
     """Tests that were running when the run was interrupted."""
@@ -57,8 +60,8 @@ class Summary(msgspec.Struct, frozen=True):
         return EXIT_FAILED if self.failures else EXIT_OK
 
 
-def summary_lines(summary: Summary, *, width: int, colour: bool) -> list[str]:
-    """Return the summary as lines for a terminal."""
+def summary_lines(summary: Summary, *, width: int, colour: bool, durations: int = 0) -> list[str]:
+    """Return the summary as lines for a terminal; the `durations` slowest tests are named."""
     successful = summary.count(Status.PASSED, Status.XFAIL, Status.XPASS)
     failures = summary.failures
     lines = ["", TITLE.center(width, "=")]
@@ -80,10 +83,18 @@ def summary_lines(summary: Summary, *, width: int, colour: bool) -> list[str]:
     if summary.not_run:
         lines.append(_count("Tests Not Run", summary.not_run, digits, "31", colour))
     lines += [f"    {printable(name)}: was running" for name in summary.running]
+    lines += _slowest(summary, durations)
     native = native_counts(summary.counts)
     if native:
-        lines.append(f"as pytest counts: {native}")
+        lines.append(f"as {summary.native} counts: {native}")
     return lines
+
+
+def _slowest(summary: Summary, count: int) -> list[str]:
+    slowest = sorted(summary.results, key=lambda result: result.seconds, reverse=True)[:count]
+    if not slowest:
+        return []
+    return [f"Slowest {len(slowest)}:", *(f"    {each.seconds:8.3f}s {printable(each.name)}" for each in slowest)]
 
 
 def native_counts(counts: Mapping[str, int]) -> str:

@@ -2,3 +2,5 @@
 
 The lowest layer: imports no other package of the project.
 """
+
+__version__ = "0.1.0"

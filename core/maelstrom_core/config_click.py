@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from maelstrom_core import __version__
 from maelstrom_core.config import Config, Program, Value
 from maelstrom_core.config_kinds import Flag, TextList
 from maelstrom_core.config_sources import read_files, resolve
@@ -83,16 +84,6 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def program_version() -> str:
-    """Return the version of the installed distribution."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("maelstrom")
-    except PackageNotFoundError:  # run from a source tree
-        return "(not installed)"
-
-
 def _option(program: Program, value: Value[Any]) -> click.Option:
     names = [f"--{value.key}/--no-{value.key}" if isinstance(value.kind, Flag) else f"--{value.key}"]
     if value.short:
@@ -122,7 +113,7 @@ def _notes(program: Program, value: Value[Any]) -> str:
 def _general_options(program: Program) -> list[click.Option]:
     def show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
         if wanted:
-            click.echo(f"{program.name} {program_version()}")
+            click.echo(f"{program.name} {__version__}")
             context.exit()
 
     return [

@@ -201,7 +201,38 @@ def test_a_report_as_json_lines(programs: Programs, project: Path):
     write_project(project, {"test_all.py": OUTCOMES})
     programs.run(PYTEST, "--report", "report.jsonl", cwd=project).check(1)
     lines = [json.loads(line) for line in (project / "report.jsonl").read_text().splitlines()]
-    assert {line["nodeid"].partition("::")[2] for line in lines} == set(WORDS)
+    assert {line["test"]["name"].partition("::")[2] for line in lines if line["event"] == "finished"} == set(WORDS)
+    assert lines[0]["event"] == "begun"
+    assert lines[-1] == {"event": "ended", "at": lines[-1]["at"], "code": 1}
+
+
+def test_a_recorded_run_is_shown_again_as_it_was(programs: Programs, project: Path):
+    write_project(project, {"test_all.py": OUTCOMES, "test_broken.py": "import nothing_like_it\n"})
+    reports = "--report", "run.jsonl", "--junit-xml", "a.xml"
+    done = programs.run(PYTEST, *reports, "--", "--continue-on-collection-errors", cwd=project).check(1)
+    again = programs.run(PYTEST, "--replay", "run.jsonl", "--junit-xml", "b.xml", cwd=project).check(1)
+    assert again.out == done.out
+    assert (project / "a.xml").read_bytes() == (project / "b.xml").read_bytes()
+    quiet = programs.run(PYTEST, "--replay", "run.jsonl", "--ui", "quiet", cwd=project).check(1)
+    assert "test_passes" not in quiet.out
+    assert "assert [1, 2] == [1, 3]" in quiet.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--replay", "none.jsonl"), "failed to read the report none.jsonl: No such file"),
+        (("--replay", "test_a.py"), "test_a.py, line 1: this is no event of a run"),
+        (("--replay", "empty"), "empty is empty"),
+        (("--replay", "empty", "test_a.py"), "takes no selection"),
+        (("--replay", "empty", "--report", "empty"), "it is the one that --replay reads"),
+    ],
+)
+def test_what_cannot_be_shown_again(programs: Programs, project: Path, arguments, message: str):
+    write_project(project, {"test_a.py": "def test(): pass\n", "empty": ""})
+    done = programs.run(PYTEST, *arguments, cwd=project).check(2)
+    assert message in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="pytest-xdist is not installed here")

@@ -1,4 +1,4 @@
-"""maelstrom-pytest on a terminal: the progress line comes and goes, colours, ^C."""
+"""maelstrom-pytest with the simple display on a terminal: the progress line comes and goes, colours, ^C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SLEEPING = "import subprocess\ndef test_quick(): pass\ndef test_sleeps(): subpro
 
 def test_the_progress_line_comes_and_goes(programs: Programs, project: Path):
     write_project(project, {"test_a.py": PASSING})
-    with Terminal(programs, PYTEST, cwd=project) as terminal:
+    with Terminal(programs, PYTEST, "--ui", "simple", cwd=project) as terminal:
         assert terminal.wait() == 0
         assert "collecting the tests" in terminal.text
         assert " of 8 done" in terminal.text
@@ -27,14 +27,14 @@ def test_the_progress_line_comes_and_goes(programs: Programs, project: Path):
 
 def test_no_colour_where_none_is_wanted(programs: Programs, project: Path):
     write_project(project, {"test_a.py": PASSING})
-    with Terminal(programs, PYTEST, cwd=project, env={"NO_COLOR": "1"}) as terminal:
+    with Terminal(programs, PYTEST, "--ui", "simple", cwd=project, env={"NO_COLOR": "1"}) as terminal:
         assert terminal.wait() == 0
         assert "\x1b[3" not in terminal.text
 
 
 def test_ctrl_c_prints_the_summary_and_leaves_nothing(programs: Programs, project: Path):
     write_project(project, {"test_a.py": SLEEPING})
-    with Terminal(programs, PYTEST, "--slots", "1", cwd=project) as terminal:
+    with Terminal(programs, PYTEST, "--ui", "simple", "--slots", "1", cwd=project) as terminal:
         assert eventually(lambda: terminal.read() and sleepers(terminal.process.pid, "54321"))
         below = descendants(terminal.process.pid)
         assert len(below) > 3
@@ -52,7 +52,7 @@ def test_ctrl_c_prints_the_summary_and_leaves_nothing(programs: Programs, projec
 
 def test_ctrl_c_during_collection(programs: Programs, project: Path):
     write_project(project, {"conftest.py": "import subprocess\nsubprocess.run(['sleep', '43210'])\n"})
-    with Terminal(programs, PYTEST, cwd=project) as terminal:
+    with Terminal(programs, PYTEST, "--ui", "simple", cwd=project) as terminal:
         assert eventually(lambda: terminal.read() and sleepers(terminal.process.pid, "43210"))
         below = descendants(terminal.process.pid)
         terminal.type("\x03")

@@ -221,10 +221,16 @@ class Terminal:
     """A terminal with a program in its foreground; a context manager, at whose end the program is gone."""
 
     def __init__(
-        self, programs: Programs, program: str, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
+        self,
+        programs: Programs,
+        program: str,
+        *arguments: str,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        size: tuple[int, int] = (100, 30),
     ) -> None:
         self._master, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.before = termios.tcgetattr(slave)
         command = ["setsid", "--ctty", *programs.command(program, arguments)]
         environment = programs.environment({"TERM": "xterm", **(env or {})})

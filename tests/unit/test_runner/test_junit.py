@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from maelstrom_core.errors import UserError
 from maelstrom_pytest.junit_cases import address, cases
 from maelstrom_pytest.verdict import Verdict
-from maelstrom_test_runner.junit import Mark, TestCase, clean, document, write
+from maelstrom_test_runner.events import Mark, TestCase
+from maelstrom_test_runner.reports.junit import clean, document, write
 from maelstrom_test_runner.status import Status
 from tests.unit.pytest_runner.builders import phases, report
 

@@ -9,35 +9,42 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from maelstrom_core.errors import UserError
 from maelstrom_core.whole_file import write_whole
+from maelstrom_test_runner.events import AnyEvent, Begun, Ended, Finished, Skipped, TestCase
 from maelstrom_test_runner.lines import plain
+from maelstrom_test_runner.state import RunState
 
 # what XML 1.0 has no place for, not even escaped
 INVALID = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """What is not plain success: `tag` is failure, error or skipped."""
+class JUnitReport:
+    """Writes the report when a run has ended, also before its time; none where nothing was to be run."""
 
-    tag: str
-    message: str
-    text: str = ""
-    type: str | None = None
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._skipped: list[TestCase] = []
+        self._cases: list[TestCase] = []
 
+    def take(self, event: AnyEvent, state: RunState) -> None:
+        """Keep what the report needs."""
+        if isinstance(event, Finished):
+            self._cases += event.cases
+        elif isinstance(event, Skipped) and event.case is not None:
+            self._skipped.append(event.case)
+        elif isinstance(event, Ended) and state.begun is not None and (state.expected is not None or state.interrupted):
+            write(self._path, self._document(state.begun, event.at))
 
-class TestCase(msgspec.Struct, frozen=True):
-    """One test case of a report; `time` in seconds."""
+    def tick(self, at: float, state: RunState) -> None:
+        """Time changes nothing."""
 
-    __test__ = False
+    def close(self) -> None:
+        """Have nothing to let go of."""
 
-    classname: str
-    name: str
-    time: float
-    marks: tuple[Mark, ...] = ()
-    properties: tuple[tuple[str, str], ...] = ()
+    def _document(self, begun: Begun, at: float) -> bytes:
+        cases = [*self._skipped, *self._cases]
+        return document(cases, suite=begun.native, time=at, timestamp=begun.time, hostname=begun.host)
 
 
 def document(cases: Sequence[TestCase], *, suite: str, time: float, timestamp: str, hostname: str) -> bytes:

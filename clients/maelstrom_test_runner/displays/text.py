@@ -1,0 +1,40 @@
+"""What displays print of events, as lines. Pure: texts in, texts out."""
+
+from __future__ import annotations
+
+from maelstrom_test_runner.events import Finished
+from maelstrom_test_runner.lines import plain, prefixed_lines, printable
+from maelstrom_test_runner.state import RunState
+
+
+def detail_lines(event: Finished, *, colour: bool) -> list[str]:
+    """Return what is printed below the line of a test: the native runner's words, or why there are none."""
+    lines = [line for text in event.texts for line in prefixed_lines(text if colour else plain(text))]
+    if event.detail:
+        lines += prefixed_lines(event.detail)
+        if event.hint:
+            lines.append(f"  hint: {event.hint}")
+        lines += prefixed_lines(event.stderr, "stderr: ")
+    return lines
+
+
+def progress_text(state: RunState, at: float) -> str:
+    """Return the one line that says how far a run is."""
+    if state.busy:
+        return state.busy
+    failed = f", {state.failed} failed" if state.failed else ""
+    of = f" of {state.expected}" if state.expected is not None else ""
+    left = state.time_left(at)
+    time = f", {spoken(left)} left" if left is not None and left >= 1 else ""
+    name = next((test.name for test in state.running), "")
+    return f"{state.done}{of} done{failed}, {len(state.running)} running{time}  {printable(name)}"
+
+
+def spoken(seconds: float) -> str:
+    """Return a time as people say it: 5 s, 2:05, 1:02:05."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
