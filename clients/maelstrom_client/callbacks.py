@@ -16,7 +16,7 @@ import msgspec
 
 from maelstrom_client.awaited import Archive, Awaited
 from maelstrom_client.background import Background, Then
-from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
+from maelstrom_client.kept_files import Keeping, keep, take_up
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
@@ -24,6 +24,7 @@ from maelstrom_client.ready import (
     evaluate_environment,
     failure,
     job_of,
+    keeps,
     make_ready,
     open_images,
 )
@@ -32,7 +33,7 @@ from maelstrom_core.bounded import Bounded
 from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, ExecutionError, Exited, Outcome, RealisedLayer
-from maelstrom_core.spec import ContainerSpec, JobSpec, Reference
+from maelstrom_core.spec import ContainerSpec, JobSpec, Network, Reference, Seccomp
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import REMEMBERED, Loop, OnStart, Report, Supervisor
@@ -92,6 +93,7 @@ class CallbackClient:
 
         Raises UserError where the cache directory cannot be used, HostError where this host allows no containers.
         """
+        self._supervisor.expect(Network.DISABLED, Seccomp.DEFAULT)  # the first job is of this kind nearly always
         self._supervisor.open(loop)
         try:
             options = self._options

@@ -34,11 +34,6 @@ class Keeping(msgspec.Struct, frozen=True):
     archive: Path | None
 
 
-def keeps(spec: JobSpec) -> bool:
-    """Tell whether something of a job is to be kept."""
-    return spec.out is not None or spec.capture is not None
-
-
 def lost(spec: JobSpec) -> str:
     """Say what is not kept of a job that was stopped."""
     out = f"nothing is brought back to {spec.out.directory}" if spec.out is not None else ""

@@ -162,6 +162,11 @@ def check_slots(spec: JobSpec, slots: int) -> None:
         )
 
 
+def keeps(spec: JobSpec) -> bool:
+    """Tell whether something of what a job leaves is to be kept; `kept_files` does it."""
+    return spec.out is not None or spec.capture is not None
+
+
 def _without(environment: tuple[str, ...], variables: tuple[str, ...]) -> tuple[str, ...]:
     """Return the environment without what the variables name: programs do not agree which of two values counts."""
     names = tuple(variable[: variable.index("=") + 1] for variable in variables)

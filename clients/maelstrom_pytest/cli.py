@@ -8,12 +8,17 @@ What a run needs is imported when there is one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from maelstrom_core.config_click import build_command, run_command
 from maelstrom_pytest.config import PROGRAM, PytestConfig, pytest_arguments
+
+if TYPE_CHECKING:
+    from maelstrom_worker.nursery import Nursery
 
 SUMMARY = """Run the tests of a pytest project, each in a container of its own.
 
@@ -27,8 +32,17 @@ RunShell = Callable[[PytestConfig, str, tuple[str, ...]], int]
 """Is the shell of a test: the configuration, what names the test, pytest's arguments."""
 
 
-def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShell | None = None) -> int:
-    """Run the program and return its exit code. Raises MaelstromError."""
+def run_cli(
+    arguments: Sequence[str],
+    run: Run | None = None,
+    run_shell: RunShell | None = None,
+    *,
+    nursery: Nursery | None = None,
+) -> int:
+    """Run the program and return its exit code. Raises MaelstromError.
+
+    Without a `nursery` one is started where it is needed.
+    """
     split = list(arguments).index("--") if "--" in arguments else len(arguments)
     extra = tuple(arguments[split + 1 :])
 
@@ -49,8 +63,10 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShel
         if shell is not None:
             if selection or listing or keyword is not None or markers is not None:
                 raise click.UsageError("--shell TEST is for one test, and takes no other selection")
-            return (run_shell or _shell_here)(config, shell, extra)
-        return (run or _run_here)(config, pytest_arguments(selection, keyword, markers, extra), listing)
+            return (run_shell or partial(_shell_here, nursery))(config, shell, extra)
+        return (run or partial(_run_here, nursery))(
+            config, pytest_arguments(selection, keyword, markers, extra), listing
+        )
 
     parameters: list[click.Parameter] = [
         click.Argument(["selection"], nargs=-1, metavar="[FILE_OR_DIR | NODE_ID]... [-- PYTEST_ARGUMENT...]"),
@@ -73,7 +89,7 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, run_shell: RunShel
     return run_command(command, arguments[:split])
 
 
-def _shell_here(config: PytestConfig, test: str, arguments: tuple[str, ...]) -> int:
+def _shell_here(nursery: Nursery | None, config: PytestConfig, test: str, arguments: tuple[str, ...]) -> int:
     """Be a shell in the current directory."""
     import os
 
@@ -84,22 +100,23 @@ def _shell_here(config: PytestConfig, test: str, arguments: tuple[str, ...]) -> 
 
     set_up(config.log_level)
     logs.listen(config.log_level)
-    return run_shell(config, Call(Path.cwd(), arguments, os.environ), test)
+    return run_shell(config, Call(Path.cwd(), arguments, os.environ), test, nursery)
 
 
-def _run_here(config: PytestConfig, arguments: tuple[str, ...], listing: bool) -> int:
+def _run_here(nursery: Nursery | None, config: PytestConfig, arguments: tuple[str, ...], listing: bool) -> int:
     """Run in the current directory, for the people at the terminal."""
     import os
     import sys
 
     from maelstrom_core import logs
     from maelstrom_core.log import set_up
-    from maelstrom_pytest.program import Call, run
+    from maelstrom_pytest.program import Call, open_runner, run
 
     set_up(config.log_level)
     logs.listen(config.log_level)
     _take_any_text()
-    return run(config, Call(Path.cwd(), arguments, os.environ, listing), sys.stdout)
+    call = Call(Path.cwd(), arguments, os.environ, listing)
+    return run(config, call, sys.stdout, open_runner=partial(open_runner, nursery=nursery))
 
 
 def _replay_here(config: PytestConfig, path: Path) -> int:

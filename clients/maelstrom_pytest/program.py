@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from maelstrom_pytest.running import Run
     from maelstrom_pytest.session import Collection, ImageRunner, Runner
     from maelstrom_test_runner.outlets import Screen
+    from maelstrom_worker.nursery import Nursery
 
 PYTEST_NO_TESTS = 5
 OpenRunner = Callable[[PytestConfig, Path], "AbstractAsyncContextManager[Runner]"]
@@ -50,11 +51,13 @@ class Call(msgspec.Struct, frozen=True):
     """Print the node ids of the tests, run none."""
 
 
-def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextManager[Runner]:
-    """Fork the nursery and return a runner of containers on this machine. Raises HostError."""
+def open_runner(
+    config: PytestConfig, directory: Path, nursery: Nursery | None = None
+) -> AbstractAsyncContextManager[Runner]:
+    """Return a runner of containers on this machine; the nursery is forked if there is none. Raises HostError."""
     from maelstrom_client import Client, start_nursery
 
-    nursery = start_nursery()  # before anything of asyncio is imported
+    nursery = nursery or start_nursery()  # before anything of asyncio is imported
 
     from maelstrom_client.ready import options_of
     from maelstrom_pytest.session import ClientRunner
@@ -233,6 +236,7 @@ async def _run(
     # What is here stays, and so do results; cycles are rare. Looking for some at every 700 objects costs 2 %.
     gc.freeze()
     gc.set_threshold(50_000)
+    gc.enable()
     async with opened as runner:
         plan = await find_plan(runner)
         with History(config.cache_root / "pytest-history" / f"{plan.name}.jsonl") as history:

@@ -13,10 +13,14 @@ def main() -> int:
     """Run the program with the arguments of this process; return its exit code."""
 
     def inner() -> int:
-        from maelstrom_run.backend import LocalBackend
-        from maelstrom_run.cli import run_cli
+        from maelstrom_client import start_nursery
 
-        return run_cli(sys.argv[1:], LocalBackend())
+        # First of all, whatever the command line wants: what pool members need is imported beside what we need.
+        with start_nursery() as nursery:
+            from maelstrom_run.backend import LocalBackend
+            from maelstrom_run.cli import run_cli
+
+            return run_cli(sys.argv[1:], LocalBackend(nursery))
 
     return run_program("maelstrom-run", inner)
 

@@ -156,7 +156,6 @@ def _run_one(
     die: Callable[[int], NoReturn],
 ) -> int:
     directory = Path.cwd()
-    # Forks, before there is more to copy; the nursery sets itself up while we go on.
     with backend.open_single(config, directory) as single:
         from functools import partial
 

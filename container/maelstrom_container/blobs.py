@@ -2,7 +2,7 @@
 
 So editing one file of a thousand copies one file. A blob is a copy of the user's file (a reflink where the file
 system has them), never a link to it. A blob that no layer links to is swept by the cache.
-Imports the cache and the tree writer.
+Imports the tree writer.
 """
 
 from __future__ import annotations
@@ -12,32 +12,25 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from blake3 import blake3
 
 from maelstrom_container.digest_cache import signature
 from maelstrom_container.manifest import File
-from maelstrom_container.manifest_builder import Source
+from maelstrom_container.manifest_builder import Source, SourceChangedError
 from maelstrom_container.tree_writer import TreeWriter
-from maelstrom_core.cache import Cache
-from maelstrom_core.errors import InfrastructureError
 
-KIND = "blob"
 _FICLONE = 0x40049409
 _CHUNK = 1 << 20
 _COPY_AT_ONCE = 1 << 30
 
 
-class SourceChangedError(InfrastructureError):
-    """A file was changed after it had been hashed: the layer has to be built anew."""
-
-
 class BlobStore:
-    """Gives files to layers that are being written."""
+    """Gives files to layers that are being written; the directory is one of the cache."""
 
-    def __init__(self, cache: Cache[Any, Any]) -> None:
-        self._directory = cache.directory(KIND)
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._reflinks = True
 
     def put(self, writer: TreeWriter, path: bytes, node: File, source: Source) -> None:

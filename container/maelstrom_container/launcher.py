@@ -20,6 +20,7 @@ from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
 from maelstrom_container.prepare import Prepared, captured_steps, prepare, template_capabilities
+from maelstrom_container.request import PASSED_NOTHING, Request, TemplateRequest
 from maelstrom_container.seccomp import INSTRUCTION
 from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps, upper_targets
 from maelstrom_container.strings import Strings
@@ -53,46 +54,8 @@ NAMESPACES = (
 SECOND = 1_000_000_000
 NOT_FAILED = lib.PHASE_NONE
 NOTHING = Output()
-
-
-PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL = lib.PASSED_NOTHING, lib.PASSED_STREAMS, lib.PASSED_TERMINAL
-"""What came with a request, on another way: nothing, or a socket with the standard streams, or with a terminal."""
-
-
-class Request(msgspec.Struct, frozen=True, array_like=True):
-    """A job as it travels to a member: the container stays packed, because it is almost always known already.
-
-    What differs most often comes first: a member compares the rest with that of the last job (repeat.c).
-    """
-
-    sequence: int
-    arguments: tuple[str, ...]
-    variables: tuple[str, ...]
-    """`NAME=value`, what the job's environment has beside `environment`."""
-    container: bytes
-    program: str
-    environment: tuple[str, ...]
-    working_directory: str
-    timeout: float | None
-    stdin: bytes
-    inline_limit: int
-    result_limit: int
-    template: bytes = b""
-    """A packed `TemplateRequest`, where the job is to be forked; program and environment are the template's then."""
-    passed: int = PASSED_NOTHING
-    capture: Capture | None = None
-
-
-class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):
-    """A template as it travels: all that goes into it, and so what it is known by."""
-
-    container: bytes
-    program: str
-    arguments: tuple[str, ...]
-    environment: tuple[str, ...]
-    working_directory: str
-    request: bytes
-    stages: tuple[bytes, ...]
+# Making a decoder takes longer than launching a job: members have that of the process that forks them.
+_DECODE = msgspec.msgpack.Decoder(Container).decode
 
 
 class RunnerLostError(Exception):
@@ -139,7 +102,6 @@ class Launcher:
         self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
         self._variables, self._directory = Strings(), Strings()
         self._landing = ffi.new("struct landing *")
-        self._decode = msgspec.msgpack.Decoder(Container).decode
         self.repeatable = False
         """Whether the last request could be run again, with other arguments, by the C launcher alone."""
 
@@ -251,7 +213,7 @@ class Launcher:
         """Enter the prepared container, making it first if need be."""
         prepared = self._prepared.get(packed)
         if prepared is None:
-            container = self._decode(packed)
+            container = _DECODE(packed)
             self._entered = None
             self._enter_network(container.network)
             prepared = prepare(self._outer, container, memory=self._memory, templates=self._templates)

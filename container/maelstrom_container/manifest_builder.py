@@ -12,7 +12,7 @@ import msgspec
 
 from maelstrom_container.digest_cache import DigestCache, Signature, signature
 from maelstrom_container.manifest import Directory, File, Manifest, Node, Symlink, clean_path, make_manifest, show
-from maelstrom_core.errors import SpecError
+from maelstrom_core.errors import InfrastructureError, SpecError
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -20,6 +20,10 @@ class Source(msgspec.Struct, frozen=True):
 
     path: str
     signature: Signature
+
+
+class SourceChangedError(InfrastructureError):
+    """A file was changed after it had been hashed: the layer has to be built anew."""
 
 
 class ManifestLayer(msgspec.Struct, frozen=True):

@@ -197,8 +197,11 @@ def _capabilities(container: Container, outer: Outer) -> int:
 
 
 def _filters(container: Container) -> Filters:
-    if container.seccomp is Seccomp.OFF:
-        return Filters()
+    return Filters() if container.seccomp is Seccomp.OFF else default_filters()
+
+
+def default_filters() -> Filters:
+    """Return those of containers that do not say otherwise; assembled once, at best before members are forked."""
     return Filters(job_filter(), template_filter(), fork_filter())
 
 

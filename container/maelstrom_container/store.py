@@ -22,25 +22,23 @@ from typing import Self
 
 from blake3 import blake3
 
-from maelstrom_container.blobs import KIND as BLOB
-from maelstrom_container.blobs import BlobStore, SourceChangedError, opened
 from maelstrom_container.build import CopiedLayer, build
 from maelstrom_container.digest_cache import DigestCache
-from maelstrom_container.manifest import DIRECTORY_MODE, Directory, File, HardLink, Manifest, Symlink, Whiteout
-from maelstrom_container.manifest_builder import BuiltLayer, Source, TarArtifact
+from maelstrom_container.manifest import DIRECTORY_MODE
+from maelstrom_container.manifest_builder import BuiltLayer, SourceChangedError, TarArtifact
 from maelstrom_container.promise import Promise
-from maelstrom_container.tree_writer import TreeWriter
 from maelstrom_core import logs
 from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Stored, Success
-from maelstrom_core.errors import InfrastructureError, SpecError
+from maelstrom_core.errors import InfrastructureError
 from maelstrom_core.job import LayerDirectory, RealisedLayer
 from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer, TarLayer
 
 LAYER = "layer"
 DOCUMENT = "document"
+BLOB = "blob"
+"""Files that layers share, see `blobs`."""
 _TAR_FORMAT = b"maelstrom tar layer 2 "
 """Part of the key of unpacked archives: to be changed with what `extract` makes of them."""
-_DIRECTORY_SIZE = 4096
 _BUILD_ATTEMPTS = 3
 
 _Stored = Stored[Promise[bool]]
@@ -60,7 +58,6 @@ class LayerStore:
             cache_root / "layers", kinds=(LAYER, DOCUMENT), linked_kinds=(BLOB,), target_size=target_size
         )
         self._digests = DigestCache(cache_root / "digests.sqlite3")
-        self._blobs = BlobStore(self._cache)
         self._mutex = threading.Lock()
         self._held: list[Key] = []
         self._realised: dict[tuple[Layer, Path], Promise[tuple[RealisedLayer, ...]]] = {}
@@ -190,7 +187,7 @@ class LayerStore:
         for attempt in range(_BUILD_ATTEMPTS):
             built = build(layer, str(project_directory), self._digests)
             try:
-                return self.layer(_digest(built), partial(self._write, built))
+                return self.layer(_digest(built), partial(_write, built, self._cache.directory(BLOB)))
             except SourceChangedError:
                 if attempt == _BUILD_ATTEMPTS - 1:
                     raise
@@ -253,38 +250,11 @@ class LayerStore:
             raise
         return self._cache.got_file(key, temporary)
 
-    def _write(self, built: BuiltLayer, root: int) -> int:
-        """Write a layer into a directory, open as `root`; returns its size in bytes."""
-        if isinstance(built, TarArtifact):
-            return _unpack(built, root)
-        with TreeWriter(root) as writer:
-            return write_manifest(built.manifest, built.sources, writer, self._blobs)
 
+def _write(built: BuiltLayer, blobs: Path, root: int) -> int:
+    from maelstrom_container.layer_writer import write_layer  # most layers are there already
 
-def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: TreeWriter, blobs: BlobStore) -> int:
-    """Write a layer's tree; returns its size in bytes, of which blobs may share a part with other layers."""
-    size = 0
-    links: list[tuple[bytes, bytes]] = []
-    for entry in manifest.entries:
-        match entry.node:
-            case Directory(mode, opaque):
-                writer.directory(entry.path, mode, opaque=opaque)
-                size += _DIRECTORY_SIZE
-            case File(mode, mtime, 0):
-                writer.file(entry.path, mode, mtime, ())
-            case File() as node:
-                blobs.put(writer, entry.path, node, sources[entry.path])
-                size += node.size
-            case Symlink(target):
-                writer.symlink(entry.path, target)
-            case HardLink(target):
-                links.append((entry.path, target))
-            case Whiteout():
-                writer.whiteout(entry.path)
-    for path, target in links:
-        writer.hard_link(path, target)
-    writer.finish()
-    return size
+    return write_layer(built, blobs, root)
 
 
 def _move(scratch: Path, root: int, size: int) -> int:
@@ -296,16 +266,6 @@ def _move(scratch: Path, root: int, size: int) -> int:
 
 def _missing(_root: int) -> int:
     raise MissingLayerError("a layer that was made is gone from the cache", hint="run it again")
-
-
-def _unpack(artifact: TarArtifact, root: int) -> int:
-    from maelstrom_container.extract import extract_tar  # with it come tarfile and three compressors
-
-    try:
-        with opened(artifact.source) as descriptor, open(descriptor, "rb", closefd=False) as file:
-            return extract_tar(file, root)
-    except SpecError as error:
-        raise SpecError(f"failed to unpack {artifact.source.path}: {error.message}", hint=error.hint) from None
 
 
 def _digest(built: BuiltLayer) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from maelstrom_container.launcher import Launcher, Request, RunnerLostError, forget_runner, new_runner
+from maelstrom_container.launcher import Launcher, RunnerLostError, forget_runner, new_runner
+from maelstrom_container.request import Request
 from maelstrom_core.job import Cancelled, NotForked, Outcome
 from maelstrom_worker.incubator import ask_for_runner, read_reply
 from maelstrom_worker.ring import lib

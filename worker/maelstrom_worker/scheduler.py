@@ -65,6 +65,11 @@ class Scheduler:
         self._before: set[JobId] = set()
         """What ran when its turn came, and still does."""
 
+    @property
+    def next_slot(self) -> Slot:
+        """The slot that the next job will have, if one is free."""
+        return self._free[0] if self._free else Slot(0)
+
     def submit(
         self,
         job: JobId,

@@ -11,19 +11,19 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from maelstrom_container.launcher import PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL, Request, TemplateRequest
+from maelstrom_container.request import PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL, Request, TemplateRequest
 from maelstrom_core import logs
 from maelstrom_core.bounded import Bounded
-from maelstrom_core.job import Cancelled, Container, Exited, Job, Outcome, Signaled, SystemFailure, TimedOut
+from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
+from maelstrom_worker import story
 from maelstrom_worker.job_queue import JobId, Slot
-from maelstrom_worker.member import Answer, MemberFds, MemberSettings
-from maelstrom_worker.nursery import Nursery, Stillborn
+from maelstrom_worker.messages import Answer, MemberFds, MemberSettings, Stillborn
+from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.passing import open_passing, pass_descriptor
 from maelstrom_worker.ring import Line, ProtocolError, create_memory
 from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
@@ -107,25 +107,37 @@ class Supervisor:
         self._templates: Bounded[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = Bounded(REMEMBERED)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Answer).decode
-        self._loop: Loop
+        self._loop: Loop | None = None
 
     def open(self, loop: Loop) -> None:
         """Begin. Raises HostError where this host does not allow what a container needs."""
         self._nursery.wait_until_ready()
         self._loop = loop
-        self._loop.add_reader(self._bell, self._on_bell)
-        self._loop.add_reader(self._nursery.fileno(), self._on_nursery)
+        loop.add_reader(self._bell, self._on_bell)
+        loop.add_reader(self._nursery.fileno(), self._on_nursery, loop)
         logs.debug("pool opened", slots=self.slots, memory=self._memory)
 
+    def expect(self, network: Network, seccomp: Seccomp) -> None:
+        """Have a member made for the next job, whose container is said to have these: it need not wait for one then.
+
+        May be called before `open`.
+        """
+        with contextlib.suppress(OSError):  # whoever starts the job will hear of it
+            self._member(self._scheduler.next_slot, _kind(network, seccomp))
+
     def close(self) -> None:
-        """Kill what runs, answer everybody, and wait until every process is gone."""
+        """Kill what runs, answer everybody, and wait until every process is gone. Once is enough."""
+        if self._bell < 0:
+            return
         self._apply(self._scheduler.stop())
-        self._loop.remove_reader(self._nursery.fileno())
-        self._loop.remove_reader(self._bell)
+        if self._loop is not None:
+            self._loop.remove_reader(self._nursery.fileno())
+            self._loop.remove_reader(self._bell)
         for member in list(self._by_number.values()):
             self._drop(member)
         self._nursery.close()
         os.close(self._bell)
+        self._bell = -1
         for job in list(self._tasks):
             self._answer(job, Cancelled())
 
@@ -171,7 +183,7 @@ class Supervisor:
 
     def member_pids(self) -> list[int]:
         """Return the process ids of the live members."""
-        return [pid for member in self._by_number.values() if (pid := _pid_of(member.pidfd)) > 0]
+        return [pid for member in self._by_number.values() if (pid := story.pid_of(member.pidfd)) > 0]
 
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -192,7 +204,7 @@ class Supervisor:
         if task.on_start is not None:
             task.on_start()
         try:
-            member = self._member(slot, _kind(task.job))
+            member = self._member(slot, _kind_of(task.job))
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to make a pool member: {error}"))
             return
@@ -260,7 +272,7 @@ class Supervisor:
         return packed
 
     def _kill(self, identity: JobId, slot: Slot) -> None:
-        member = self._members.get((slot, _kind(self._tasks[identity].job)))
+        member = self._members.get((slot, _kind_of(self._tasks[identity].job)))
         if member is not None:
             logs.debug("job is killed", job=identity, slot=slot)
             member.line.set_word(identity)
@@ -315,8 +327,7 @@ class Supervisor:
                 self._finish(JobId(answer.sequence), answer.outcome)
 
     def _finish(self, identity: JobId, outcome: Outcome) -> None:
-        if logs.threshold <= logs.DEBUG:
-            logs.debug("job ended", job=identity, **_ending(outcome))
+        story.ended(identity, outcome)
         # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
         task = self._tasks.pop(identity)
         if task.descriptor >= 0:
@@ -329,11 +340,11 @@ class Supervisor:
         task.close_descriptor()
         task.report(outcome)
 
-    def _on_nursery(self) -> None:
+    def _on_nursery(self, loop: Loop) -> None:
         try:
             answers = self._nursery.answers()
         except (EOFError, ConnectionError):
-            self._loop.remove_reader(self._nursery.fileno())
+            loop.remove_reader(self._nursery.fileno())
             for orphan in list(self._by_number.values()):
                 self._lose(orphan, "the process that forks pool members died")
             return
@@ -346,11 +357,8 @@ class Supervisor:
                 os.close(answer.pidfd)
             else:
                 member.pidfd = answer.pidfd
-                if logs.threshold <= logs.DEBUG:
-                    logs.debug(
-                        "pool member born", member=member.number, slot=member.place[0], pid=_pid_of(answer.pidfd)
-                    )
-                self._loop.add_reader(answer.pidfd, self._on_death, member)
+                story.born(member.number, member.place[0], answer.pidfd)
+                loop.add_reader(answer.pidfd, self._on_death, member)
 
     def _on_death(self, member: _Member) -> None:
         self._hear(member)  # it may have answered before it died
@@ -369,7 +377,7 @@ class Supervisor:
         self._by_number.pop(member.number, None)
         if self._members.get(member.place) is member:
             del self._members[member.place]
-        if member.pidfd >= 0:
+        if member.pidfd >= 0 and self._loop is not None:
             self._loop.remove_reader(member.pidfd)
             os.close(member.pidfd)
             member.pidfd = -1
@@ -382,25 +390,9 @@ _UNLESS_EMPTY = contextlib.suppress(BlockingIOError)
 _KINDS = {(local, confined): _Kind(local, confined) for local in (False, True) for confined in (False, True)}
 
 
-def _kind(job: Job) -> _Kind:
-    container = job.container
-    return _KINDS[container.network is Network.LOCAL, container.seccomp is not Seccomp.OFF]
+def _kind(network: Network, seccomp: Seccomp) -> _Kind:
+    return _KINDS[network is Network.LOCAL, seccomp is not Seccomp.OFF]
 
 
-def _ending(outcome: Outcome) -> dict[str, object]:
-    """Return how a job ended, for the log."""
-    values: dict[str, object] = {"outcome": outcome.__struct_config__.tag}
-    if isinstance(outcome, Exited | Signaled | TimedOut):
-        values["seconds"] = f"{outcome.effects.duration:.3f}"
-    return values
-
-
-def _pid_of(pidfd: int) -> int:
-    """Return the process id behind a pidfd in our own pid namespace; -1 where it is gone."""
-    if pidfd < 0:
-        return -1
-    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "Pid":
-            return int(value)
-    return -1
+def _kind_of(job: Job) -> _Kind:
+    return _kind(job.container.network, job.container.seccomp)

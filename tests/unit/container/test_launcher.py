@@ -71,3 +71,10 @@ def test_what_lies_on_a_fresh_mount_cannot_be_prepared() -> None:
     assert covered("/proc", container)
     assert not covered("/tmpfiles", container)
     assert not covered("/mnt/deep", container)
+
+
+def test_what_comes_with_a_request_has_the_numbers_of_the_launcher():
+    from maelstrom_container import request
+
+    names = ("PASSED_NOTHING", "PASSED_STREAMS", "PASSED_TERMINAL")
+    assert [getattr(request, name) for name in names] == [getattr(native.lib, name) for name in names]

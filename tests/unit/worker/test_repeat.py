@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom_container.launcher import Request
 from maelstrom_container.native import ffi as launcher_ffi
 from maelstrom_container.native import lib as launcher_lib
+from maelstrom_container.request import Request
 from maelstrom_core.job import Effects, Exited, NotForked, Outcome, Output
-from maelstrom_worker.member import Answer, Member, MemberFds
+from maelstrom_worker.member import Member
+from maelstrom_worker.messages import Answer, MemberFds
 from maelstrom_worker.repeat import Repeater, lib
 from maelstrom_worker.ring import BUFFER, CAPACITY, Line, create_memory, ffi
 
