@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from maelstrom_core.spec import JobSpec
 
 
-def job(program: str = TRUE, *arguments: str) -> JobSpec:
-    """Return one program of this machine in the container described above."""
+HOST_DIRECTORIES = ("/usr", "/bin", "/lib", "/lib64")
+DEVICES = ("full", "null", "random", "urandom", "zero")
+
+
+def job(program: str = TRUE, *arguments: str, writable: bool = False, loopback: bool = False) -> JobSpec:
+    """Return one program of this machine in the container described above, or one that differs from it as said."""
     from maelstrom_core.spec import (
         ContainerSpec,
         Device,
@@ -37,12 +41,13 @@ def job(program: str = TRUE, *arguments: str) -> JobSpec:
         TmpMount,
     )
 
-    host = tuple(path for path in ("/usr", "/bin", "/lib", "/lib64") if Path(path).exists())
-    devices = (Device.FULL, Device.NULL, Device.RANDOM, Device.URANDOM, Device.ZERO)
+    host = tuple(path for path in HOST_DIRECTORIES if Path(path).exists())
+    devices = tuple(Device(name) for name in DEVICES)
     container = ContainerSpec(
         layers=(HostLayer(host=host),),
         mounts=(TmpMount(mount_point="/tmp"), ProcMount(mount_point="/proc"), DevicesMount(devices=devices)),
-        network=Network.DISABLED,
+        network=Network.LOOPBACK if loopback else Network.DISABLED,
+        enable_writable_file_system=writable,
     )
     return JobSpec(container=container, program=program, arguments=arguments)
 
