@@ -151,6 +151,13 @@ class Launcher:
         )
         return launch, landing, function, rest
 
+    @property
+    def watched_sockets(self) -> tuple[int, tuple[bytes, bytes]]:
+        """What is to be read from where before the last launch may be repeated; -1 where it may be at any time."""
+        if self._networks is None or self._entered is None or self._entered.network is not Network.LOOPBACK:
+            return -1, (b"", b"")
+        return self._networks.sockets, self._networks.no_sockets
+
     def repeated(self, request: Request) -> Outcome:
         """Say what became of a launch that was repeated, with other arguments than this request's."""
         if self._landing.phase == NOT_FAILED:
@@ -192,8 +199,6 @@ class Launcher:
         finally:
             if request.stdin:
                 os.close(stdin)
-            if self._networks is not None:
-                self._networks.leave()
 
     def fork(self, request: Request, runner: Any, *, doorbell: int = -1, cancelled: Any = None) -> tuple[Outcome, bool]:
         """Run one job in a fork that a runner makes (struct runner of launch.h, as `new_runner` returns it).
@@ -299,14 +304,8 @@ class Launcher:
         lib.launch(self._launch, self._landing)
         if self._landing.phase != NOT_FAILED:
             return self._failure(steps, request)
-        # A job with input has its own descriptor, one that is captured its own directories; after one with a loopback
-        # network, that is looked at.
-        self.repeatable = (
-            not request.stdin
-            and not request.passed
-            and not request.capture
-            and prepared.network is not Network.LOOPBACK
-        )
+        # A job with input has its own descriptor, one that is captured its own directories.
+        self.repeatable = not request.stdin and not request.passed and not request.capture
         return self._completed()
 
     def _set_program(self, request: Request | TemplateRequest) -> None:

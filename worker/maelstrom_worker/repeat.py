@@ -26,7 +26,8 @@ class Repeater:
     """Runs what differs from the last request in its arguments and variables only; gives everything else to Python."""
 
     def __init__(self, line: Line, launcher: Launcher, *, own_bell: int, supervisor_bell: int) -> None:
-        self._keep = line, launcher  # whose memory it uses
+        self._keep = line  # whose memory it uses
+        self._launcher = launcher  # this one's, too
         self._repeat = repeat = ffi.new("struct repeat *")
         self._memory = [ffi.new("char[]", BUFFER) for _ in range(3)]
         repeat.message, repeat.last, repeat.strings = self._memory
@@ -45,6 +46,9 @@ class Repeater:
         `repeatable` is whether the last message was a request whose launch may be repeated.
         """
         self._repeat.armed = repeatable
+        self._repeat.sockets, no_sockets = self._launcher.watched_sockets
+        self._no_sockets = [ffi.new("char[]", text) for text in no_sockets]
+        self._repeat.no_sockets = self._no_sockets
         return lib.repeat_serve(self._repeat)
 
     @property
