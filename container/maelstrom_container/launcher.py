@@ -6,13 +6,14 @@ outcome, never an exception. Imports no asyncio: members are small.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import OrderedDict
 from typing import Any
 
 import msgspec
 
-from maelstrom_container import syscalls
+from maelstrom_container import seccomp, syscalls
 from maelstrom_container.captured.mounts import check_layout, real_path, shown_uppers, with_captured
 from maelstrom_container.confine import confine
 from maelstrom_container.failures import not_executed, refused
@@ -107,6 +108,17 @@ class LaunchError(Exception):
         self.outcome = outcome
 
 
+@functools.cache
+def _container_decoder() -> msgspec.msgpack.Decoder[Container]:
+    return msgspec.msgpack.Decoder(Container)
+
+
+def warm_up() -> None:
+    """Make what every launcher needs, once for all that are forked from this process: they share its memory."""
+    _container_decoder()
+    seccomp.warm_up()
+
+
 def new_runner(control: int) -> Any:
     """Return what is known of a runner; to be given back by `forget_runner`. The control socket stays the caller's."""
     return ffi.new("struct runner *", {"control": control, "pidfd": -1})
@@ -139,7 +151,7 @@ class Launcher:
         self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
         self._variables, self._directory = Strings(), Strings()
         self._landing = ffi.new("struct landing *")
-        self._decode = msgspec.msgpack.Decoder(Container).decode
+        self._decode = _container_decoder().decode
         self.repeatable = False
         """Whether the last request could be run again, with other arguments, by the C launcher alone."""
 

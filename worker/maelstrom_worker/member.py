@@ -6,13 +6,14 @@ members but the host. Imports no asyncio.
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from typing import Any
 
 import msgspec
 
-from maelstrom_container.launcher import Launcher, Request
+from maelstrom_container.launcher import Launcher, Request, warm_up
 from maelstrom_container.outer import Outer
 from maelstrom_core.job import Outcome
 from maelstrom_worker.passing import take_passed
@@ -49,6 +50,17 @@ class MemberFds(msgspec.Struct, frozen=True):
     passing: int
 
 
+@functools.cache
+def _request_decoder() -> msgspec.msgpack.Decoder[Request]:
+    return msgspec.msgpack.Decoder(Request)
+
+
+def warm_up_members() -> None:
+    """Make what every member needs, before they are forked: so they share its memory, and none takes time for it."""
+    _request_decoder()
+    warm_up()
+
+
 def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: socket.socket) -> None:
     """Serve requests until killed; `desk` is where runners of templates are asked for."""
     line = Line(fds.memory, supervisor=False)
@@ -76,7 +88,7 @@ class Member:
         self._runners = runners
         self._fds = fds
         self._last: Request
-        self._decode = msgspec.msgpack.Decoder(Request).decode
+        self._decode = _request_decoder().decode
         self._encode = msgspec.msgpack.Encoder().encode
 
     def handle(self, message: bytes) -> bool:

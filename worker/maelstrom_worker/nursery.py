@@ -23,7 +23,7 @@ import msgspec
 
 from maelstrom_container import outer, syscalls
 from maelstrom_core.errors import HostError
-from maelstrom_worker.member import MemberFds, MemberSettings, run_member
+from maelstrom_worker.member import MemberFds, MemberSettings, run_member, warm_up_members
 from maelstrom_worker.ring import MemoryFd
 
 MESSAGE = 4096
@@ -172,6 +172,7 @@ def _nurse(connection: socket.socket, ready: int) -> NoReturn:
             connection.send(_refused(error))
             os._exit(1)
         connection.send(b"ready")
+        warm_up_members()
         gc.collect()
         gc.freeze()  # members share these pages until they write to them
         _Loop(connection, sandbox).run()
