@@ -27,7 +27,7 @@ MEMBER_DEPTH = 3
 @contextmanager
 def pool() -> Iterator[int]:
     """Run an idle pool; yield its process."""
-    command = [sys.executable, "-m", "ci.bench.rows.idle"]
+    command = [sys.executable, "-m", "ci.bench.rows.idle", str(SLOTS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -96,20 +96,20 @@ def mebibytes_per_member() -> Iterator[Sample]:
         yield lambda: sum(map(private_bytes, members)) / SLOTS / (1 << 20)
 
 
-def be_pool() -> None:
+def be_pool(slots: int) -> None:
     """Run a job on each slot, then nothing, until the standard input ends."""
     import asyncio
 
     from ci.bench import jobs
 
     async def idle() -> None:
-        await jobs.all_at_once(client, jobs.job("/bin/sleep", "1"), SLOTS)
+        await jobs.all_at_once(client, jobs.job("/bin/sleep", "1"), slots)
         print("idle", flush=True)
         ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
         await ended.wait()
 
-    with jobs.running_client(slots=SLOTS) as (runner, client):
+    with jobs.running_client(slots=slots) as (runner, client):
         runner.run(idle())
 
 
@@ -138,4 +138,4 @@ MEMORY = Bench(
 )
 
 if __name__ == "__main__":
-    be_pool()
+    be_pool(int(sys.argv[1]))
