@@ -23,7 +23,7 @@ from maelstrom_container.outer import Outer
 from maelstrom_container.prepare import Prepared, captured_steps, prepare, template_capabilities
 from maelstrom_container.seccomp import INSTRUCTION
 from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps, upper_targets
-from maelstrom_container.strings import Strings
+from maelstrom_container.strings import Strings, candidates
 from maelstrom_container.syscalls import memory_file
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import (
@@ -323,7 +323,7 @@ class Launcher:
     def _set_program(self, request: Request | TemplateRequest) -> None:
         """Say what to execute. Raises ValueError where a string holds a NUL."""
         launch, program, environment = self._launch, request.program, request.environment
-        launch.programs, launch.program_count = self._programs.packed(_candidates(program, environment))
+        launch.programs, launch.program_count = self._programs.packed(candidates(program, environment))
         launch.arguments, launch.argument_count = self._arguments.packed((program, *request.arguments))
         launch.environment, launch.environment_count = self._environment.packed(environment)
         variables = request.variables if isinstance(request, Request) else ()
@@ -398,11 +398,3 @@ class Launcher:
         if landing.timed_out:
             return TimedOut(effects)
         return Exited(landing.status, effects) if landing.exited else Signaled(landing.status, effects)
-
-
-def _candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the paths to try: as a shell would with the job's own PATH, then relative to the working directory."""
-    if "/" in program:
-        return (program,)
-    path = next((entry[5:] for entry in environment if entry.startswith("PATH=")), "")
-    return (*(f"{directory}/{program}" for directory in path.split(":") if directory), program)
