@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Any, Protocol, cast
 
 from maelstrom_container.launcher import Launcher
@@ -29,8 +30,9 @@ class Repeater:
         self._keep = line  # whose memory it uses
         self._launcher = launcher  # this one's, too
         self._repeat = repeat = ffi.new("struct repeat *")
-        self._memory = [ffi.new("char[]", BUFFER) for _ in range(3)]
-        repeat.message, repeat.last, repeat.strings = self._memory
+        # of the kernel's, not cffi's, which writes zeros to all of it: most of it is never used
+        self._memory = [mmap.mmap(-1, BUFFER, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(3)]
+        repeat.message, repeat.last, repeat.strings = map(ffi.from_buffer, self._memory)
         repeat.limit = BUFFER
         ends = line.rings
         setattr(repeat, "in", ends[0])  # a word of Python
