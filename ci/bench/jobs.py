@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 LOADER_CACHE = "/etc/ld.so.cache"
 
 
-def job(program: str = TRUE, *arguments: str) -> JobSpec:
-    """Return one program of this machine in the container described above."""
+HOST_DIRECTORIES = ("/usr", "/bin", "/lib", "/lib64")
+DEVICES = ("full", "null", "random", "urandom", "zero")
+
+
+def job(program: str = TRUE, *arguments: str, writable: bool = False, loopback: bool = False) -> JobSpec:
+    """Return one program of this machine in the container described above, or one that differs from it as said."""
     from maelstrom_core.spec import (
         BindMount,
         ContainerSpec,
@@ -41,14 +45,15 @@ def job(program: str = TRUE, *arguments: str) -> JobSpec:
         TmpMount,
     )
 
-    host = tuple(path for path in ("/usr", "/bin", "/lib", "/lib64") if Path(path).exists())
-    devices = (Device.FULL, Device.NULL, Device.RANDOM, Device.URANDOM, Device.ZERO)
+    host = tuple(path for path in HOST_DIRECTORIES if Path(path).exists())
+    devices = tuple(Device(name) for name in DEVICES)
     loader = BindMount(mount_point=LOADER_CACHE, local_path=LOADER_CACHE, read_only=True)
     own = (TmpMount(mount_point="/tmp"), ProcMount(mount_point="/proc"), DevicesMount(devices=devices))
     container = ContainerSpec(
         layers=(HostLayer(host=host),),
         mounts=(*own, loader) if Path(LOADER_CACHE).exists() else own,
-        network=Network.DISABLED,
+        network=Network.LOOPBACK if loopback else Network.DISABLED,
+        enable_writable_file_system=writable,
     )
     return JobSpec(container=container, program=program, arguments=arguments)
 

@@ -23,7 +23,7 @@ from maelstrom_container.prepare import Prepared, captured_steps, prepare, templ
 from maelstrom_container.request import PASSED_NOTHING, Request, TemplateRequest
 from maelstrom_container.seccomp import INSTRUCTION
 from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps, upper_targets
-from maelstrom_container.strings import Strings
+from maelstrom_container.strings import Strings, candidates
 from maelstrom_container.syscalls import memory_file
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import (
@@ -113,6 +113,13 @@ class Launcher:
         )
         return launch, landing, function, rest
 
+    @property
+    def watched_sockets(self) -> tuple[int, tuple[bytes, bytes]]:
+        """What is to be read from where before the last launch may be repeated; -1 where it may be at any time."""
+        if self._networks is None or self._entered is None or self._entered.network is not Network.LOOPBACK:
+            return -1, (b"", b"")
+        return self._networks.sockets, self._networks.no_sockets
+
     def repeated(self, request: Request) -> Outcome:
         """Say what became of a launch that was repeated, with other arguments than this request's."""
         if self._landing.phase == NOT_FAILED:
@@ -154,8 +161,6 @@ class Launcher:
         finally:
             if request.stdin:
                 os.close(stdin)
-            if self._networks is not None:
-                self._networks.leave()
 
     def fork(self, request: Request, runner: Any, *, doorbell: int = -1, cancelled: Any = None) -> tuple[Outcome, bool]:
         """Run one job in a fork that a runner makes (struct runner of launch.h, as `new_runner` returns it).
@@ -261,20 +266,14 @@ class Launcher:
         lib.launch(self._launch, self._landing)
         if self._landing.phase != NOT_FAILED:
             return self._failure(steps, request)
-        # A job with input has its own descriptor, one that is captured its own directories; after one with a loopback
-        # network, that is looked at.
-        self.repeatable = (
-            not request.stdin
-            and not request.passed
-            and not request.capture
-            and prepared.network is not Network.LOOPBACK
-        )
+        # A job with input has its own descriptor, one that is captured its own directories.
+        self.repeatable = not request.stdin and not request.passed and not request.capture
         return self._completed()
 
     def _set_program(self, request: Request | TemplateRequest) -> None:
         """Say what to execute. Raises ValueError where a string holds a NUL."""
         launch, program, environment = self._launch, request.program, request.environment
-        launch.programs, launch.program_count = self._programs.packed(_candidates(program, environment))
+        launch.programs, launch.program_count = self._programs.packed(candidates(program, environment))
         launch.arguments, launch.argument_count = self._arguments.packed((program, *request.arguments))
         launch.environment, launch.environment_count = self._environment.packed(environment)
         variables = request.variables if isinstance(request, Request) else ()
@@ -349,11 +348,3 @@ class Launcher:
         if landing.timed_out:
             return TimedOut(effects)
         return Exited(landing.status, effects) if landing.exited else Signaled(landing.status, effects)
-
-
-def _candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the paths to try: as a shell would with the job's own PATH, then relative to the working directory."""
-    if "/" in program:
-        return (program,)
-    path = next((entry[5:] for entry in environment if entry.startswith("PATH=")), "")
-    return (*(f"{directory}/{program}" for directory in path.split(":") if directory), program)

@@ -28,6 +28,7 @@ def write_layer(built: BuiltLayer, blobs: Path, root: int) -> int:
 def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: TreeWriter, blobs: BlobStore) -> int:
     """Write a layer's tree; returns its size in bytes, of which blobs may share a part with other layers."""
     size = 0
+    files: list[tuple[bytes, File, Source]] = []
     links: list[tuple[bytes, bytes]] = []
     for entry in manifest.entries:
         match entry.node:
@@ -37,7 +38,7 @@ def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: Tre
             case File(mode, mtime, 0):
                 writer.file(entry.path, mode, mtime, ())
             case File() as node:
-                blobs.put(writer, entry.path, node, sources[entry.path])
+                files.append((entry.path, node, sources[entry.path]))
                 size += node.size
             case Symlink(target):
                 writer.symlink(entry.path, target)
@@ -45,6 +46,7 @@ def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: Tre
                 links.append((entry.path, target))
             case Whiteout():
                 writer.whiteout(entry.path)
+    blobs.put_all(writer, files)
     for path, target in links:
         writer.hard_link(path, target)
     writer.finish()

@@ -11,7 +11,7 @@ from maelstrom_container import _launch  # type: ignore[attr-defined]
 
 
 class Lib(Protocol):
-    """The functions and constants of launch.h; paths are bytes, results are -errno on failure."""
+    """The functions and constants of launch.h and files.h; paths are bytes, results are -errno on failure."""
 
     STEP_MOUNT: int
     STEP_ATTACH: int
@@ -34,6 +34,8 @@ class Lib(Protocol):
     PASSED_NOTHING: int
     PASSED_STREAMS: int
     PASSED_TERMINAL: int
+    FILE_SOURCE: int
+    FILE_TARGET: int
 
     def launch(self, launch: Any, landing: Any, /) -> int: ...
     def start_template(self, launch: Any, descriptors: Any, landing: Any, /) -> int: ...
@@ -58,6 +60,9 @@ class Lib(Protocol):
     def sys_prctl(self, option: int, argument: int, /) -> int: ...
     def sys_loopback_up(self) -> int: ...
     def sys_default_signals(self) -> None: ...
+    def files_scan(self, directory: bytes, records: Any, size: int, latest: Any, /) -> int: ...
+    def files_read(self, files: Any, count: int, buffer: Any, size: int, /) -> None: ...
+    def files_copy(self, copies: Any, count: int, directory: int, blobs: int, results: Any, /) -> int: ...
 
 
 class Ffi(Protocol):

@@ -201,7 +201,7 @@ def _filters(container: Container) -> Filters:
 
 
 def default_filters() -> Filters:
-    """Return those of containers that do not say otherwise; assembled once, at best before members are forked."""
+    """Return those of containers that do not say otherwise; see `seccomp.warm_up`."""
     return Filters(job_filter(), template_filter(), fork_filter())
 
 

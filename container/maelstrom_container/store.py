@@ -6,6 +6,7 @@ show this machine's directories become HostTrees and cost nothing. Every method 
 
     CACHE_ROOT/layers/              a maelstrom_core.cache with the kinds `layer`, `document` and `blob`
     CACHE_ROOT/digests.sqlite3      digests of local files
+    CACHE_ROOT/snapshots/           what large layers were made of, see `incremental`
     CACHE_ROOT/python/              what interpreters said about themselves
 """
 
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from blake3 import blake3
 
@@ -31,7 +32,10 @@ from maelstrom_core import logs
 from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Stored, Success
 from maelstrom_core.errors import InfrastructureError
 from maelstrom_core.job import LayerDirectory, RealisedLayer
-from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer, TarLayer
+from maelstrom_core.spec import GlobLayer, HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer, TarLayer
+
+if TYPE_CHECKING:
+    from maelstrom_container.incremental import Search
 
 LAYER = "layer"
 DOCUMENT = "document"
@@ -177,6 +181,8 @@ class LayerStore:
                 )
             case StoredLayer(digest):
                 return (self.layer(digest, _missing),)
+            case GlobLayer():
+                return self._realise_glob(layer, project_directory)
             case _:
                 return (self._realise_copied(layer, project_directory),)
 
@@ -192,6 +198,43 @@ class LayerStore:
                 if attempt == _BUILD_ATTEMPTS - 1:
                     raise
         raise AssertionError
+
+    def _realise_glob(self, layer: GlobLayer, project_directory: Path) -> tuple[RealisedLayer, ...]:
+        from maelstrom_container.incremental import Search
+
+        search = Search.of(layer, str(project_directory))
+        if search is None:
+            return (self._realise_copied(layer, project_directory),)
+        for attempt in range(_BUILD_ATTEMPTS):
+            try:
+                return self._realise_search(search)
+            except SourceChangedError:
+                if attempt == _BUILD_ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _realise_search(self, search: Search) -> tuple[RealisedLayer, ...]:
+        """Return the layer of last time with what differs above it, or else a new one."""
+        from maelstrom_container import incremental
+
+        snapshots = incremental.Snapshots(self._root / "snapshots")
+        snapshot = snapshots.load(search.key)
+        base = self.find(snapshot.base) if snapshot is not None else None
+        found = search.scan(snapshot.folders if snapshot is not None else {})
+        if snapshot is not None and base is not None:
+            above = incremental.difference(search, snapshot, found, self._digests)
+            if above is not None and not above.manifest.entries:
+                return (base,)
+            if above is not None:
+                digest = incremental.difference_digest(snapshot.base, above.manifest)
+                return base, self.layer(digest, partial(_write, above, self._cache.directory(BLOB)))
+        built, nodes = search.build(found, self._digests)
+        digest = _digest(built)
+        made = self.layer(digest, partial(_write, built, self._cache.directory(BLOB)))
+        fresh = incremental.snapshot_of(digest, found, nodes, len(built.manifest.entries))
+        if fresh is not None:
+            snapshots.save(search.key, fresh)
+        return (made,)
 
     def _obtain(self, key: Key, make: Callable[[Key], _Stored]) -> Path:
         """Return where an entry is, made if missing; it stays until the store is closed."""

@@ -79,10 +79,10 @@ def _nurse(connection: socket.socket, ready: int) -> NoReturn:
         syscalls.restore_default_signals()  # Python ignores some, and every job would inherit that
         _occupy_low_descriptors()
         # Only now, beside a caller that goes on; and not later, when there are no files to import from.
-        from maelstrom_container.prepare import default_filters
+        from maelstrom_container import seccomp
         from maelstrom_worker.member import run_member
 
-        default_filters()
+        seccomp.warm_up()
         try:
             sandbox = outer.build_outer()
         except OSError as error:
