@@ -15,10 +15,11 @@ from typing import Protocol
 
 import msgspec
 
-OLDEST_KERNEL = (5, 12)
-"""mount_setattr came with 5.12, overlays without root with 5.11."""
+OLDEST_KERNEL = (5, 13)
+"""The oldest that it was seen working on: overlays without root came with 5.11, mount_setattr with 5.12."""
 KERNEL_WITH_TMPFS_ATTRIBUTES = (6, 6)
 _ENOUGH_FILES = 4096
+_KERNEL_REMEDY = f"run Linux {OLDEST_KERNEL[0]}.{OLDEST_KERNEL[1]} or newer"
 _CLONE_SWITCH = "/proc/sys/kernel/unprivileged_userns_clone"
 _MAX_SWITCH = "/proc/sys/user/max_user_namespaces"
 _APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
@@ -134,7 +135,7 @@ def _kernel(host: Host) -> Finding:
     text = f"Linux {version[0]}.{version[1]}"
     if version < OLDEST_KERNEL:
         meaning = f"{text} lacks what containers without root are made with"
-        return Finding("kernel", Health.MISSING, meaning, f"run Linux {OLDEST_KERNEL[0]}.{OLDEST_KERNEL[1]} or newer")
+        return Finding("kernel", Health.MISSING, meaning, _KERNEL_REMEDY)
     if version < KERNEL_WITH_TMPFS_ATTRIBUTES:
         # the upper layer of a job is a tmpfs, and an opaque directory is marked by an extended attribute
         meaning = f"{text}: in a writable container, a directory that came with it cannot be removed and made again"
@@ -193,7 +194,7 @@ def _overlay(host: Host, attempt: dict[str, int]) -> Finding:
     if error == errnos.ENODEV:
         return Finding(name, Health.MISSING, "this kernel has no overlay file system", "sudo modprobe overlay")
     if error == errnos.EPERM and host.kernel() < OLDEST_KERNEL:
-        return Finding(name, Health.MISSING, "this kernel mounts overlays for root only", "run Linux 5.12 or newer")
+        return Finding(name, Health.MISSING, "this kernel mounts overlays for root only", _KERNEL_REMEDY)
     if error:
         meaning = f"cannot be mounted over the cache directory ({os.strerror(error)})"
         return Finding(name, Health.MISSING, meaning, _CACHE_REMEDY)

@@ -54,7 +54,7 @@ def test_machine_that_allows_everything_is_fine():
 @pytest.mark.parametrize(
     ("machine", "name", "remedy"),
     [
-        pytest.param(Machine(kernel=(5, 11)), "kernel", "5.12", id="old-kernel"),
+        pytest.param(Machine(kernel=(5, 11)), "kernel", "5.13", id="old-kernel"),
         pytest.param(no_namespaces(errno.EPERM, **{CLONE: "0\n"}), "user namespaces", "userns_clone=1", id="debian"),
         pytest.param(
             no_namespaces(errno.ENOSPC, **{MAXIMUM: "0\n"}), "user namespaces", "max_user_namespaces", id="max"
@@ -92,7 +92,7 @@ def test_machine_that_allows_everything_is_fine():
             Machine(mount=errno.EPERM, files={STATUS: "Seccomp:\t2\n"}), "capabilities", "unconfined", id="docker-mount"
         ),
         pytest.param(Machine(overlay=errno.ENODEV), "overlay", "modprobe overlay", id="no-overlay"),
-        pytest.param(Machine(overlay=errno.EPERM, kernel=(5, 4)), "overlay", "5.12", id="old-overlay"),
+        pytest.param(Machine(overlay=errno.EPERM, kernel=(5, 4)), "overlay", "5.13", id="old-overlay"),
         pytest.param(Machine(overlay=errno.EINVAL), "overlay", "--cache-root", id="overlay-on-nfs"),
     ],
 )
