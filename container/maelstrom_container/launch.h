@@ -26,7 +26,8 @@ struct step {
 
 /* Where a launch failed: the index of a step, or one of these. */
 enum launch_phase { PHASE_NONE = -1, PHASE_CLONE = -2, PHASE_IDENTITY = -3, PHASE_DIRECTORY = -4,
-                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7, PHASE_LOST = -8 };
+                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7, PHASE_LOST = -8,
+                    PHASE_GROUP = -9 };
 
 enum { STREAM_STDOUT, STREAM_STDERR, STREAM_RESULT, STREAMS };
 
@@ -46,6 +47,7 @@ struct launch {
     int stdin_fd;
     int terminal;               /* stdin_fd is a terminal: also standard output and error output, and the controlling one */
     int doorbell;               /* an eventfd that wakes the wait, or -1 */
+    int group;                  /* the cgroup (its directory) in which the program begins, or -1: in ours */
     const uint64_t *cancelled;  /* becomes `sequence` when this launch is to be killed */
     uint64_t sequence;
     int64_t timeout;            /* 0: none */

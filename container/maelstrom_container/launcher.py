@@ -14,12 +14,15 @@ import msgspec
 
 from maelstrom_container import syscalls
 from maelstrom_container.captured.mounts import check_layout, real_path, shown_uppers, with_captured
+from maelstrom_container.cgroups import wants_group
 from maelstrom_container.confine import confine
 from maelstrom_container.failures import not_executed, refused
+from maelstrom_container.job_groups import NO_GROUP, JobGroups
 from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
 from maelstrom_container.prepare import Prepared, captured_steps, prepare, template_capabilities
+from maelstrom_container.requests import PASSED_NOTHING, PASSED_TERMINAL, Request, TemplateRequest
 from maelstrom_container.seccomp import INSTRUCTION
 from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps, upper_targets
 from maelstrom_container.strings import Strings
@@ -55,46 +58,6 @@ NOT_FAILED = lib.PHASE_NONE
 NOTHING = Output()
 
 
-PASSED_NOTHING, PASSED_INPUT, PASSED_TERMINAL = range(3)
-"""What was passed with a request, on another way: nothing, a standard input, or a terminal."""
-
-
-class Request(msgspec.Struct, frozen=True, array_like=True):
-    """A job as it travels to a member: the container stays packed, because it is almost always known already.
-
-    What differs most often comes first: a member compares the rest with that of the last job (repeat.c).
-    """
-
-    sequence: int
-    arguments: tuple[str, ...]
-    variables: tuple[str, ...]
-    """`NAME=value`, what the job's environment has beside `environment`."""
-    container: bytes
-    program: str
-    environment: tuple[str, ...]
-    working_directory: str
-    timeout: float | None
-    stdin: bytes
-    inline_limit: int
-    result_limit: int
-    template: bytes = b""
-    """A packed `TemplateRequest`, where the job is to be forked; program and environment are the template's then."""
-    passed: int = PASSED_NOTHING
-    capture: Capture | None = None
-
-
-class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):
-    """A template as it travels: all that goes into it, and so what it is known by."""
-
-    container: bytes
-    program: str
-    arguments: tuple[str, ...]
-    environment: tuple[str, ...]
-    working_directory: str
-    request: bytes
-    stages: tuple[bytes, ...]
-
-
 class RunnerLostError(Exception):
     """The process that was to fork a job is gone."""
 
@@ -121,9 +84,19 @@ class Launcher:
     """Launches jobs from inside an outer sandbox. `memory` bounds each file system in memory, in bytes."""
 
     def __init__(
-        self, outer: Outer, *, host_network: bool, memory: int, templates: bool = False, confined: bool = False
+        self,
+        outer: Outer,
+        *,
+        host_network: bool,
+        memory: int,
+        templates: bool = False,
+        confined: bool = False,
+        groups: JobGroups | None = None,
     ) -> None:
-        """`templates`: it starts templates, not jobs. `confined`: this process, and so all jobs, get a filter."""
+        """`templates`: it starts templates, not jobs. `confined`: this process, and so all jobs, get a filter.
+
+        `groups` makes the groups of limited jobs; there are none of these without it.
+        """
         self._outer = outer
         self._confined = confined
         self._unconfined = confine() if confined else None
@@ -135,6 +108,8 @@ class Launcher:
         self._launch = ffi.new("struct launch *")
         self._launch.namespaces = NAMESPACES
         self._launch.confined = confined
+        self._launch.group = NO_GROUP
+        self._groups = groups
         self._armed: Prepared | None = None
         self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
         self._variables, self._directory = Strings(), Strings()
@@ -254,7 +229,10 @@ class Launcher:
             container = self._decode(packed)
             self._entered = None
             self._enter_network(container.network)
-            prepared = prepare(self._outer, container, memory=self._memory, templates=self._templates)
+            controllers = self._groups.controllers if self._groups is not None else ()
+            prepared = prepare(
+                self._outer, container, memory=self._memory, templates=self._templates, controllers=controllers
+            )
             self._prepared[packed] = prepared
             self._entered = prepared
             if len(self._prepared) > KEPT_CONTAINERS:
@@ -296,6 +274,14 @@ class Launcher:
         if steps is not prepared.steps:
             self._armed = None  # what follows is for this launch only
             self._launch.steps, self._launch.step_count = steps.array, len(steps.steps)
+        if self._groups is not None and wants_group(prepared.limits):
+            try:
+                use = self._groups.run(prepared.limits, request.sequence, self._launch_in)
+            except OSError as error:
+                return refused("make a cgroup for a job", error)
+            if self._landing.phase != NOT_FAILED:
+                return self._failure(steps, request)
+            return self._groups.told(self._completed(), prepared.limits, use)
         lib.launch(self._launch, self._landing)
         if self._landing.phase != NOT_FAILED:
             return self._failure(steps, request)
@@ -308,6 +294,11 @@ class Launcher:
             and prepared.network is not Network.LOOPBACK
         )
         return self._completed()
+
+    def _launch_in(self, group: int) -> None:
+        """Launch what has been set up, in a cgroup, which may be NO_GROUP."""
+        self._launch.group = group
+        lib.launch(self._launch, self._landing)
 
     def _set_program(self, request: Request | TemplateRequest) -> None:
         """Say what to execute. Raises ValueError where a string holds a NUL."""
@@ -360,6 +351,8 @@ class Launcher:
             return refused("map the user of a container", error)
         if phase == lib.PHASE_SEAL:
             return refused("close a container", error)
+        if phase == lib.PHASE_GROUP:
+            return refused("enter the cgroup of a job", error)
         if phase == lib.PHASE_PIPES:
             return refused("make pipes for a job's output", error)
         return refused(describe(steps.steps[phase]), error)

@@ -31,6 +31,7 @@ class Lib(Protocol):
     PHASE_EXEC: int
     PHASE_PIPES: int
     PHASE_LOST: int
+    PHASE_GROUP: int
 
     def launch(self, launch: Any, landing: Any, /) -> int: ...
     def start_template(self, launch: Any, descriptors: Any, landing: Any, /) -> int: ...

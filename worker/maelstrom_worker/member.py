@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
-from maelstrom_container.launcher import Launcher, Request
+from maelstrom_container.job_groups import JobGroups
+from maelstrom_container.launcher import Launcher
 from maelstrom_container.outer import Outer
+from maelstrom_container.requests import Request
 from maelstrom_core.job import Outcome
 from maelstrom_worker.passing import take_passed
 from maelstrom_worker.repeat import Repeater, lib
@@ -35,25 +37,40 @@ class MemberSettings(msgspec.Struct, frozen=True):
     confined: bool
     """Whether it has a seccomp filter, and so all its jobs."""
     memory: int
+    limited: bool = False
+    """Whether its jobs are limited in what a cgroup keeps."""
+    controllers: tuple[str, ...] = ()
+    """Those of the cgroups that it can make for its jobs."""
+    reason: str = ""
+    """Why there are no more."""
 
 
 class MemberFds(msgspec.Struct, frozen=True):
     """The descriptors a member is given: shared memory, its own bell, the supervisor's bell (both eventfds).
 
-    And a socket on which come the descriptors of jobs, each with the number of its request, before that.
+    And a socket on which come the descriptors of jobs, each with the number of its request, before that; and where jobs
+    are limited the group in which it makes theirs, or -1.
     """
 
     memory: MemoryFd
     own_bell: int
     supervisor_bell: int
     passing: int
+    tree: int = -1
 
 
 def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: socket.socket) -> None:
     """Serve requests until killed; `desk` is where runners of templates are asked for."""
     line = Line(fds.memory, supervisor=False)
-    launcher = Launcher(outer, host_network=settings.host_network, confined=settings.confined, memory=settings.memory)
-    member = Member(line, launcher, Runners(launcher, desk), fds)
+    groups = JobGroups(fds.tree, settings.controllers, settings.reason) if settings.limited else None
+    launcher = Launcher(
+        outer,
+        host_network=settings.host_network,
+        confined=settings.confined,
+        memory=settings.memory,
+        groups=groups,
+    )
+    member = Member(line, launcher, Runners(launcher, desk, groups), fds)
     repeater = Repeater(line, launcher, own_bell=fds.own_bell, supervisor_bell=fds.supervisor_bell)
     repeatable = False
     while True:

@@ -27,7 +27,7 @@ from maelstrom_worker.member import MemberFds, MemberSettings, run_member
 from maelstrom_worker.ring import MemoryFd
 
 MESSAGE = 4096
-PASSED_FDS = 4
+PASSED_FDS = 5
 LAST_PASSED_FD = 3
 """The result channel: descriptors up to this one are replaced in a job."""
 
@@ -84,6 +84,8 @@ class Nursery:
         """Ask for a member; the answer comes through `answers`."""
         message = json.dumps({"member": member, **msgspec.structs.asdict(settings)}).encode()
         passed = [fds.memory, fds.own_bell, fds.supervisor_bell, fds.passing]
+        if fds.tree >= 0:
+            passed.append(fds.tree)
         socket.send_fds(self._socket, [message], passed)
 
     def answers(self) -> list[Born | Stillborn]:
@@ -249,7 +251,7 @@ class _Loop:
         if not message:
             return False
         asked = json.loads(message)
-        number = asked.pop("member")
+        number, asked["controllers"] = asked.pop("member"), tuple(asked["controllers"])
         self._memory = asked["memory"]
         try:
             pid = os.fork()
@@ -270,8 +272,9 @@ class _Loop:
         try:
             self._become_child()
             self._served_desk.close()
-            memory, own, supervisor, passing = fds
-            run_member(self._sandbox, settings, MemberFds(MemoryFd(memory), own, supervisor, passing), self._desk)
+            memory, own, supervisor, passing, tree = *fds, *[-1] * (PASSED_FDS - len(fds))
+            given = MemberFds(MemoryFd(memory), own, supervisor, passing, tree)
+            run_member(self._sandbox, settings, given, self._desk)
         except BaseException:  # noqa: BLE001 - the edge of a process: a bug is shown
             _show_bug()
         finally:

@@ -8,6 +8,7 @@ Runs in one loop, asyncio's or `blocking`'s; nothing here blocks.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 from collections.abc import Callable
@@ -16,11 +17,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from maelstrom_container.launcher import PASSED_INPUT, PASSED_NOTHING, PASSED_TERMINAL, Request, TemplateRequest
+from maelstrom_container.cgroups import wants_group
+from maelstrom_container.requests import PASSED_INPUT, PASSED_NOTHING, PASSED_TERMINAL, Request, TemplateRequest
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
 from maelstrom_worker.job_queue import JobId, Slot
+from maelstrom_worker.limiting import Limiting
 from maelstrom_worker.member import Answer, MemberFds, MemberSettings
 from maelstrom_worker.nursery import Nursery, Stillborn
 from maelstrom_worker.passing import open_passing, pass_descriptor
@@ -72,6 +75,8 @@ class _Kind(msgspec.Struct, frozen=True):
 
     host_network: bool
     confined: bool
+    limited: bool
+    """By what a cgroup keeps; see `limiting`."""
 
 
 class _Member(msgspec.Struct):
@@ -101,6 +106,7 @@ class Supervisor:
         self._by_number: dict[int, _Member] = {}
         self._last_job = self._last_member = 0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._limiting = Limiting()
         self._packed: Bounded[Container, bytes] = Bounded(REMEMBERED)
         self._templates: Bounded[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = Bounded(REMEMBERED)
         self._encode = msgspec.msgpack.Encoder().encode
@@ -122,6 +128,7 @@ class Supervisor:
         for member in list(self._by_number.values()):
             self._drop(member)
         self._nursery.close()
+        self._limiting.close()
         os.close(self._bell)
         for job in list(self._tasks):
             self._answer(job, Cancelled())
@@ -260,13 +267,24 @@ class Supervisor:
         member = self._members.get(place)
         if member is not None:
             return member
+        limiting = self._limiting
+        if kind.limited:
+            limiting.open()
         memory, bell = create_memory(), os.eventfd(0, os.EFD_CLOEXEC)
         ours, theirs = open_passing()
         try:
             self._last_member += 1
             member = _Member(self._last_member, place, Line(memory, supervisor=True), bell, ours)
-            settings = MemberSettings(host_network=kind.host_network, confined=kind.confined, memory=self._memory)
-            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell, theirs.fileno()))
+            settings = MemberSettings(
+                host_network=kind.host_network,
+                confined=kind.confined,
+                memory=self._memory,
+                limited=kind.limited,
+                controllers=limiting.controllers,
+                reason=limiting.reason,
+            )
+            tree = limiting.fd if kind.limited else -1
+            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell, theirs.fileno(), tree))
         except OSError:
             os.close(bell)
             ours.close()
@@ -355,12 +373,13 @@ class Supervisor:
         member.line.close()
 
 
-_KINDS = {(local, confined): _Kind(local, confined) for local in (False, True) for confined in (False, True)}
+_KINDS = {flags: _Kind(*flags) for flags in itertools.product((False, True), repeat=3)}
 
 
 def _kind(job: Job) -> _Kind:
     container = job.container
-    return _KINDS[container.network is Network.LOCAL, container.seccomp is not Seccomp.OFF]
+    limited = wants_group(container.limits)
+    return _KINDS[container.network is Network.LOCAL, container.seccomp is not Seccomp.OFF, limited]
 
 
 def _pid_of(pidfd: int) -> int:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom_container.launcher import Request
 from maelstrom_container.native import ffi as launcher_ffi
 from maelstrom_container.native import lib as launcher_lib
+from maelstrom_container.requests import Request
 from maelstrom_core.job import Effects, Exited, NotForked, Outcome, Output
 from maelstrom_worker.member import Answer, Member, MemberFds
 from maelstrom_worker.repeat import Repeater, lib
