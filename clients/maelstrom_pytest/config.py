@@ -6,7 +6,7 @@ For `--help`, too, so it must be cheap: imports nothing but the declaration of c
 from __future__ import annotations
 
 from maelstrom_core.config import ImagesConfig, Program, Value
-from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Text, TextList
+from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Size, Text, TextList
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 PROGRAM = Program("maelstrom-pytest", "pytest")
@@ -44,6 +44,9 @@ class PytestConfig(ImagesConfig):
     )
     collection_cache = Value(Flag(), "Do not collect anew what has not changed since the last run.", default=True)
     seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
+    memory = Value(
+        Size(), "Kill a test that uses more memory than this, where cgroups are delegated; 0 means any.", default=0
+    )
     timeout = Value(Seconds(), "Stop a test after this time; 0 means never.", default=None, short="t")
     stop_after = Value(Integer(0), "Stop after this many failures; 0 means never.", default=0, short="s")
     escape_char = Value(

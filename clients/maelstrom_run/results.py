@@ -44,6 +44,12 @@ def result_line(finished: Finished) -> bytes:
         "peak_memory": effects.peak_memory,
         "attempts": finished.attempts,
     }
+    if (told := effects.limited) is not None:
+        fields |= {
+            "out_of_memory": told.out_of_memory,
+            "refused_processes": told.refused_processes,
+            "lacking_limits": told.lacking,
+        }
     return _encode(fields) + b"\n"
 
 

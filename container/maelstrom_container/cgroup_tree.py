@@ -5,15 +5,16 @@
         own                                 the supervisor and all its other processes
         job-N                               one limited job
 
-A *caretaker*, a process of its own, takes everything down: it waits for the end of a pipe that the supervisor holds
-open, however the supervisor ends. This file is its script, too (`python -I -S cgroup_tree.py DIRECTORY NAME
-CONTROLLERS`), so it imports nothing but the standard library, and little of that.
+A *caretaker*, a process of its own, takes everything down when the supervisor closes a pipe or ends, however it does.
+This file is its script, too (`python -I -S cgroup_tree.py SUPERVISOR DIRECTORY NAME CONTROLLERS`), so it imports
+nothing but the standard library, and little of that.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -101,8 +102,12 @@ def _start_caretaker(directory: str, name: str, controllers: tuple[str, ...]) ->
     """Return the process id, and the descriptor whose end it waits for."""
     reading, writing = os.pipe()
     try:
-        command = [sys.executable, "-I", "-S", __file__, directory, name, *controllers]
-        actions = [(os.POSIX_SPAWN_DUP2, reading, 0)]
+        command = [sys.executable, "-I", "-S", __file__, str(os.getpid()), directory, name, *controllers]
+        actions = [
+            (os.POSIX_SPAWN_DUP2, reading, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_RDWR, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2),  # whoever reads what the supervisor writes waits for nobody else
+        ]
         return os.posix_spawn(sys.executable, command, {}, file_actions=actions, setsid=True), writing
     except OSError:
         os.close(writing)
@@ -199,6 +204,16 @@ def _put(path: str, text: str) -> None:
         os.close(fd)
 
 
+def _wait_for_end(supervisor: int) -> None:
+    """Wait until our parent, the supervisor, has closed the pipe, or is gone: others may hold the pipe open, too."""
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    with contextlib.suppress(ProcessLookupError):
+        poll.register(os.pidfd_open(supervisor), select.POLLIN)
+    if os.getppid() == supervisor:
+        poll.poll()
+
+
 if __name__ == "__main__":
-    os.read(0, 1)
-    take_down(sys.argv[1], sys.argv[2], tuple(sys.argv[3:]))
+    _wait_for_end(int(sys.argv[1]))
+    take_down(sys.argv[2], sys.argv[3], tuple(sys.argv[4:]))

@@ -21,6 +21,7 @@ from maelstrom_core.spec import Limits
 CONTROLLERS = ("cpu", "memory", "pids")
 CONTROLLER_OF = {"memory": "memory", "processes": "pids", "cpu_weight": "cpu"}
 """The fields of Limits that a group can keep, and by which controller."""
+_LOOKS = 3
 _FURTHEST = 64
 """Ancestors of a process that are looked at."""
 
@@ -104,21 +105,27 @@ def directory_of(group: str, mountinfo: str) -> str | None:
 
 
 def strangers(look: Look, directory: str) -> list[int]:
-    """Return the processes in a group that are neither the looking one nor below it; 0 is one that cannot be seen."""
+    """Return the processes in a group that are neither the looking one nor below it; 0 is one that cannot be seen.
+
+    Who cannot be told counts as one, unless that changes when it is looked at again: processes come and go.
+    """
     own = _number((look.read("/proc/self/stat") or "").split(" ")[0])
-    members = [_number(line) for line in (look.read(f"{directory}/cgroup.procs") or "").split()]
-    return sorted({each for each in members if not _descends(look, each, own)})
+    found: set[int] = set()
+    for _ in range(_LOOKS):
+        members = {_number(line) for line in (look.read(f"{directory}/cgroup.procs") or "").split()}
+        found = {each for each in members if not _descends(look, each, own)}
+        if not found:
+            break
+    return sorted(found)
 
 
 def _descends(look: Look, process: int, ancestor: int) -> bool:
     for _ in range(_FURTHEST):
-        if process in {0, ancestor}:
-            break
-        stat = look.read(f"/proc/{process}/stat")
+        stat = None if process in {0, ancestor} else look.read(f"/proc/{process}/stat")
         if stat is None:
-            return True  # it is gone
+            break
         process = _number(stat.rpartition(")")[2].split()[1])  # its parent
-    return process == ancestor
+    return process == ancestor and process != 0
 
 
 def kept_by_groups(limits: Limits, controllers: Iterable[str]) -> Limits:

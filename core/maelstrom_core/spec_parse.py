@@ -273,13 +273,14 @@ def _check_scalars(raw: _RawContainer, place: str) -> None:
         if number is not UNSET and not 0 <= number <= _MAXIMUM_ID:
             fail(join(place, name), f"{number} is out of range", hint=f"an id lies in 0 to {_MAXIMUM_ID}")
     if raw.limits is not UNSET:
-        _check_limits(raw.limits, join(place, "limits"))
+        check_limits(raw.limits, join(place, "limits"))
     directory = raw.working_directory
     if directory is not UNSET and not directory.startswith("/"):
         fail(join(place, "working_directory"), f"`{directory}` is not an absolute path")
 
 
-def _check_limits(limits: Limits, place: str) -> None:
+def check_limits(limits: Limits, place: str) -> None:
+    """Raise SpecError for a limit that is out of range."""
     for name in limits.__struct_fields__:
         number, least = getattr(limits, name), _SMALLEST_LIMITS.get(name, 1)
         most = _LARGEST_LIMITS.get(name, _MAXIMUM_SIZE)

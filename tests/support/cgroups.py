@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from maelstrom_container.cgroups import directory_of, own_group
 from tests.support.programs import eventually
 
 GIVEN = "MAELSTROM_TEST_CGROUP"
@@ -28,6 +29,23 @@ def delegated_group() -> Iterator[Path]:
     above = os.environ.get(GIVEN)
     if not above:
         pytest.skip(f"no cgroup with controllers: {GIVEN} names none (see ci/in-cgroup)")
+    with _made(Path(above)) as group:
+        yield group
+
+
+@contextmanager
+def plain_group() -> Iterator[Path]:
+    """Make a group that need not have controllers; skip the test where that cannot be."""
+    own = own_group(Path("/proc/self/cgroup").read_text())
+    above = None if own is None else directory_of(own, Path("/proc/self/mountinfo").read_text())
+    if above is None or not (os.access(above, os.W_OK) and os.access(f"{above}/cgroup.procs", os.W_OK)):
+        pytest.skip("no cgroup of version 2 that is ours")
+    with _made(Path(above)) as group:
+        yield group
+
+
+@contextmanager
+def _made(above: Path) -> Iterator[Path]:
     group = Path(tempfile.mkdtemp(prefix="test-", dir=above))
     try:
         yield group
