@@ -10,7 +10,6 @@ Pure: what is read comes through a `Look`. Imports nothing but the vocabulary of
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -141,11 +140,6 @@ def kept_by_processes(limits: Limits, controllers: Iterable[str]) -> Limits:
     return msgspec.structs.replace(limits, **{**given, "cpu_weight": None})
 
 
-def wants_group(limits: Limits) -> bool:
-    """Tell whether there is a limit that a group keeps better than nothing does."""
-    return limits.memory is not None or limits.processes is not None or limits.cpu_weight is not None
-
-
 def lacking(limits: Limits, controllers: Iterable[str], reason: str, *, root: bool) -> str | None:
     """Say which limits hold less than they say; None where all do. `root`: whether jobs belong to a real root."""
     parts = []
@@ -197,4 +191,5 @@ def _listed(processes: list[int]) -> str:
 
 def _unescaped(text: str) -> str:
     """Undo what mountinfo does to spaces and the like."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+    first, *others = text.split("\\")
+    return first + "".join(chr(int(other[:3], 8)) + other[3:] for other in others)

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from maelstrom_container.cgroups import counter, kept_by_groups, lacking, wants_group, written
+from maelstrom_container.cgroups import counter, kept_by_groups, lacking, written
+from maelstrom_container.launcher import NO_GROUP
 from maelstrom_core.job import Effects, Exited, Limited, Outcome, Signaled, TimedOut
 from maelstrom_core.spec import Limits
 
-NO_GROUP = -1
 MICROSECOND = 1e-6
 _TEXT = 4096
 
@@ -60,7 +60,7 @@ class JobGroups:
 
     def told(self, outcome: Outcome, limits: Limits, use: Use | None = None) -> Outcome:
         """Return the outcome of a job with what came of its limits."""
-        if not wants_group(limits) or not isinstance(outcome, Exited | Signaled | TimedOut):
+        if not limits.is_of_jobs or not isinstance(outcome, Exited | Signaled | TimedOut):
             return outcome
         lack = lacking(limits, self.controllers, self.reason, root=os.geteuid() == 0)
         return msgspec.structs.replace(outcome, effects=_with_use(outcome.effects, limits, use or Use(), lack))

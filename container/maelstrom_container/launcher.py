@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from maelstrom_container import syscalls
 from maelstrom_container.captured.mounts import check_layout, real_path, shown_uppers, with_captured
-from maelstrom_container.cgroups import wants_group
 from maelstrom_container.confine import confine
 from maelstrom_container.failures import not_executed, refused
-from maelstrom_container.job_groups import NO_GROUP, JobGroups
 from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
@@ -44,6 +42,9 @@ from maelstrom_core.job import (
 )
 from maelstrom_core.spec import Network
 
+if TYPE_CHECKING:
+    from maelstrom_container.job_groups import JobGroups
+
 KEPT_CONTAINERS = 6
 NAMESPACES = (
     syscalls.CLONE_NEWUSER
@@ -55,6 +56,7 @@ NAMESPACES = (
 """No cgroup namespace: see `outer`."""
 SECOND = 1_000_000_000
 NOT_FAILED = lib.PHASE_NONE
+NO_GROUP = -1
 NOTHING = Output()
 
 
@@ -274,7 +276,7 @@ class Launcher:
         if steps is not prepared.steps:
             self._armed = None  # what follows is for this launch only
             self._launch.steps, self._launch.step_count = steps.array, len(steps.steps)
-        if self._groups is not None and wants_group(prepared.limits):
+        if self._groups is not None and prepared.limits.is_of_jobs:
             try:
                 use = self._groups.run(prepared.limits, request.sequence, self._launch_in)
             except OSError as error:

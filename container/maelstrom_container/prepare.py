@@ -126,7 +126,8 @@ def prepare(
     Raises SpecError for what the specification has wrong, OSError for what the host refuses.
     """
     limits = container.limits
-    container = msgspec.structs.replace(container, limits=kept_by_processes(limits, controllers))
+    if controllers:
+        container = msgspec.structs.replace(container, limits=kept_by_processes(limits, controllers))
     _check(container)
     syscalls.setns(outer.host_view, syscalls.CLONE_NEWNS)
     sources = Sources()

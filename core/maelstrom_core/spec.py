@@ -240,6 +240,11 @@ class Limits(Strict, frozen=True):
     memory: int | None = None
     cpu_weight: int | None = None
 
+    @property
+    def is_of_jobs(self) -> bool:
+        """Whether there is a limit of the job as a whole, which a cgroup keeps best."""
+        return self.memory is not None or self.processes is not None or self.cpu_weight is not None
+
 
 class ContainerSpec(Strict, frozen=True, kw_only=True):
     """A container as written. `image` and `parent` exclude each other."""

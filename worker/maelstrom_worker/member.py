@@ -62,7 +62,9 @@ class MemberFds(msgspec.Struct, frozen=True):
 def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: socket.socket) -> None:
     """Serve requests until killed; `desk` is where runners of templates are asked for."""
     line = Line(fds.memory, supervisor=False)
-    groups = JobGroups(fds.tree, settings.controllers, settings.reason) if settings.limited else None
+    groups = None
+    if settings.limited:
+        groups = JobGroups(fds.tree, settings.controllers, settings.reason)
     launcher = Launcher(
         outer,
         host_network=settings.host_network,

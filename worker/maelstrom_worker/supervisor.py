@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from maelstrom_container.cgroups import wants_group
 from maelstrom_container.requests import PASSED_INPUT, PASSED_NOTHING, PASSED_TERMINAL, Request, TemplateRequest
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
@@ -378,7 +377,7 @@ _KINDS = {flags: _Kind(*flags) for flags in itertools.product((False, True), rep
 
 def _kind(job: Job) -> _Kind:
     container = job.container
-    limited = wants_group(container.limits)
+    limited = container.limits.is_of_jobs
     return _KINDS[container.network is Network.LOCAL, container.seccomp is not Seccomp.OFF, limited]
 
 

@@ -19,7 +19,6 @@ from maelstrom_container.cgroups import (
     lacking,
     own_group,
     strangers,
-    wants_group,
     written,
 )
 from maelstrom_core.spec import Limits
@@ -184,7 +183,7 @@ def test_every_limit_is_kept_once_or_told_of(limits, controllers):
 def test_nothing_is_told_where_a_group_keeps_all(limits, controllers):
     wanted = {CONTROLLER_OF[name] for name in CONTROLLER_OF if getattr(limits, name) is not None}
     assert (lacking(limits, controllers, "because", root=True) is None) == (wanted <= controllers)
-    assert wants_group(limits) == bool(wanted)
+    assert limits.is_of_jobs == bool(wanted)
     assert bool(written(limits, controllers)) == bool(wanted & controllers)
 
 
