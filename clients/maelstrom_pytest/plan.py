@@ -20,11 +20,13 @@ from maelstrom_core.spec import (
     ContainerSpec,
     JobSpec,
     Layer,
+    Limits,
     PythonEnvironmentLayer,
     Seccomp,
     StoredLayer,
     TemplateSpec,
 )
+from maelstrom_core.spec_parse import check_limits
 from maelstrom_pytest import image_python
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
@@ -93,6 +95,8 @@ class Plan(msgspec.Struct, frozen=True):
     templates: bool = True
     """Whether tests are forked from templates; else each job starts an interpreter."""
     seccomp: Seccomp = Seccomp.DEFAULT
+    memory: int = 0
+    """Bytes that a job may use; 0 for any number."""
     expressions: tuple[str, tuple[str, ...]] = ("", ())
     """Where files with compiled expressions are, and their names: see `expressions`."""
     image: InImage | None = None
@@ -110,7 +114,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def container(plan: Plan) -> ContainerSpec:
-    """Return the container of tests: this machine, sealed, or an image; with what they need of it, and the guest."""
+    """Return the container of tests: this machine, sealed, or an image; with what they need of it, and the guest.
+
+    Raises SpecError for limits that are out of range.
+    """
     if plan.image is not None:
         sealed = image_python.tests_container(
             plan.image.name,
@@ -130,7 +137,9 @@ def container(plan: Plan) -> ContainerSpec:
     directory, names = plan.expressions
     if names:
         mounts.append(BindMount(EXPRESSIONS_MOUNT_POINT, directory, read_only=True))
-    return msgspec.structs.replace(sealed, mounts=tuple(mounts), seccomp=plan.seccomp)
+    limits = Limits(memory=plan.memory or None)
+    check_limits(limits, "")
+    return msgspec.structs.replace(sealed, mounts=tuple(mounts), seccomp=plan.seccomp, limits=limits)
 
 
 def with_early_items(shared: ContainerSpec, directory: str | None) -> ContainerSpec:

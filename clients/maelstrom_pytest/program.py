@@ -173,6 +173,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         installed=(*info.path, *info.site_packages),
         templates=config.template,
         seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
+        memory=config.memory,
     )
     return _with_expressions(config, plan)
 
@@ -212,6 +213,7 @@ async def make_image_plan(
         mount_point=mount_point,
         templates=config.template,
         seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
+        memory=config.memory,
         image=place,
     )
     ui.busy("collecting the tests")

@@ -26,7 +26,8 @@ struct step {
 
 /* Where a launch failed: the index of a step, or one of these. */
 enum launch_phase { PHASE_NONE = -1, PHASE_CLONE = -2, PHASE_IDENTITY = -3, PHASE_DIRECTORY = -4,
-                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7, PHASE_LOST = -8 };
+                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7, PHASE_LOST = -8,
+                    PHASE_GROUP = -9 };
 
 /* A terminal becomes the controlling one, too; the client is answered where it is, see passed.c. */
 enum passed { PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL };
@@ -49,6 +50,7 @@ struct launch {
     int stdin_fd;
     int passed;                 /* enum passed: stdin_fd is a socket with what takes the place of 0, 1 and 2 */
     int doorbell;               /* an eventfd that wakes the wait, or -1 */
+    int group;                  /* the cgroup (its directory) in which the program begins, or -1: in ours */
     const uint64_t *cancelled;  /* becomes `sequence` when this launch is to be killed */
     uint64_t sequence;
     int64_t timeout;            /* 0: none */

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -42,6 +42,9 @@ from maelstrom_core.job import (
 )
 from maelstrom_core.spec import Network
 
+if TYPE_CHECKING:
+    from maelstrom_container.job_groups import JobGroups
+
 KEPT_CONTAINERS = 6
 NAMESPACES = (
     syscalls.CLONE_NEWUSER
@@ -53,6 +56,7 @@ NAMESPACES = (
 """No cgroup namespace: see `outer`."""
 SECOND = 1_000_000_000
 NOT_FAILED = lib.PHASE_NONE
+NO_GROUP = -1
 NOTHING = Output()
 # Making a decoder takes longer than launching a job: members have that of the process that forks them.
 _DECODE = msgspec.msgpack.Decoder(Container).decode
@@ -84,9 +88,19 @@ class Launcher:
     """Launches jobs from inside an outer sandbox. `memory` bounds each file system in memory, in bytes."""
 
     def __init__(
-        self, outer: Outer, *, host_network: bool, memory: int, templates: bool = False, confined: bool = False
+        self,
+        outer: Outer,
+        *,
+        host_network: bool,
+        memory: int,
+        templates: bool = False,
+        confined: bool = False,
+        groups: JobGroups | None = None,
     ) -> None:
-        """`templates`: it starts templates, not jobs. `confined`: this process, and so all jobs, get a filter."""
+        """`templates`: it starts templates, not jobs. `confined`: this process, and so all jobs, get a filter.
+
+        `groups` makes the groups of limited jobs; there are none of these without it.
+        """
         self._outer = outer
         self._confined = confined
         self._unconfined = confine() if confined else None
@@ -98,6 +112,8 @@ class Launcher:
         self._launch = ffi.new("struct launch *")
         self._launch.namespaces = NAMESPACES
         self._launch.confined = confined
+        self._launch.group = NO_GROUP
+        self._groups = groups
         self._armed: Prepared | None = None
         self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
         self._variables, self._directory = Strings(), Strings()
@@ -221,7 +237,10 @@ class Launcher:
             container = _DECODE(packed)
             self._entered = None
             self._enter_network(container.network)
-            prepared = prepare(self._outer, container, memory=self._memory, templates=self._templates)
+            controllers = self._groups.controllers if self._groups is not None else ()
+            prepared = prepare(
+                self._outer, container, memory=self._memory, templates=self._templates, controllers=controllers
+            )
             self._prepared[packed] = prepared
             self._entered = prepared
             if len(self._prepared) > KEPT_CONTAINERS:
@@ -263,12 +282,25 @@ class Launcher:
         if steps is not prepared.steps:
             self._armed = None  # what follows is for this launch only
             self._launch.steps, self._launch.step_count = steps.array, len(steps.steps)
+        if self._groups is not None and prepared.limits.is_of_jobs:
+            try:
+                use = self._groups.run(prepared.limits, request.sequence, self._launch_in)
+            except OSError as error:
+                return refused("make a cgroup for a job", error)
+            if self._landing.phase != NOT_FAILED:
+                return self._failure(steps, request)
+            return self._groups.told(self._completed(), prepared.limits, use)
         lib.launch(self._launch, self._landing)
         if self._landing.phase != NOT_FAILED:
             return self._failure(steps, request)
         # A job with input has its own descriptor, one that is captured its own directories.
         self.repeatable = not request.stdin and not request.passed and not request.capture
         return self._completed()
+
+    def _launch_in(self, group: int) -> None:
+        """Launch what has been set up, in a cgroup, which may be NO_GROUP."""
+        self._launch.group = group
+        lib.launch(self._launch, self._landing)
 
     def _set_program(self, request: Request | TemplateRequest) -> None:
         """Say what to execute. Raises ValueError where a string holds a NUL."""
@@ -321,6 +353,8 @@ class Launcher:
             return refused("map the user of a container", error)
         if phase == lib.PHASE_SEAL:
             return refused("close a container", error)
+        if phase == lib.PHASE_GROUP:
+            return refused("enter the cgroup of a job", error)
         if phase == lib.PHASE_PIPES:
             return refused("make pipes for a job's output", error)
         return refused(describe(steps.steps[phase]), error)

@@ -36,6 +36,7 @@ class Lib(Protocol):
     PASSED_TERMINAL: int
     FILE_SOURCE: int
     FILE_TARGET: int
+    PHASE_GROUP: int
 
     def launch(self, launch: Any, landing: Any, /) -> int: ...
     def start_template(self, launch: Any, descriptors: Any, landing: Any, /) -> int: ...

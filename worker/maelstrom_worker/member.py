@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from maelstrom_container import native
+from maelstrom_container.job_groups import JobGroups
 from maelstrom_container.launcher import Launcher
 from maelstrom_container.outer import Outer
 from maelstrom_container.request import Request
@@ -32,8 +33,17 @@ def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: soc
     """Serve requests until killed; `desk` is where runners of templates are asked for."""
     native.lib.launch_release_aside()  # while we are in no container yet: its thread stays where it begins
     line = Line(fds.memory, supervisor=False)
-    launcher = Launcher(outer, host_network=settings.host_network, confined=settings.confined, memory=settings.memory)
-    member = Member(line, launcher, Runners(launcher, desk), fds)
+    groups = None
+    if settings.limited:
+        groups = JobGroups(fds.tree, settings.controllers, settings.reason)
+    launcher = Launcher(
+        outer,
+        host_network=settings.host_network,
+        confined=settings.confined,
+        memory=settings.memory,
+        groups=groups,
+    )
+    member = Member(line, launcher, Runners(launcher, desk, groups), fds)
     repeater = Repeater(line, launcher, own_bell=fds.own_bell, supervisor_bell=fds.supervisor_bell)
     repeatable = False
     while True:

@@ -28,18 +28,26 @@ class MemberSettings(msgspec.Struct, frozen=True):
     confined: bool
     """Whether it has a seccomp filter, and so all its jobs."""
     memory: int
+    limited: bool = False
+    """Whether its jobs are limited in what a cgroup keeps."""
+    controllers: tuple[str, ...] = ()
+    """Those of the cgroups that it can make for its jobs."""
+    reason: str = ""
+    """Why there are no more."""
 
 
 class MemberFds(msgspec.Struct, frozen=True):
     """The descriptors a member is given: shared memory, its own bell, the supervisor's bell (both eventfds).
 
-    And a socket on which come the descriptors of jobs, each with the number of its request, before that.
+    And a socket on which come the descriptors of jobs, each with the number of its request, before that; and where jobs
+    are limited the group in which it makes theirs, or -1.
     """
 
     memory: MemoryFd
     own_bell: int
     supervisor_bell: int
     passing: int
+    tree: int = -1
 
 
 class Born(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from maelstrom_container import outer, syscalls
 from maelstrom_worker.messages import MESSAGE, MemberFds, MemberSettings
 from maelstrom_worker.ring import MemoryFd
 
-PASSED_FDS = 4
+PASSED_FDS = 5
 LAST_PASSED_FD = 3
 """The result channel: descriptors up to this one are replaced in a job."""
 
@@ -167,7 +167,7 @@ class _Loop:
         if not message:
             return False
         asked = msgspec.json.decode(message)
-        number = asked.pop("member")
+        number, asked["controllers"] = asked.pop("member"), tuple(asked["controllers"])
         self._memory = asked["memory"]
         try:
             pid = os.fork()
@@ -188,8 +188,9 @@ class _Loop:
         try:
             self._become_child()
             self._served_desk.close()
-            memory, own, supervisor, passing = fds
-            self._run_member(self._sandbox, settings, MemberFds(MemoryFd(memory), own, supervisor, passing), self._desk)
+            memory, own, supervisor, passing, tree = *fds, *[-1] * (PASSED_FDS - len(fds))
+            given = MemberFds(MemoryFd(memory), own, supervisor, passing, tree)
+            self._run_member(self._sandbox, settings, given, self._desk)
         except BaseException:  # noqa: BLE001 - the edge of a process: a bug is shown
             _show_bug()
         finally:

@@ -22,6 +22,8 @@ from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
 from maelstrom_worker import story
 from maelstrom_worker.job_queue import JobId, Slot
+from maelstrom_worker.kinds import Kind, kind, kind_of
+from maelstrom_worker.limiting import Limiting
 from maelstrom_worker.messages import Answer, MemberFds, MemberSettings, Stillborn
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.passing import open_passing, pass_descriptor
@@ -68,18 +70,11 @@ class _Task(msgspec.Struct):
         self.descriptor = -1
 
 
-class _Kind(msgspec.Struct, frozen=True):
-    """What a member has in common with all its jobs, and cannot change."""
-
-    host_network: bool
-    confined: bool
-
-
 class _Member(msgspec.Struct):
     """One pool member as the supervisor sees it."""
 
     number: int
-    place: tuple[Slot, _Kind]
+    place: tuple[Slot, Kind]
     line: Line
     bell: int
     passing: socket.socket
@@ -98,10 +93,11 @@ class Supervisor:
         self._scheduler = Scheduler(slots)
         self._memory = memory_for(slots) if memory is None else memory
         self._tasks: dict[JobId, _Task] = {}
-        self._members: dict[tuple[Slot, _Kind], _Member] = {}
+        self._members: dict[tuple[Slot, Kind], _Member] = {}
         self._by_number: dict[int, _Member] = {}
         self._last_job = self._last_member = 0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._limiting = Limiting()
         self._packed: Bounded[Container, bytes] = Bounded(REMEMBERED)
         self._last_packed: tuple[Container | None, bytes] = (None, b"")
         self._templates: Bounded[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = Bounded(REMEMBERED)
@@ -123,7 +119,7 @@ class Supervisor:
         May be called before `open`.
         """
         with contextlib.suppress(OSError):  # whoever starts the job will hear of it
-            self._member(self._scheduler.next_slot, _kind(network, seccomp))
+            self._member(self._scheduler.next_slot, kind(network, seccomp))
 
     def close(self) -> None:
         """Kill what runs, answer everybody, and wait until every process is gone. Once is enough."""
@@ -136,6 +132,7 @@ class Supervisor:
         for member in list(self._by_number.values()):
             self._drop(member)
         self._nursery.close()
+        self._limiting.close()
         os.close(self._bell)
         self._bell = -1
         for job in list(self._tasks):
@@ -204,7 +201,7 @@ class Supervisor:
         if task.on_start is not None:
             task.on_start()
         try:
-            member = self._member(slot, _kind_of(task.job))
+            member = self._member(slot, kind_of(task.job))
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to make a pool member: {error}"))
             return
@@ -272,28 +269,39 @@ class Supervisor:
         return packed
 
     def _kill(self, identity: JobId, slot: Slot) -> None:
-        member = self._members.get((slot, _kind_of(self._tasks[identity].job)))
+        member = self._members.get((slot, kind_of(self._tasks[identity].job)))
         if member is not None:
             logs.debug("job is killed", job=identity, slot=slot)
             member.line.set_word(identity)
             os.eventfd_write(member.bell, 1)
 
-    def _member(self, slot: Slot, kind: _Kind) -> _Member:
+    def _member(self, slot: Slot, wanted: Kind) -> _Member:
         """Return the member of a slot for a kind of job, asking the nursery for one if need be.
 
         The request can be written before the member lives: the ring waits for it.
         """
-        place = (slot, kind)
+        place = (slot, wanted)
         member = self._members.get(place)
         if member is not None:
             return member
+        limiting = self._limiting
+        if wanted.limited:
+            limiting.open()
         memory, bell = create_memory(), os.eventfd(0, os.EFD_CLOEXEC)
         ours, theirs = open_passing()
         try:
             self._last_member += 1
             member = _Member(self._last_member, place, Line(memory, supervisor=True), bell, ours)
-            settings = MemberSettings(host_network=kind.host_network, confined=kind.confined, memory=self._memory)
-            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell, theirs.fileno()))
+            settings = MemberSettings(
+                host_network=wanted.host_network,
+                confined=wanted.confined,
+                memory=self._memory,
+                limited=wanted.limited,
+                controllers=limiting.controllers,
+                reason=limiting.reason,
+            )
+            tree = limiting.fd if wanted.limited else -1
+            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell, theirs.fileno(), tree))
         except OSError:
             os.close(bell)
             ours.close()
@@ -387,12 +395,3 @@ class Supervisor:
 
 
 _UNLESS_EMPTY = contextlib.suppress(BlockingIOError)
-_KINDS = {(local, confined): _Kind(local, confined) for local in (False, True) for confined in (False, True)}
-
-
-def _kind(network: Network, seccomp: Seccomp) -> _Kind:
-    return _KINDS[network is Network.LOCAL, seccomp is not Seccomp.OFF]
-
-
-def _kind_of(job: Job) -> _Kind:
-    return _kind(job.container.network, job.container.seccomp)
