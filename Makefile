@@ -4,6 +4,7 @@
 # VENV    where the environment is
 # TESTS   what `make test` runs, e.g. TESTS=tests/unit
 # WORKERS how many processes run the tests
+# VM      which kernels `make vm` tries, and what, e.g. VM="--kernel 6.1 --user user -- tests/integration/container"
 # BENCH   which benches `make bench` runs, e.g. BENCH="launch throughput"
 
 PYTHON ?=
@@ -11,6 +12,7 @@ VENV ?= .venv
 TESTS ?= tests
 WORKERS ?= auto
 BENCH ?=
+VM ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
@@ -18,13 +20,14 @@ STAMP := $(VENV)/.up-to-date
 BUILD_INPUTS := pyproject.toml setup.py ci/set-up \
 	$(filter-out %/_launch.c %/_ring.c,$(wildcard container/*/*.[ch] worker/*/*.[ch] container/*/build_*.py worker/*/build_*.py))
 
-.PHONY: help set-up demo test check bench clean
+.PHONY: help set-up demo test check vm bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    tests that disturb each other, under plain pytest and under maelstrom-pytest'
 	@echo 'make test    all tests'
 	@echo 'make check   format, lint, types, import rules'
+	@echo 'make vm      a few tests on other kernels, in an emulator (qemu-system-x86_64)'
 	@echo 'make bench   all benchmarks'
 	@echo 'make set-up  the development environment only'
 	@echo 'make clean   remove everything that was made'
@@ -46,6 +49,9 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+vm: $(STAMP)
+	$(BIN)/python -m ci.vm $(VM)
 
 bench: $(STAMP)
 	$(BIN)/python -m ci.bench $(BENCH)

@@ -1,7 +1,8 @@
 """The job that benchmarks run, and the ways to run it: through the library, and as JSON for maelstrom-run.
 
-The container is the least that isolates fully: own namespaces, a read-only root made of this machine's programs,
-a tmpfs, proc and the usual devices. Imports the project lazily, so that the list of benchmarks needs none of it.
+The container is the least that isolates fully: own namespaces, a read-only root made of this machine's programs, a
+tmpfs, proc and the usual devices. It has the loader's cache, as this machine and every image have: without it a program
+looks for its libraries in some forty places. Imports the project lazily, so that the list of benchmarks needs none.
 """
 
 from __future__ import annotations
@@ -23,10 +24,17 @@ if TYPE_CHECKING:
     from maelstrom_core.job import Outcome
     from maelstrom_core.spec import JobSpec
 
+LOADER_CACHE = "/etc/ld.so.cache"
 
-def job(program: str = TRUE, *arguments: str) -> JobSpec:
-    """Return one program of this machine in the container described above."""
+
+HOST_DIRECTORIES = ("/usr", "/bin", "/lib", "/lib64")
+DEVICES = ("full", "null", "random", "urandom", "zero")
+
+
+def job(program: str = TRUE, *arguments: str, writable: bool = False, loopback: bool = False) -> JobSpec:
+    """Return one program of this machine in the container described above, or one that differs from it as said."""
     from maelstrom_core.spec import (
+        BindMount,
         ContainerSpec,
         Device,
         DevicesMount,
@@ -37,12 +45,15 @@ def job(program: str = TRUE, *arguments: str) -> JobSpec:
         TmpMount,
     )
 
-    host = tuple(path for path in ("/usr", "/bin", "/lib", "/lib64") if Path(path).exists())
-    devices = (Device.FULL, Device.NULL, Device.RANDOM, Device.URANDOM, Device.ZERO)
+    host = tuple(path for path in HOST_DIRECTORIES if Path(path).exists())
+    devices = tuple(Device(name) for name in DEVICES)
+    loader = BindMount(mount_point=LOADER_CACHE, local_path=LOADER_CACHE, read_only=True)
+    own = (TmpMount(mount_point="/tmp"), ProcMount(mount_point="/proc"), DevicesMount(devices=devices))
     container = ContainerSpec(
         layers=(HostLayer(host=host),),
-        mounts=(TmpMount(mount_point="/tmp"), ProcMount(mount_point="/proc"), DevicesMount(devices=devices)),
-        network=Network.DISABLED,
+        mounts=(*own, loader) if Path(LOADER_CACHE).exists() else own,
+        network=Network.LOOPBACK if loopback else Network.DISABLED,
+        enable_writable_file_system=writable,
     )
     return JobSpec(container=container, program=program, arguments=arguments)
 

@@ -26,6 +26,10 @@ class BenchError(Exception):
     """A benchmark cannot be measured here; the message says what is missing or what failed."""
 
 
+class PeerError(BenchError):
+    """What we are compared with is not here, or does not work here: nobody's failure, and said."""
+
+
 def run(command: list[str], stdin: bytes = b"") -> bytes:
     """Run a command to its end; return its stdout.
 
@@ -54,9 +58,9 @@ def spawn_program() -> str:
     return str(program)
 
 
-def spawn_loop(count: int, processes: int = 1) -> tuple[float, float]:
-    """Run the spawn loop on /bin/true; return microseconds per spawn of one loop, and spawns/s of all loops."""
-    words = run([spawn_program(), str(count), str(processes), TRUE]).decode().split()
+def spawn_loop(count: int, processes: int = 1, command: tuple[str, ...] = (TRUE,)) -> tuple[float, float]:
+    """Run the spawn loop on a command; return microseconds per spawn of one loop, and spawns/s of all loops."""
+    words = run([spawn_program(), str(count), str(processes), *command]).decode().split()
     return float(words[0]), float(words[2])
 
 

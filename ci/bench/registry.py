@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from ci.bench.measure import Bench
-from ci.bench.rows import collect, forks, launch, one_shot, original, pytest, syscalls, throughput
+from ci.bench.rows import (
+    collect,
+    containers,
+    forks,
+    idle,
+    launch,
+    layers,
+    one_shot,
+    original,
+    peers,
+    pytest,
+    syscalls,
+    throughput,
+)
 
 BENCHES: dict[str, Bench] = {
     bench.name: bench
     for bench in (
         launch.BENCH,
+        *peers.BENCHES,
+        containers.WRITABLE,
+        containers.LOOPBACK,
         throughput.BENCH,
         original.TWO_SLOTS,
         original.FOUR_SLOTS,
@@ -21,5 +37,12 @@ BENCHES: dict[str, Bench] = {
         pytest.TEST,
         pytest.AUTO,
         collect.BENCH,
+        layers.FIRST,
+        layers.REBUILD,
+        idle.WAKE_UPS,
+        idle.MEMORY,
     )
 }
+
+GROUPS = {"launch-peers": tuple(bench.name for bench in peers.BENCHES)}
+"""Names for several benchmarks that belong together."""

@@ -58,7 +58,7 @@ def mount_kernel_file_systems() -> None:
     mount("devpts", "/dev/pts", "devpts", "mode=620,ptmxmode=666", MS_NOSUID | MS_NOEXEC)
     mount("tmpfs", "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV)
     mount("mqueue", "/dev/mqueue", "mqueue", flags=nothing_special)
-    mount("cgroup2", CGROUPS, "cgroup2", flags=nothing_special)
+    mount("cgroup2", CGROUPS, "cgroup2", "nsdelegate,memory_recursiveprot", nothing_special)  # as systemd does
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(f"/proc/self/{target}", f"/dev/{name}")
 

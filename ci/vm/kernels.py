@@ -20,23 +20,28 @@ DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 UBUNTU_KEYS_PACKAGE = "ubuntu-keyring"  # Debian has it since 13
 DEBIAN = "http://deb.debian.org/debian"
+UBUNTU = "http://archive.ubuntu.com/ubuntu"
 
 
 class Kernel(NamedTuple):
-    """A kernel by the name it has on the command line; `package` depends on the newest of its series."""
+    """A kernel by the name it has on the command line; `package` is it, or depends on the newest of its series."""
 
     name: str
     archive: str
     suite: str
     package: str
     what: str
+    too_old: bool = False
+    """Containers cannot be made: what is tried is that the programs say so."""
 
 
 KERNELS = {
     kernel.name: kernel
     for kernel in (
-        Kernel("5.10", f"{DEBIAN}-security", "bullseye-security", "linux-image-amd64", "Debian 11: too old"),
-        Kernel("5.15", "http://archive.ubuntu.com/ubuntu", "jammy-updates", "linux-image-generic", "Ubuntu 22.04"),
+        Kernel("5.10", f"{DEBIAN}-security", "bullseye-security", "linux-image-amd64", "Debian 11", too_old=True),
+        Kernel("5.11", UBUNTU, "focal-updates", "linux-image-5.11.0-46-generic", "Ubuntu 20.04.3", too_old=True),
+        Kernel("5.13", UBUNTU, "focal-updates", "linux-image-5.13.0-52-generic", "Ubuntu 20.04.4"),
+        Kernel("5.15", UBUNTU, "jammy-updates", "linux-image-generic", "Ubuntu 22.04"),
         Kernel("6.1", DEBIAN, "bookworm", "linux-image-amd64", "Debian 12"),
         Kernel("6.12", DEBIAN, "trixie", "linux-image-amd64", "Debian 13"),
         Kernel("newest", DEBIAN, "sid", "linux-image-amd64", "whatever Debian unstable has"),
@@ -78,14 +83,22 @@ def _fetch(kernel: Kernel, work: Path) -> Path:
         apt.download([UBUNTU_KEYS_PACKAGE], work / "keys")
         keys = f"{work}/keys{UBUNTU_KEYS}"
     apt.use(kernel.archive, kernel.suite, keys)
+    image = _image(kernel, apt)
+    # Ubuntu keeps the modules apart, Debian since Linux 7 the kernel as well
+    parts = apt.dependencies(image, r"linux-(?:modules|binary)-\d\S+")
+    root = work / "root"
+    apt.download([image, *parts], root)
+    return _keep_needed(root, work / "kept")
+
+
+def _image(kernel: Kernel, apt: _Apt) -> str:
+    """Return the name of the package with the kernel itself."""
+    if re.match(r"linux-image-\d", kernel.package):
+        return kernel.package
     images = apt.dependencies(kernel.package, r"linux-image-\d\S+")
     if not images:
         raise VmError(f"the package {kernel.package} of {kernel.archive} {kernel.suite} does not depend on a kernel")
-    # Ubuntu keeps the modules apart, Debian since Linux 7 the kernel as well
-    parts = apt.dependencies(images[0], r"linux-(?:modules|binary)-\d\S+")
-    root = work / "root"
-    apt.download([images[0], *parts], root)
-    return _keep_needed(root, work / "kept")
+    return images[0]
 
 
 def _keep_needed(root: Path, kept: Path) -> Path:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from maelstrom_client.awaited import Archive, Awaited
 from maelstrom_client.background import Background, Then
-from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
+from maelstrom_client.kept_files import Keeping, keep, take_up
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
@@ -23,6 +24,7 @@ from maelstrom_client.ready import (
     evaluate_environment,
     failure,
     job_of,
+    keeps,
     make_ready,
     open_images,
 )
@@ -30,8 +32,8 @@ from maelstrom_container.store import LayerStore
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.errors import InfrastructureError, SpecError
-from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, Outcome, RealisedLayer
-from maelstrom_core.spec import ContainerSpec, JobSpec, Reference
+from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, ExecutionError, Exited, Outcome, RealisedLayer
+from maelstrom_core.spec import ContainerSpec, JobSpec, Network, Reference, Seccomp
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import REMEMBERED, Loop, OnStart, Report, Supervisor
@@ -81,6 +83,7 @@ class CallbackClient:
         self._images: ImageStore | None = None
         self._taking: dict[str, tuple[Keeping, Report]] = {}
         """Jobs whose files are being brought back, by the directories of their captures."""
+        self._awaited = Awaited(self._project)
         self._closing = False
         self._store: LayerStore
         self._background: Background
@@ -90,6 +93,7 @@ class CallbackClient:
 
         Raises UserError where the cache directory cannot be used, HostError where this host allows no containers.
         """
+        self._supervisor.expect(Network.DISABLED, Seccomp.DEFAULT)  # the first job is of this kind nearly always
         self._supervisor.open(loop)
         try:
             options = self._options
@@ -110,9 +114,9 @@ class CallbackClient:
 
     def close(self) -> None:
         """Stop every job and answer it; wait until every process and thread is gone."""
+        self._closing = True
         for identity in list(self._waiting):
             self.cancel(identity)
-        self._closing = True
         self._supervisor.close()
         if self._images is not None:
             self._images.stop()
@@ -149,17 +153,73 @@ class CallbackClient:
         """
         if spec.slots != 1:
             check_slots(spec, self._options.slots)
-        key = self._key(spec.container)
+        job = _Waiting(spec, report, stdin, inline_limit, on_start, variables)
+        if spec.capture is None and not self._awaited:
+            return self._begin(job)
+        return self._begin_in_turn(job)
+
+    def _begin(self, job: _Waiting, identity: JobId | None = None, flat: FlatContainer | None = None) -> JobId:
+        """Run a job at once, or as soon as its container, which may have meant `flat`, is ready. Raises SpecError."""
+        container = job.spec.container
+        key = self._key(container) if flat is None else b"flat" + self._encode(flat)
         ready = self._ready.get(key)
         if ready is not None:
-            return self._launch(_Waiting(spec, report, stdin, inline_limit, on_start, variables), ready)
+            return self._launch(job, ready, identity)
         making = self._making.get(key)
         if making is None:
-            making = self._make(key, spec.container)
-        identity = self._supervisor.new_id()
-        self._waiting[identity] = _Waiting(spec, report, stdin, inline_limit, on_start, variables)
+            making = self._make(key, collapse(container, self._containers) if flat is None else flat)
+        if identity is None:
+            identity = self._supervisor.new_id()
+        self._waiting[identity] = job
         making.jobs.append(identity)
         return identity
+
+    def _begin_in_turn(self, job: _Waiting) -> JobId:
+        """Do the same for a job that writes an archive, or may have one as a layer that jobs before it are to write."""
+        flat = collapse(job.spec.container, self._containers)
+        archives = self._awaited.among(flat.layers)
+        own = None
+        if job.spec.capture is not None:
+            own = self._awaited.begin(job.spec.capture)
+            job = msgspec.structs.replace(job, report=partial(self._written, own, job.report))
+        if not archives:
+            try:
+                return self._begin(job)
+            except SpecError:
+                if own is not None:
+                    self._awaited.end(own, written=False)
+                raise
+        identity = self._supervisor.new_id()
+        self._waiting[identity] = job
+        self._awaited.wait(archives, partial(self._go_on, identity, flat))
+        return identity
+
+    def _go_on(self, identity: JobId, flat: FlatContainer, missing: str | None) -> None:
+        """Begin with a job that has waited for archives, unless one was not written, or nobody wants it any more."""
+        job = self._waiting.pop(identity, None)
+        if job is None:
+            return
+        if missing is not None:
+            text = f"its layer {missing} was not written, as the job that was to write it failed"
+            job.report(Cancelled() if self._closing else ExecutionError(text))
+            return
+        try:
+            self._begin(job, identity, flat)
+        except SpecError as error:
+            job.report(failure(error))
+
+    def _written(self, archive: Archive, report: Report, outcome: Outcome) -> None:
+        """Tell of a job that was to write an archive, and those who wait for that."""
+        files = outcome.effects.files if isinstance(outcome, Exited) and not outcome.code else None
+        written = files is not None and files.error is None
+        if written:  # whoever has the file as a layer means what is in it now
+            self._ready.clear()
+            self._making.clear()
+            self._store.forget(archive.path, self._project)
+        try:
+            report(outcome)
+        finally:
+            self._awaited.end(archive, written=written)
 
     def _key(self, container: ContainerSpec) -> bytes:
         """Return what equal containers have in common; most jobs have the same one as the job before."""
@@ -197,8 +257,7 @@ class CallbackClient:
             self._images = open_images(self._store, self._options)
         return self._images
 
-    def _make(self, key: bytes, container: ContainerSpec) -> _Making:
-        flat = collapse(container, self._containers)
+    def _make(self, key: bytes, flat: FlatContainer) -> _Making:
         image = flat.image
         environment = evaluate_environment(flat, None) if image is None else ()
         left = len(flat.layers) + (image is not None)

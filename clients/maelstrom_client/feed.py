@@ -1,17 +1,22 @@
-"""Our standard input as that of a job: what comes is pumped through a pipe.
+"""Our standard streams as those of a job: what comes is pumped through pipes, both ways, while it runs.
 
-The descriptor itself is never handed over. A job could change the flags and the position that all who have it share,
+No descriptor of ours is ever handed over. A job could change the flags and the position that all who have it share,
 open the file behind it again (/proc/self/fd/0) for writing, or, if it is a terminal, make that do anything.
 """
 
 from __future__ import annotations
 
 import os
+from functools import partial
+from typing import BinaryIO
 
 from maelstrom_core.errors import UserError
 from maelstrom_worker.blocking import BlockingLoop
+from maelstrom_worker.passing import offer
 
 CHUNK = 1 << 16
+LEFT_OVER = 1 << 20
+"""The most that is shown of each stream after a job's end: as much as a pipe can hold."""
 
 
 def check_input(source: int = 0) -> None:
@@ -22,10 +27,81 @@ def check_input(source: int = 0) -> None:
         raise _unreadable(error) from error
 
 
-class InputFeed:
-    """Feeds one job; an `Attendant` of `SingleJob.run`. At most a chunk is in hand that the job has not taken."""
+class LiveStreams:
+    """Has one job read what we read, and shows what it writes as it comes; an `Attendant` of `SingleJob.run`.
+
+    A job whose output nobody takes stops in its write, as natively.
+    """
 
     busy = False
+
+    def __init__(self, stdout: BinaryIO, stderr: BinaryIO, source: int = 0) -> None:
+        self._feed = InputFeed(source)
+        self._shown = (stdout, stderr)
+        self._loop: BlockingLoop
+        self._pipes: dict[int, BinaryIO] = {}
+        self.unfinished = False
+        """Whether the last thing that was shown is a line without an end, to which a message of ours would be added."""
+
+    def begin(self, loop: BlockingLoop) -> int:
+        """Make the job's streams; return what it is passed. Raises OSError."""
+        self._loop = loop
+        ends = [self._feed.begin(loop)]
+        try:
+            for stream in self._shown:
+                pipe, end = os.pipe2(os.O_CLOEXEC)
+                ends.append(end)
+                os.set_blocking(pipe, False)
+                self._pipes[pipe] = stream
+                loop.add_reader(pipe, partial(self._show, pipe))
+            ours, offered = offer(ends)
+        finally:
+            for end in ends:
+                os.close(end)
+        ours.close()
+        return offered.detach()
+
+    def started(self) -> None:
+        """Need nothing."""
+
+    def ended(self) -> None:
+        """Show what the job has written last: nobody writes any more."""
+        self._feed.ended()
+        for pipe in list(self._pipes):
+            left = LEFT_OVER
+            while left > 0 and (shown := self._show(pipe)):
+                left -= shown
+
+    def close(self) -> None:
+        """Let go of the job's streams."""
+        self._feed.close()
+        for pipe in list(self._pipes):
+            self._let_go(pipe)
+
+    def _show(self, pipe: int) -> int:
+        """Show what there is; return how many bytes that was."""
+        try:
+            data = os.read(pipe, CHUNK)
+        except BlockingIOError:
+            return 0
+        if not data:
+            self._let_go(pipe)
+            return 0
+        stream = self._pipes[pipe]
+        stream.write(data)
+        stream.flush()
+        beside_messages = stream is self._shown[1] or stream.isatty()
+        self.unfinished = beside_messages and not data.endswith(b"\n")
+        return len(data)
+
+    def _let_go(self, pipe: int) -> None:
+        self._loop.remove_reader(pipe)
+        os.close(pipe)
+        del self._pipes[pipe]
+
+
+class InputFeed:
+    """Feeds one job. At most a chunk is in hand that the job has not taken."""
 
     def __init__(self, source: int = 0) -> None:
         self._source = source
@@ -40,9 +116,6 @@ class InputFeed:
         os.set_blocking(self._pipe, False)
         loop.add_reader(self._source, self._on_input)
         return passed
-
-    def started(self) -> None:
-        """Need nothing."""
 
     def ended(self) -> None:
         """Read no more."""

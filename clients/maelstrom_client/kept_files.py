@@ -34,9 +34,11 @@ class Keeping(msgspec.Struct, frozen=True):
     archive: Path | None
 
 
-def keeps(spec: JobSpec) -> bool:
-    """Tell whether something of a job is to be kept."""
-    return spec.out is not None or spec.capture is not None
+def lost(spec: JobSpec) -> str:
+    """Say what is not kept of a job that was stopped."""
+    out = f"nothing is brought back to {spec.out.directory}" if spec.out is not None else ""
+    archive = f"{spec.capture} is not written" if spec.capture is not None else ""
+    return " and ".join(filter(None, (out, archive)))
 
 
 def keep(spec: JobSpec, container: Container, working_directory: str, store: LayerStore, project: Path) -> Keeping:

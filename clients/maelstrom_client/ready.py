@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from maelstrom_core.collapse import FlatContainer
-from maelstrom_core.config import DEFAULT_CACHE_SIZE, cache_directory, processors
+from maelstrom_core.config import DEFAULT_CACHE_SIZE, ImagesConfig, cache_directory, processors
 from maelstrom_core.environment import client_lookup, evaluate
 from maelstrom_core.errors import MaelstromError, SpecError, UserError
 from maelstrom_core.job import Container, ExecutionError, Job, Outcome, RealisedLayer, SystemFailure
@@ -39,6 +39,19 @@ class ClientOptions(msgspec.Struct, frozen=True):
     """Look up anew what the tags of images mean, and note it in the project's tag lock."""
     watch_downloads: Watch | None = None
     """Is told how far downloads of images are, by the threads that download."""
+
+
+def options_of(config: ImagesConfig, project_directory: Path, watch: Watch | None) -> ClientOptions:
+    """Return what the configuration of a program says; `watch` is told of downloads."""
+    return ClientOptions(
+        project_directory=project_directory,
+        slots=config.slots,
+        cache_root=config.cache_root,
+        cache_size=config.cache_size,
+        check_certificates=not config.accept_invalid_remote_container_tls_certs,
+        update_images=config.update_image,
+        watch_downloads=watch,
+    )
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -148,6 +161,11 @@ def check_slots(spec: JobSpec, slots: int) -> None:
             f"failed to start a job of {spec.slots} slots: there are {slots}",
             hint=f"let it take at most {slots}, or give more with --slots",
         )
+
+
+def keeps(spec: JobSpec) -> bool:
+    """Tell whether something of what a job leaves is to be kept; `kept_files` does it."""
+    return spec.out is not None or spec.capture is not None
 
 
 def _without(environment: tuple[str, ...], variables: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
-from maelstrom_client.kept_files import Keeping, keep, keeps, take_up
 from maelstrom_client.ready import (
     ClientOptions,
     Ready,
@@ -22,20 +21,22 @@ from maelstrom_client.ready import (
     evaluate_environment,
     failure,
     job_of,
+    keeps,
     make_ready,
     open_images,
 )
-from maelstrom_container.store import LayerStore
 from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.errors import MaelstromError, SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Job, Outcome, RealisedLayer
-from maelstrom_core.spec import ContainerSpec, JobSpec
+from maelstrom_core.spec import ContainerSpec, JobSpec, Network, Seccomp
 from maelstrom_worker.blocking import BlockingLoop
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from maelstrom_client.kept_files import Keeping
     from maelstrom_container.images.store import RealisedImage
+    from maelstrom_container.store import LayerStore
 
 
 class Attendant(Protocol):
@@ -62,16 +63,18 @@ class SingleJob:
     """Runs a job; a context manager, at whose end everything it started is gone."""
 
     def __init__(self, nursery: Nursery, options: ClientOptions) -> None:
-        self._nursery = nursery
         self._options = options
+        self._supervisor = Supervisor(nursery, slots=options.slots)
 
     def __enter__(self) -> Self:
+        # Most jobs are of this kind: their pool member is made while nobody knows yet which job it will be.
+        self._supervisor.expect(Network.DISABLED, Seccomp.DEFAULT)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._nursery.close()
+        self._supervisor.close()
 
     def run(
         self,
@@ -91,15 +94,19 @@ class SingleJob:
         for; what the attendant raises goes through. Raises SpecError for a wrong specification, UserError where the
         cache directory cannot be used, HostError where this host allows no containers.
         """
+        # the pool member sets itself up beside us
+        from maelstrom_container.store import LayerStore
+
         check_slots(spec, self._options.slots)
         flat = collapse(spec.container, containers)
         environment = evaluate_environment(flat, None) if flat.image is None else ()
         options = self._options
         with LayerStore(options.cache_root.absolute(), target_size=options.cache_size) as store:
             loop = BlockingLoop()
-            supervisor = Supervisor(self._nursery, slots=options.slots)
+            supervisor = self._supervisor
             supervisor.open(loop)
             try:
+                supervisor.expect(flat.network, flat.seccomp)
                 try:
                     ready, image = self._make_ready(flat, environment, store)
                     if image_command:
@@ -112,8 +119,11 @@ class SingleJob:
                     keeping = self._keep(spec, ready, store)
                     job = msgspec.structs.replace(job, capture=keeping.capture)
                 try:
-                    outcome = _outcome(supervisor, loop, job, attendant)
-                    return outcome if keeping is None else take_up(keeping, outcome)
+                    try:
+                        outcome = _outcome(supervisor, loop, job, attendant)
+                    except KeyboardInterrupt as interrupt:
+                        raise interrupt if keeping is None else KeyboardInterrupt(_lost(spec)) from None
+                    return outcome if keeping is None else _take_up(keeping, outcome)
                 finally:
                     if keeping is not None:
                         store.discard(Path(keeping.capture.directory))
@@ -121,6 +131,8 @@ class SingleJob:
                 supervisor.close()
 
     def _keep(self, spec: JobSpec, ready: Ready, store: LayerStore) -> Keeping:
+        from maelstrom_client.kept_files import keep
+
         return keep(spec, ready.container, ready.working_directory, store, self._options.project_directory.absolute())
 
     def _make_ready(
@@ -137,6 +149,18 @@ class SingleJob:
         for layer in flat.layers:
             layers += store.realise(layer, project_directory=project)
         return make_ready(flat, layers, environment, project, image), image
+
+
+def _lost(spec: JobSpec) -> str:
+    from maelstrom_client.kept_files import lost
+
+    return lost(spec)
+
+
+def _take_up(keeping: Keeping, outcome: Outcome) -> Outcome:
+    from maelstrom_client.kept_files import take_up
+
+    return take_up(keeping, outcome)
 
 
 def _outcome(supervisor: Supervisor, loop: BlockingLoop, job: Job, attendant: Attendant | None) -> Outcome:

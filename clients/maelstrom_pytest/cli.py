@@ -8,6 +8,7 @@ What a run needs is imported when there is one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from maelstrom_core.config_sources import ConfigFile
     from maelstrom_pytest.selecting import Selection
     from maelstrom_test_runner.runner_file import RunnerFile
+    from maelstrom_worker.nursery import Nursery
 
 SUMMARY = """Run the tests of a pytest project, each in a container of its own.
 
@@ -47,8 +49,11 @@ Run = Callable[["PytestConfig", Asked], int]
 """Does what was asked for."""
 
 
-def run_cli(arguments: Sequence[str], run: Run | None = None) -> int:
-    """Run the program and return its exit code. Raises MaelstromError."""
+def run_cli(arguments: Sequence[str], run: Run | None = None, *, nursery: Nursery | None = None) -> int:
+    """Run the program and return its exit code. Raises MaelstromError.
+
+    Without a `nursery` one is started where it is needed.
+    """
     split = list(arguments).index("--") if "--" in arguments else len(arguments)
     extra = tuple(arguments[split + 1 :])
     read: list[RunnerFile] = []
@@ -76,7 +81,7 @@ def run_cli(arguments: Sequence[str], run: Run | None = None) -> int:
         shell = given["shell"]
         words = extra if shell else pytest_arguments(selection, given["keyword"], given["markers"], extra)
         asked = Asked(words, read[0], chosen, given["listing"], given["dry_run"], shell, given["first"])
-        return (run or _run_here)(config, asked)
+        return (run or partial(_run_here, nursery))(config, asked)
 
     command = build_command(
         PROGRAM, PytestConfig, act, summary=SUMMARY, parameters=_parameters(), project_files=project_files
@@ -161,16 +166,18 @@ def _write_file(present: RunnerFile) -> int:
     return 0
 
 
-def _run_here(config: PytestConfig, asked: Asked) -> int:
+def _run_here(nursery: Nursery | None, config: PytestConfig, asked: Asked) -> int:
     """Run in the current directory, for the people at the terminal."""
     import os
     import sys
 
+    from maelstrom_core import logs
     from maelstrom_core.log import set_up
     from maelstrom_pytest.plans import Call
-    from maelstrom_pytest.program import run
+    from maelstrom_pytest.program import open_runner, run
 
     set_up(config.log_level)
+    logs.listen(config.log_level)
     call = Call(
         Path.cwd(),
         asked.arguments,
@@ -184,9 +191,9 @@ def _run_here(config: PytestConfig, asked: Asked) -> int:
     if asked.shell is not None:
         from maelstrom_pytest.shell import run_shell
 
-        return run_shell(config, call, asked.shell)
+        return run_shell(config, call, asked.shell, nursery)
     _take_any_text()
-    return run(config, call, sys.stdout)
+    return run(config, call, sys.stdout, open_runner=partial(open_runner, nursery=nursery))
 
 
 def _watch_here(config: PytestConfig, own: Sequence[str], extra: Sequence[str]) -> int:

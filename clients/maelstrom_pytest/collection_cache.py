@@ -1,7 +1,8 @@
 """Collections, remembered: pytest need not collect what has not changed since it did.
 
 A collection is good as long as everything that goes into it stays the same: pytest's arguments, the environment, the
-interpreter and what is installed for it, and size and times of every file of the project. It says which tests there are
+interpreter and what is installed for it, and size and times of every file of the project. Maelstrom's own cache, which
+may lie in the project and changes with every run, is none of its files. It says which tests there are
 and in what order to begin; each file is collected again before its tests run, so a test that is not there any more is
 found out. What a project collects from elsewhere (a database, the time of day) is not seen: `--no-collection-cache`.
 """
@@ -25,6 +26,8 @@ from maelstrom_pytest.session import Collection
 KEPT = 32
 """Collections that are kept, of all projects together: those used last."""
 PASSED_OVER = frozenset({"__pycache__", ".pytest_cache", ".hypothesis", ".git", ".hg", ".svn", "node_modules"})
+NOTED_BY_SHELLS = frozenset({"_", "OLDPWD", "SHLVL"})
+"""Variables that differ from call to call, and say nothing to a project."""
 VERSION = b"2"
 
 
@@ -34,12 +37,12 @@ class _Remembered(msgspec.Struct, frozen=True):
 
 
 class CollectionCache:
-    """The collections of earlier runs, in a directory. Whatever goes wrong with it, pytest collects."""
+    """The collections of earlier runs, in a directory of our cache. Whatever goes wrong with it, pytest collects."""
 
     def __init__(self, directory: Path, plan: Plan) -> None:
         self._directory = directory
         self._path = directory / _name(plan)
-        self._fingerprint = fingerprint(plan)
+        self._fingerprint = fingerprint(plan, directory.parent)
 
     def load(self) -> Collection | None:
         """Return the collection of an earlier run if it is still good."""
@@ -79,8 +82,8 @@ class CollectionCache:
             path.unlink()
 
 
-def fingerprint(plan: Plan) -> str:
-    """Return a digest of everything that a collection is made from."""
+def fingerprint(plan: Plan, cache_root: Path) -> str:
+    """Return a digest of everything that a collection is made from; what is in the cache is no part of it."""
     digest = blake3(VERSION)
 
     def add(*parts: object) -> None:
@@ -93,10 +96,11 @@ def fingerprint(plan: Plan) -> str:
     if plan.image is not None:
         add(plan.image.name, plan.image.layer)
     for name, value in sorted(plan.environment.items()):
-        add(name, value)
+        if name not in NOTED_BY_SHELLS:
+            add(name, value)
     for directory in plan.installed:
         add(directory, *_listing(directory))
-    for path, status in _files(plan.shown):
+    for path, status in _files(plan.shown, str(cache_root)):
         add(path, status.st_size, status.st_mtime_ns, status.st_mode)
     return digest.hexdigest()
 
@@ -115,19 +119,19 @@ def _listing(directory: str) -> list[str]:
         return []
 
 
-def _files(layers: Iterable[Layer]) -> Iterator[tuple[str, os.stat_result]]:
+def _files(layers: Iterable[Layer], leave_out: str) -> Iterator[tuple[str, os.stat_result]]:
     for layer in layers:
         if isinstance(layer, ProjectLayer):
-            yield from _walk(layer.project)
+            yield from _walk(layer.project, leave_out)
 
 
-def _walk(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(directory: str, leave_out: str) -> Iterator[tuple[str, os.stat_result]]:
     try:
         entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries:
-        if entry.name in PASSED_OVER:
+        if entry.name in PASSED_OVER or entry.path == leave_out:
             continue
         try:
             status = entry.stat(follow_symlinks=False)
@@ -136,4 +140,4 @@ def _walk(directory: str) -> Iterator[tuple[str, os.stat_result]]:
         if not stat.S_ISDIR(status.st_mode):
             yield entry.path, status
         elif not os.path.lexists(f"{entry.path}/pyvenv.cfg"):
-            yield from _walk(entry.path)
+            yield from _walk(entry.path, leave_out)

@@ -6,7 +6,7 @@ For `--help`, too, so it must be cheap: imports nothing but declarations of conf
 from __future__ import annotations
 
 from maelstrom_core.config import Program, Value
-from maelstrom_core.config_kinds import Choice, Flag, Integer, Text, TextList
+from maelstrom_core.config_kinds import Choice, Flag, Integer, Size, Text, TextList
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 from maelstrom_test_runner.config import RunnerConfig
 
@@ -51,6 +51,9 @@ class PytestConfig(RunnerConfig):
         default=False,
     )
     seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
+    memory = Value(
+        Size(), "Kill a test that uses more memory than this, where cgroups are delegated; 0 means any.", default=0
+    )
     escape_char = Value(
         EscapeCharacter(),
         "With --shell: the character that begins a command (^C quits, ^Z suspends, itself is itself).",

@@ -178,7 +178,9 @@ def _judge(outcome: Outcome, wanted: Wanted, requirements: Requirements) -> Desc
         doing = f"failed to install the requirements of {requirements.shown} in the image {wanted.image}"
     match outcome:
         case ExecutionError(message, hint):
-            raise SpecError(f"{doing}: {message}", hint=hint or "--python names the image's interpreter")
+            if message.startswith("failed to execute"):
+                hint = "use an image with a Python, such as docker://python:3-slim, or name its own with --python"
+            raise SpecError(f"{doing}: {message}", hint=hint)
         case SystemFailure(message, hint):
             raise InfrastructureError(f"{doing}: {message}", hint=hint)
         case Cancelled() | NotForked():
@@ -192,7 +194,16 @@ def _judge(outcome: Outcome, wanted: Wanted, requirements: Requirements) -> Desc
             return image_python.read_description(effects.result.data)
         except ValueError as error:
             raise UserError(f"{doing}: what it says about itself cannot be understood: {error}{text}") from None
+    if isinstance(outcome, Signaled):
+        raise _killed(doing, "it", outcome.signal, text)
     raise _gave_up(effects.result.data, doing, text, _how(outcome))
+
+
+def _killed(doing: str, who: str, number: int, text: str) -> MaelstromError:
+    return InfrastructureError(
+        f"{doing}: {who} was killed by {signal_name(number)}{text}",
+        hint="run it again; the machine may be short of memory: see the kernel's log",
+    )
 
 
 def _gave_up(answer: bytes, doing: str, text: str, how: str) -> MaelstromError:
@@ -200,6 +211,8 @@ def _gave_up(answer: bytes, doing: str, text: str, how: str) -> MaelstromError:
         reason = msgspec.json.decode(answer[:1000], type=image_python.Answer).failed
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return UserError(f"{doing}: {how}{text}")
+    if (killed := reason.removeprefix("killed ")).isdecimal():
+        return _killed(doing, "pip", int(killed), text)
     if reason == "install":
         return UserError(
             f"{doing}: pip says{text or ' nothing'}",
@@ -213,8 +226,6 @@ def _gave_up(answer: bytes, doing: str, text: str, how: str) -> MaelstromError:
 
 
 def _how(outcome: Outcome) -> str:
-    if isinstance(outcome, Signaled):
-        return f"it was killed by {signal_name(outcome.signal)}"
     return f"it ended with exit code {outcome.code}" if isinstance(outcome, Exited) else "it ran out of time"
 
 

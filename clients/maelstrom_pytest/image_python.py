@@ -37,7 +37,7 @@ DESCRIPTION = "python.json"
 OLDEST = (3, 8)
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USED = frozenset({Use.LAYERS, Use.ENVIRONMENT})
-_FORMAT = "maelstrom requirements 1"
+_FORMAT = "maelstrom requirements 2"
 """Part of the key: to be changed with BUILD."""
 
 CARRIED = frozenset({"CI", "FORCE_COLOR", "HYPOTHESIS_PROFILE", "NO_COLOR", "PY_COLORS", "TERM", "TZ"})
@@ -95,6 +95,8 @@ if request["install"]:
         if not quietly(python, "-m", "pip", "--version") and not quietly(python, "-m", "ensurepip"):
             leave("pip")
     code = run(python, "-m", "pip", "install", *(request["options"] + request["install"]))
+    if code < 0:
+        leave("killed %d" % -code)
     if code:
         leave("install", code if 0 < code < 126 else 1)
 probe = '''

@@ -23,11 +23,13 @@ from maelstrom_core.spec import (
     Grace,
     JobSpec,
     Layer,
+    Limits,
     PythonEnvironmentLayer,
     Seccomp,
     StoredLayer,
     TemplateSpec,
 )
+from maelstrom_core.spec_parse import check_limits
 from maelstrom_pytest import containers, image_python
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
@@ -98,6 +100,8 @@ class Plan(msgspec.Struct, frozen=True):
     templates: bool = True
     """Whether tests are forked from templates; else each job starts an interpreter."""
     seccomp: Seccomp = Seccomp.DEFAULT
+    memory: int = 0
+    """Bytes that a job may use; 0 for any number."""
     expressions: tuple[str, tuple[str, ...]] = ("", ())
     """Where files with compiled expressions are, and their names: see `expressions`."""
     image: InImage | None = None
@@ -123,12 +127,15 @@ class Plan(msgspec.Struct, frozen=True):
 def container(plan: Plan, said: ContainerSpec | None = None) -> ContainerSpec:
     """Return the container of tests of which this is said, by default what is said of all; and the guest in it.
 
-    It is this machine, sealed, or made of an image; with what tests need of it. Raises SpecError.
+    It is this machine, sealed, or made of an image; with what tests need of it. Raises SpecError, for limits that are
+    out of range as well.
     """
     default, needed = _built_in(plan)
     if plan.hermetic:
         default = containers.hermetic(default, needed, plan.interpreter.executable)
-    default = msgspec.structs.replace(default, seccomp=plan.seccomp)
+    limits = Limits(memory=plan.memory or None)
+    check_limits(limits, "")
+    default = msgspec.structs.replace(default, seccomp=plan.seccomp, limits=limits)
     whole = containers.complete(default, needed, plan.said if said is None else said, plan.named)
     assert isinstance(whole.mounts, tuple)  # noqa: S101 - for the type checker
     mounts = [*whole.mounts, BindMount(plan.mount_point, plan.guest, read_only=True)]

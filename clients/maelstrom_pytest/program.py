@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import msgspec
 
+from maelstrom_core import logs
 from maelstrom_pytest import expressions
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.affected import affected
@@ -34,18 +35,22 @@ if TYPE_CHECKING:
     from maelstrom_pytest.running import Run
     from maelstrom_pytest.session import Collection, ImageRunner, Runner
     from maelstrom_test_runner.outlets import Screen
+    from maelstrom_worker.nursery import Nursery
 
 PYTEST_NO_TESTS = 5
 OpenRunner = Callable[[PytestConfig, Path], "AbstractAsyncContextManager[Runner]"]
 """Called with the directory of the run before there is an event loop: what is to be forked is forked here."""
 
 
-def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextManager[Runner]:
-    """Fork the nursery and return a runner of containers on this machine. Raises HostError."""
-    from maelstrom_client import Client, ClientOptions, start_nursery
+def open_runner(
+    config: PytestConfig, directory: Path, nursery: Nursery | None = None
+) -> AbstractAsyncContextManager[Runner]:
+    """Return a runner of containers on this machine; the nursery is forked if there is none. Raises HostError."""
+    from maelstrom_client import Client, start_nursery
 
-    nursery = start_nursery()  # before anything of asyncio is imported
+    nursery = nursery or start_nursery()  # before anything of asyncio is imported
 
+    from maelstrom_client.ready import options_of
     from maelstrom_pytest.session import ClientRunner
 
     downloads = None
@@ -53,15 +58,7 @@ def open_runner(config: PytestConfig, directory: Path) -> AbstractAsyncContextMa
         from maelstrom_client.downloads import Downloads
 
         downloads = Downloads()
-    options = ClientOptions(
-        project_directory=directory,
-        slots=config.slots,
-        cache_root=config.cache_root,
-        cache_size=config.cache_size,
-        check_certificates=not config.accept_invalid_remote_container_tls_certs,
-        update_images=config.update_image,
-        watch_downloads=downloads,
-    )
+    options = options_of(config, directory, downloads)
     return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit, downloads=downloads)
 
 
@@ -156,6 +153,7 @@ async def _run(
     # What is here stays, and so do results; cycles are rare. Looking for some at every 700 objects costs 2 %.
     gc.freeze()
     gc.set_threshold(50_000)
+    gc.enable()
     async with opened as runner:
         plan = await find_plan(runner)
         file = config.cache_root / "pytest-history" / f"{plan.name}.jsonl"
@@ -191,6 +189,7 @@ async def _run(
                     teller.note(note)
                 items = repeated(chosen.items, config.repeat)
                 deselected = collection.deselected + chosen.deselected
+                logs.info("tests collected", tests=len(items), errors=len(collection.errors))
                 teller.collected(items, collection.skipped, collection.errors, deselected, tests.seconds)
                 maxfail = collection.configured.maxfail if collection.configured else 0
                 stop_after = config.stop_after or maxfail

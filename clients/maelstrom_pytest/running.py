@@ -22,6 +22,7 @@ import msgspec
 
 from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
+from maelstrom_core.limit_words import limited
 from maelstrom_core.spec import JobSpec, TemplateSpec
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.expressions import Learned
@@ -307,6 +308,8 @@ class Run:
         if isinstance(outcome, NotForked):
             self._give_up_template(work, outcome.reason)
             return
+        if (told := limited(outcome)) is not None and told.lacking is not None:
+            self._note_once(told.lacking)
         result = outcome.effects.result if isinstance(outcome, Exited | Signaled | TimedOut) else None
         transcript = parse(result.data, result.lost) if result is not None else parse(b"")
         for told in transcript.all(Expressions):
@@ -376,8 +379,12 @@ class Run:
         self._unforkable.update((id(work.site), item.file) for item in work.items)
         self._listener.requeued(work.items)
         self._queue.appendleft(msgspec.structs.replace(work, cold=True))
+        self._note_once(
+            reason,
+            f"the tests of {work.items[0].module} start an interpreter each, since they cannot be forked: {reason}",
+        )
+
+    def _note_once(self, reason: str, text: str | None = None) -> None:
         if reason not in self._noted:
             self._noted.add(reason)
-            self._listener.note(
-                f"the tests of {work.items[0].module} start an interpreter each, since they cannot be forked: {reason}"
-            )
+            self._listener.note(text or reason)

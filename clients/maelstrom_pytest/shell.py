@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from maelstrom_client.single import SingleJob
     from maelstrom_pytest.plans import Call
     from maelstrom_pytest.session import Collection
+    from maelstrom_worker.nursery import Nursery
 
 BY_SIGNAL = 128
 """What a shell adds to the number of a signal for an exit code."""
@@ -102,7 +103,7 @@ def exit_code(outcome: Outcome) -> int:
             raise InfrastructureError("failed to start a shell: the job was cancelled")
 
 
-def run_shell(config: PytestConfig, call: Call, test: str) -> int:
+def run_shell(config: PytestConfig, call: Call, test: str, nursery: Nursery | None = None) -> int:
     """Find the test, and be its shell; return the exit code. Raises MaelstromError."""
     from maelstrom_client.terminal import check_terminals
 
@@ -110,7 +111,7 @@ def run_shell(config: PytestConfig, call: Call, test: str) -> int:
 
     from maelstrom_client import ClientOptions, SingleJob, start_nursery
 
-    nursery = start_nursery()  # that of the shell; the one of the collection is gone by then
+    nursery = nursery or start_nursery()  # that of the shell; the one of the collection is gone by then
     options = ClientOptions(
         project_directory=call.project, slots=1, cache_root=config.cache_root, cache_size=config.cache_size
     )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from maelstrom_core.job import Cancelled, ExecutionError, Exited, Outcome, Signaled, SystemFailure, TimedOut
+from maelstrom_core.limit_words import out_of_memory
 from maelstrom_pytest.records import (
     CHANNEL_LOST_CODE,
     CollectError,
@@ -247,6 +248,8 @@ def _died(transcript: Transcript, outcome: Outcome) -> bool:
 
 def how_it_ended(ended: Ended | None, outcome: Outcome) -> str:
     """Say how a test's process ended, for people."""
+    if reason := out_of_memory(outcome):
+        return f"the test's process was killed: {reason}"
     if ended is not None and ended.signal is not None:
         return f"the test's process was killed by {signal_name(ended.signal)}"
     if ended is not None and ended.code is not None:

@@ -67,7 +67,8 @@ class AppendedFile:
                 yield line
 
     def append(self, line: bytes) -> None:
-        """Write a line. Raises InfrastructureError where that is not possible."""
+        """Write a line, whole or not at all. Raises InfrastructureError where that is not possible."""
+        written = 0
         try:
             written = os.write(self._descriptor, line)
             while written < len(line):
@@ -75,6 +76,8 @@ class AppendedFile:
         except BrokenPipeError:
             raise
         except OSError as error:
+            if written and self.plain:
+                self.mend()
             raise InfrastructureError(
                 f"failed to write to the {self._what} {self._path}: {error.strerror}",
                 hint="when it can be written to again, --joblog with --resume goes on with the jobs that are missing",

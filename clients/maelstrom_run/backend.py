@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from maelstrom_client.downloads import Display
-    from maelstrom_client.ready import ClientOptions
     from maelstrom_client.single import Attendant
     from maelstrom_container.images.downloads import Download
     from maelstrom_core.job import Outcome
     from maelstrom_core.spec import ContainerSpec, JobSpec
     from maelstrom_worker.blocking import BlockingLoop
+    from maelstrom_worker.nursery import Nursery
 
 
 class Client(Protocol):
@@ -72,13 +72,10 @@ class Backend(Protocol):
     def open_client(
         self, config: RunConfig, project_directory: Path, loop: BlockingLoop
     ) -> AbstractContextManager[Client]:
-        """Return a client for a `with` block; jobs that still run at its end are stopped.
-
-        What is to be forked is forked here.
-        """
+        """Return a client for a `with` block; jobs that still run at its end are stopped."""
 
     def open_single(self, config: RunConfig, project_directory: Path) -> AbstractContextManager[Single]:
-        """Return what runs one job, for a `with` block; what is to be forked is forked here."""
+        """Return what runs one job, for a `with` block."""
 
     def default_container(self, working_directory: Path) -> ContainerSpec:
         """Return the container for commands: this machine, sealed."""
@@ -91,34 +88,31 @@ class Backend(Protocol):
 
 
 class LocalBackend:
-    """The real one: containers on this machine."""
+    """The real one: containers on this machine. It uses the nursery once, for a client or for one job."""
+
+    def __init__(self, nursery: Nursery) -> None:
+        self._nursery = nursery
 
     def open_client(
         self, config: RunConfig, project_directory: Path, loop: BlockingLoop
     ) -> AbstractContextManager[Client]:
-        """Fork the nursery and return a client that will use it."""
-        from maelstrom_client import start_nursery
-
-        nursery = start_nursery()
-
+        """Return a client that will use the nursery."""
         from maelstrom_client.callbacks import CallbackClient
+        from maelstrom_client.ready import options_of
 
         # other jobs print meanwhile: no line of ours would stay whole
         shown = _Shown(live=False) if config.progress else None
-        return CallbackClient(nursery, _options(config, project_directory, shown)).opened(loop)
+        return CallbackClient(self._nursery, options_of(config, project_directory, shown)).opened(loop)
 
     @contextmanager
     def open_single(self, config: RunConfig, project_directory: Path) -> Iterator[Single]:
-        """Fork the nursery and give what will use it."""
-        from maelstrom_client import start_nursery
-
-        nursery = start_nursery()
-
+        """Give what will use the nursery."""
+        from maelstrom_client.ready import options_of
         from maelstrom_client.single import SingleJob
 
         shown = _Shown(live=sys.stderr.isatty()) if config.progress else None
         try:
-            with SingleJob(nursery, _options(config, project_directory, shown)) as single:
+            with SingleJob(self._nursery, options_of(config, project_directory, shown)) as single:
                 yield single
         finally:
             if shown is not None:
@@ -166,17 +160,3 @@ class _Shown:
         with self._mutex:
             if self._display is not None:
                 self._display.close()
-
-
-def _options(config: RunConfig, project_directory: Path, shown: _Shown | None) -> ClientOptions:
-    from maelstrom_client.ready import ClientOptions
-
-    return ClientOptions(
-        slots=config.slots,
-        cache_root=config.cache_root,
-        cache_size=config.cache_size,
-        check_certificates=not config.accept_invalid_remote_container_tls_certs,
-        update_images=config.update_image,
-        project_directory=project_directory,
-        watch_downloads=shown,
-    )

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from maelstrom_core import logs
 from maelstrom_core.config_click import build_command, run_command
 from maelstrom_run.backend import Backend
 from maelstrom_run.config import PROGRAM, RunConfig
 from maelstrom_run.interactive import Interaction, adapt_image, choose_interaction, run_interactive
-from maelstrom_run.options import Choices, check_choices, many_options
+from maelstrom_run.options import Bounds, Choices, bound_options, check_choices, many_options, memory_size
 
 if TYPE_CHECKING:
     from maelstrom_run.present import Printer
@@ -55,13 +56,18 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
         out: str | None,
         out_from: str | None,
         capture: str | None,
+        memory: str | None,
+        processes: int | None,
+        cpu_weight: int | None,
         **given: Any,
     ) -> int:
+        logs.listen(config.log_level)
         if doctor:
             return backend.doctor(config)
         interaction = choose_interaction(command, file, one=one, tty=tty, stdin=stdin)
         one = one or (tty and file is not None)
-        choices = Choices(command, file, image, one, **given)
+        bounds = Bounds(memory_size(memory), processes, cpu_weight)
+        choices = Choices(command, file, image, one, bounds=bounds, **given)
         many = check_choices(choices)
         if many and interaction is not Interaction.NONE:
             raise click.UsageError("--tty and --stdin are for one job")
@@ -81,6 +87,7 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
                 image,
                 interaction=interaction,
                 keep=(out, out_from, capture),
+                bounds=bounds,
                 from_stream=one,
                 die=die or die_by_signal,
             )
@@ -125,6 +132,7 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
             metavar="FILE",
             help="Write an archive of what the job changed in its root, if it succeeds; a `tar` layer of later jobs.",
         ),
+        *bound_options(),
         *many_options(),
         click.Option(["--doctor"], is_flag=True, help="Check whether this machine allows containers, and exit."),
     ]
@@ -150,16 +158,16 @@ def _run_one(
     *,
     interaction: Interaction,
     keep: tuple[str | None, str | None, str | None],
+    bounds: Bounds,
     from_stream: bool,
     die: Callable[[int], NoReturn],
 ) -> int:
     directory = Path.cwd()
-    # Forks, before there is more to copy; the nursery sets itself up while we go on.
     with backend.open_single(config, directory) as single:
         from functools import partial
 
         from maelstrom_core.spec import JobSpec
-        from maelstrom_run.one import OneJob, mimic, read_one, with_command, with_files
+        from maelstrom_run.one import OneJob, mimic, read_one, with_bounds, with_command, with_files
         from maelstrom_run.source import open_source, read
 
         if from_stream:
@@ -170,7 +178,7 @@ def _run_one(
             if image is not None:
                 container = adapt_image(container, interaction)
             job = OneJob(JobSpec(container=container, program=command[0] if command else ""))
-        job = with_files(with_command(job, command, config.timeout), *keep)
+        job = with_bounds(with_files(with_command(job, command, config.timeout), *keep), bounds)
         if interaction is Interaction.NONE:
             own = not from_stream and not command
             outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit, image_command=own)

@@ -83,9 +83,15 @@ def run_interactive(
         )
     if interaction is Interaction.TERMINAL:
         return _run_on_terminal(single, job, config, die)
-    from maelstrom_client.feed import InputFeed
+    from maelstrom_client.feed import LiveStreams
+    from maelstrom_core.job import Exited, Signaled
 
-    return single.run(job.spec, job.containers, inline_limit=config.inline_limit, attendant=InputFeed())
+    streams = LiveStreams(sys.stdout.buffer, sys.stderr.buffer)
+    outcome = single.run(job.spec, job.containers, inline_limit=config.inline_limit, attendant=streams)
+    if streams.unfinished and not isinstance(outcome, Exited | Signaled):
+        sys.stderr.write("\n")
+        sys.stderr.flush()
+    return outcome
 
 
 def _run_on_terminal(single: Single, job: OneJob, config: RunConfig, die: Callable[[int], NoReturn]) -> Outcome:

@@ -202,10 +202,9 @@ class ManyJobs:
         self._silent = True
         for finished in self._order.rest() if self._order is not None else ():
             self._show(finished)
-        running = [
-            job_label(unfinished.task.number, unfinished.task.input)
-            for unfinished in self._unfinished.values()
-            if self._client.is_running(unfinished.identity)
-        ]
+        running = [each.task for each in self._unfinished.values() if self._client.is_running(each.identity)]
+        labels = [job_label(task.number, task.input) for task in running]
+        kept = any(task.spec.out is not None or task.spec.capture is not None for task in running)
+        lost = "; no files are kept of what was running" if kept else ""
         if self.counts.done or self._unfinished:
-            self._shown.note(reason + early_end(self.counts, running), interrupted=interrupted)
+            self._shown.note(f"{reason}{early_end(self.counts, labels)}{lost}", interrupted=interrupted)

@@ -12,8 +12,9 @@ import msgspec
 from maelstrom_core.errors import UserError
 from maelstrom_core.job import Outcome, Signaled
 from maelstrom_core.json_stream import read_documents
-from maelstrom_core.spec import ContainerSpec, JobSpec, Out
-from maelstrom_core.spec_parse import parse_run_input
+from maelstrom_core.spec import ContainerSpec, JobSpec, Limits, Out
+from maelstrom_core.spec_parse import check_limits, parse_run_input
+from maelstrom_run.options import Bounds
 from maelstrom_run.present import FAILURE, exit_code
 
 
@@ -53,6 +54,22 @@ def with_files(job: OneJob, out: str | None, out_from: str | None, capture: str 
     if capture is not None:
         spec = msgspec.structs.replace(spec, capture=capture)
     return OneJob(spec, job.containers)
+
+
+def with_bounds(job: OneJob, bounds: Bounds) -> OneJob:
+    """Return the job with limits, where they are given. Raises SpecError for what is out of range."""
+    return OneJob(bounded(job.spec, bounds), job.containers)
+
+
+def bounded(spec: JobSpec, bounds: Bounds) -> JobSpec:
+    """Return a specification with limits beside its own. Raises SpecError for what is out of range."""
+    given = {name: value for name, value in bounds._asdict().items() if value is not None}
+    if not given:
+        return spec
+    own = spec.container.limits
+    limits = msgspec.structs.replace(own if isinstance(own, Limits) else Limits(), **given)
+    check_limits(limits, "limits")
+    return msgspec.structs.replace(spec, container=msgspec.structs.replace(spec.container, limits=limits))
 
 
 def mimic(outcome: Outcome, die: Callable[[int], NoReturn]) -> int:

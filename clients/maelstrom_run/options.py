@@ -1,4 +1,6 @@
-"""The options of runs of many jobs, and which of them go together. What they are for: docs/decisions/maelstrom-run.md.
+"""The options that limit jobs, those of runs of many, and which of them go together.
+
+What they are for: docs/decisions/maelstrom-run.md and cgroups.md.
 
 Imports no specifications: `--help` needs none.
 """
@@ -8,6 +10,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import click
+
+
+class Bounds(NamedTuple):
+    """What a job may use; None where nothing is said."""
+
+    memory: int | None = None
+    processes: int | None = None
+    cpu_weight: int | None = None
 
 
 class Choices(NamedTuple):
@@ -29,6 +39,37 @@ class Choices(NamedTuple):
     joblog: str | None = None
     resume: bool = False
     resume_failed: bool = False
+    bounds: Bounds = Bounds()
+
+
+def bound_options() -> list[click.Parameter]:
+    """Return the options that limit jobs, named as the fields of `Bounds`."""
+    return [
+        click.Option(
+            ["--memory"], metavar="SIZE", help="Kill the job when it uses more memory than this, such as 200MiB."
+        ),
+        click.Option(
+            ["--processes"], metavar="N", type=int, help="Let the job have at most so many processes at once."
+        ),
+        click.Option(
+            ["--cpu-weight"],
+            metavar="N",
+            type=int,
+            help="Give the job this share of the processors beside the 100 of others, from 1 to 10000.",
+        ),
+    ]
+
+
+def memory_size(text: str | None) -> int | None:
+    """Return the bytes that --memory asks for. Raises click.UsageError."""
+    if text is None:
+        return None
+    from maelstrom_core.config_kinds import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise click.UsageError(f"--memory: {error}") from None
 
 
 def many_options() -> list[click.Parameter]:
@@ -79,6 +120,8 @@ def check_choices(choices: Choices) -> bool:
         raise click.UsageError(
             "--keep-order, --tag, --results and --joblog go with many jobs: a stream, --map or --jobs"
         )
+    if many and not choices.map and choices.bounds != Bounds():
+        raise click.UsageError('in a stream each job says itself what it may use: "limits"')
     if choices.joblog is not None and choices.joblog in {choices.results, "-"}:
         raise click.UsageError("--joblog takes a file of its own")
     if (choices.resume or choices.resume_failed) and choices.joblog is None:

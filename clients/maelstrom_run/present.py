@@ -21,12 +21,14 @@ from maelstrom_core.job import (
     SystemFailure,
     TimedOut,
 )
+from maelstrom_core.limit_words import describe_limits, limited, out_of_memory
 
 if TYPE_CHECKING:
     from maelstrom_run.task import Finished
 
 LONGEST_LABEL = 60
 """Characters of an input that name its job."""
+DOCTOR = "`maelstrom-run --doctor` says what to do about cgroups"
 FAILURE = 1
 """The exit code for every failure that has no code of its own."""
 
@@ -59,6 +61,8 @@ def describe_failure(outcome: Outcome) -> str | None:
         case Exited(code=code):
             return f"exited with code {code}"
         case Signaled(signal=number):
+            if reason := out_of_memory(outcome):
+                return f"killed: {reason}"
             return f"killed by signal {number}{_signal_name(number)}"
         case TimedOut(effects=effects):
             return f"timed out after {effects.duration:.1f} s"
@@ -146,6 +150,7 @@ class Printer:
         self._terminal = terminal
         self._tag = tag
         self._before = before
+        self._lacking: set[str] = set()
 
     def show(self, finished: Finished) -> None:
         """Print all there is to say of a job."""
@@ -159,10 +164,13 @@ class Printer:
         self._write(finished.outcome, [failure] if failure else [], f"{label}: ", tag)
 
     def show_failure(self, finished: Finished) -> None:
-        """Print no more of a job than why it failed, if it did."""
-        if failure := describe_failure(finished.outcome):
+        """Print no more of a job than why it failed, if it did, and which of its files could not be kept."""
+        self._note_limits(finished.outcome)
+        failure = describe_failure(finished.outcome)
+        messages = [*([failure] if failure else []), *describe_files(finished.effects.files)]
+        if messages:
             label = job_label(finished.task.number, finished.task.input, finished.attempts)
-            self._say(_line(f"{label}: ", failure))
+            self._say(b"".join(_line(f"{label}: ", message) for message in messages))
 
     def note(self, text: str, *, interrupted: bool = False) -> None:
         """Print something about the run; if that was `interrupted`, a terminal has just shown ^C."""
@@ -171,12 +179,20 @@ class Printer:
 
     def show_one(self, outcome: Outcome) -> None:
         """Print the output of the only job; what its exit status says is left to the exit status."""
-        failure = None if isinstance(outcome, Exited | Signaled) else describe_failure(outcome)
+        plain = isinstance(outcome, Exited | Signaled) and not out_of_memory(outcome)
+        failure = None if plain else describe_failure(outcome)
         self._write(outcome, [failure] if failure else [], "maelstrom-run: ")
 
     def error(self, error: MaelstromError) -> None:
         """Print an error that is no job's."""
         self._say(_line("maelstrom-run: ", error.render()))
+
+    def _note_limits(self, outcome: Outcome) -> None:
+        """Say once for each reason that limits hold less than they say."""
+        told = limited(outcome)
+        if told is not None and told.lacking is not None and told.lacking not in self._lacking:
+            self._lacking.add(told.lacking)
+            self._say(_line("maelstrom-run: ", _with_hint(told.lacking, DOCTOR)))
 
     def _say(self, text: bytes) -> None:
         self._before()
@@ -184,6 +200,7 @@ class Printer:
         self._stderr.flush()
 
     def _write(self, outcome: Outcome, messages: list[str], prefix: str, tag: bytes = b"") -> None:
+        self._note_limits(outcome)
         error_text = b""
         unfinished = False
         if isinstance(outcome, Exited | Signaled | TimedOut):
@@ -198,7 +215,7 @@ class Printer:
                 unfinished = not data.endswith(b"\n")
             if effects.stdout.lost or effects.stderr.lost:
                 messages = [*describe_truncation(effects), *messages]
-            messages = [*messages, *describe_files(effects.files)]
+            messages = [*describe_limits(effects), *messages, *describe_files(effects.files)]
         if messages:
             error_text += (b"\n" if unfinished else b"") + b"".join(_line(prefix, message) for message in messages)
         if error_text:

@@ -44,6 +44,15 @@ def result_line(finished: Finished) -> bytes:
         "peak_memory": effects.peak_memory,
         "attempts": finished.attempts,
     }
+    if (files := effects.files) is not None:
+        fields |= {"files_notes": files.notes} if files.notes else {}
+        fields |= {"files_error": files.error, "files_hint": files.hint} if files.error is not None else {}
+    if (told := effects.limited) is not None:
+        fields |= {
+            "out_of_memory": told.out_of_memory,
+            "refused_processes": told.refused_processes,
+            "lacking_limits": told.lacking,
+        }
     return _encode(fields) + b"\n"
 
 

@@ -188,6 +188,7 @@ def _mapped(
 ) -> Iterator[Task]:
     from maelstrom_core.spec import JobSpec
     from maelstrom_run.mapping import map_tasks
+    from maelstrom_run.one import bounded
     from maelstrom_run.substitution import INPUT, CommandPattern
 
     context = b"sealed"
@@ -200,6 +201,7 @@ def _mapped(
         context = b"image " + choices.image.encode()
     else:
         base = JobSpec(container=backend.default_container(Path.cwd()), program=command[0])
+    base = bounded(base, choices.bounds)
     words = command or (base.program, *base.arguments)
     pattern = CommandPattern(words, choices.replace or INPUT)
     return map_tasks(inputs, base, pattern, context=context if digests else None)

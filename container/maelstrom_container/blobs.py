@@ -2,77 +2,65 @@
 
 So editing one file of a thousand copies one file. A blob is a copy of the user's file (a reflink where the file
 system has them), never a link to it. A blob that no layer links to is swept by the cache.
-Imports the cache and the tree writer.
+Imports the tree writer.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from blake3 import blake3
 
-from maelstrom_container.digest_cache import signature
+from maelstrom_container.file_batches import CopyError, FileCopy, copy_files, in_threads, signature
 from maelstrom_container.manifest import File
-from maelstrom_container.manifest_builder import Source
+from maelstrom_container.manifest_builder import Source, SourceChangedError
 from maelstrom_container.tree_writer import TreeWriter
-from maelstrom_core.cache import Cache
-from maelstrom_core.errors import InfrastructureError
 
-KIND = "blob"
-_FICLONE = 0x40049409
-_CHUNK = 1 << 20
-_COPY_AT_ONCE = 1 << 30
-
-
-class SourceChangedError(InfrastructureError):
-    """A file was changed after it had been hashed: the layer has to be built anew."""
+_AT_ONCE = 128
 
 
 class BlobStore:
-    """Gives files to layers that are being written."""
+    """Gives files to layers that are being written; the directory is one of the cache."""
 
-    def __init__(self, cache: Cache[Any, Any]) -> None:
-        self._directory = cache.directory(KIND)
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._reflinks = True
 
-    def put(self, writer: TreeWriter, path: bytes, node: File, source: Source) -> None:
-        """Make the file at `path`: from its blob, which is made if missing.
+    def put_all(self, writer: TreeWriter, files: list[tuple[bytes, File, Source]]) -> None:
+        """Make files, in several threads: each from its blob, which is made if missing. None of them may be there yet.
 
-        Raises SourceChangedError if the source is not what the manifest says any more.
+        Raises SourceChangedError if a source is not what the manifest says any more.
         """
-        blob = f"{self._directory}/{_key(node)}"
-        try:
-            writer.adopt(path, blob)
-        except FileNotFoundError:
-            # Into the layer first: a blob with one name only is one that nobody needs. If another was quicker to make
-            # the blob, this layer keeps a copy of its own.
-            writer.fill_file(path, node.mode, node.mtime, lambda target: self._copy(source, target), share=blob)
-        except OSError as error:
-            if error.errno != errno.EMLINK:
-                raise
-            # so many links that the file system allows no more
-            writer.fill_file(path, node.mode, node.mtime, lambda target: self._copy(source, target))
+        by_directory: dict[bytes, list[tuple[bytes, File, Source]]] = {}
+        for path, node, source in files:
+            directory, _, name = path.rpartition(b"/")
+            by_directory.setdefault(directory, []).append((name, node, source))
 
-    def _copy(self, source: Source, target: int) -> None:
-        with opened(source) as reader:
-            if not self._clone(reader, target):
-                _copy_range(reader, target)
+        def batches() -> Iterator[tuple[int, list[tuple[bytes, File, Source]]]]:
+            for directory, members in by_directory.items():
+                for start in range(0, len(members), _AT_ONCE):
+                    yield writer.open_directory(directory), members[start : start + _AT_ONCE]
 
-    def _clone(self, reader: int, writer: int) -> bool:
-        if not self._reflinks:
-            return False
+        blobs = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.ioctl(writer, _FICLONE, reader)
-        except OSError as error:
-            # another file system (EXDEV) says nothing about the next file
-            self._reflinks = error.errno == errno.EXDEV
-            return False
-        return True
+            in_threads(lambda batch: self._copy(blobs, *batch), batches())
+        finally:
+            os.close(blobs)
+
+    def _copy(self, blobs: int, directory: int, files: list[tuple[bytes, File, Source]]) -> None:
+        copies = [
+            FileCopy(os.fsencode(source.path), source.signature, name, _key(node).encode(), node.mode, node.mtime)
+            for name, node, source in files
+        ]
+        try:
+            self._reflinks = copy_files(copies, directory, blobs, reflinks=self._reflinks)
+        except CopyError as error:
+            raise _changed(files[error.index][2]) if error.of_source else error.error from None
+        finally:
+            os.close(directory)
 
 
 def _key(node: File) -> str:
@@ -94,17 +82,6 @@ def opened(source: Source) -> Iterator[int]:
             raise _changed(source)
     finally:
         os.close(reader)
-
-
-def _copy_range(reader: int, writer: int) -> None:
-    with contextlib.suppress(OSError):
-        while os.copy_file_range(reader, writer, _COPY_AT_ONCE):
-            pass
-    # both descriptors stand where it stopped: at the end, or at what the kernel could not do
-    while chunk := os.read(reader, _CHUNK):
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(writer, view) :]
 
 
 def _changed(source: Source) -> SourceChangedError:

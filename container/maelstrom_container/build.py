@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from maelstrom_container.digest_cache import DigestCache, signature
+from maelstrom_container.digest_cache import DigestCache
+from maelstrom_container.file_batches import signature
 from maelstrom_container.manifest import Directory, File, Symlink, check_target
 from maelstrom_container.manifest_builder import BuiltLayer, ManifestBuilder, ManifestLayer, Source, TarArtifact
 from maelstrom_container.prefix import container_path, follows, local_path

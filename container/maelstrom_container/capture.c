@@ -65,17 +65,17 @@ static void end_capture(struct capture *capture)
     capture->fd = -1;
 }
 
-/* When pid 1 of the namespace is gone every process of the job is, so nobody can write any more; nor can one that has been
- * stopped, whose pipes stay open. */
+/* Reads from a pipe in which there is something. When pid 1 of the namespace is gone every process of the job is, so nobody
+ * can write any more; nor can one that has been stopped, whose pipes stay open. */
 static void drain(struct capture *capture, uint64_t limit)
 {
-    while (capture->fd >= 0) {
-        struct pollfd readable = {.fd = capture->fd, .events = POLLIN};
-        if (poll(&readable, 1, 0) <= 0)
-            return;
-        if (!read_once(capture, limit))
+    struct pollfd readable = {.fd = capture->fd, .events = POLLIN, .revents = POLLIN};
+    do {
+        if (!(readable.revents & POLLIN) || !read_once(capture, limit)) {
             end_capture(capture);
-    }
+            return;
+        }
+    } while (poll(&readable, 1, 0) > 0);
 }
 
 void kill_child(struct child *child)
@@ -222,12 +222,19 @@ void close_pipes(struct child *child)
         end_capture(&captures[stream]);
 }
 
-/* Reads what is left, and says where it is. */
+/* Reads what is left, and says where it is. One look at all pipes: most are empty. */
 void collect_streams(struct child *child)
 {
+    struct pollfd polled[STREAMS];
+    for (int stream = 0; stream < STREAMS; stream++)
+        polled[stream] = (struct pollfd){.fd = captures[stream].fd, .events = POLLIN};
+    poll(polled, STREAMS, 0);
     for (int stream = 0; stream < STREAMS; stream++) {
         struct capture *capture = &captures[stream];
-        drain(capture, child->launch->limits[stream]);
+        if (polled[stream].revents & POLLIN)
+            drain(capture, child->launch->limits[stream]);
+        else if (polled[stream].revents)
+            end_capture(capture);
         if (!child->landing->kept)
             end_capture(capture);
         child->landing->streams[stream] = (struct stream){capture->data, capture->kept, capture->lost};

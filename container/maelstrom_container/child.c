@@ -12,7 +12,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -21,12 +20,14 @@
 #include "steps.h"
 
 #define CLEAR_SIGNAL_HANDLERS 0x100000000ULL /* CLONE_CLEAR_SIGHAND, 5.5 */
+#define INTO_GROUP 0x200000000ULL            /* CLONE_INTO_CGROUP, 5.7 */
+#define RESULT_FD 3
 #define FIRST_CLOSED_FD 4                    /* 0, 1, 2 and the result channel stay open */
 #define MOUNTS_FD 4                          /* of a template: TEMPLATE_MOUNTS */
 #define LAST_CAPABILITY 63
 
-struct kernel_clone_args { /* struct clone_args of linux/sched.h, first version (64 bytes) */
-    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+struct kernel_clone_args { /* struct clone_args of linux/sched.h, third version (88 bytes) */
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, group;
 };
 
 static _Alignas(16) char child_stack[64 * 1024];
@@ -79,17 +80,14 @@ static int fail(struct child *child, int phase, int error)
 static int take_descriptors(const struct child *child)
 {
     const struct launch *launch = child->launch;
+    int streams[STREAMS] = {launch->stdin_fd, child->ends[STREAM_STDOUT], child->ends[STREAM_STDERR]};
 
-    if (launch->terminal && ioctl(launch->stdin_fd, TIOCSCTTY, 0) < 0)
+    if (launch->passed != PASSED_NOTHING && take_passed(launch, streams) < 0)
         return -1;
-    if (dup2(launch->stdin_fd, 0) < 0)
-        return -1;
-    for (int stream = 0; stream < STREAMS; stream++) {
-        int shown = launch->terminal && stream != STREAM_RESULT;
-        if (dup2(shown ? launch->stdin_fd : child->ends[stream], stream + 1) < 0)
+    for (int stream = 0; stream < STREAMS; stream++)
+        if (dup2(streams[stream], stream) < 0)
             return -1;
-    }
-    return 0;
+    return dup2(child->ends[STREAM_RESULT], RESULT_FD);
 }
 
 /* A template needs the root of the mounts, which is the current directory, to make the containers of its forks. */
@@ -101,13 +99,26 @@ static int keep_mounts(void)
     return dup2(fd, MOUNTS_FD);
 }
 
-static int run_child(struct child *child, int handlers_too)
+/* Without clone3: what INTO_GROUP would have done. */
+static long enter_group(int group)
+{
+    int fd = openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    long result = write(fd, "0", 1) < 0 ? -errno : 0;
+    close(fd);
+    return result;
+}
+
+static int run_child(struct child *child, int without_clone3)
 {
     const struct launch *launch = child->launch;
     long result;
 
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (without_clone3 && launch->group >= 0 && (result = enter_group(launch->group)) < 0)
+        return fail(child, PHASE_GROUP, (int)-result);
     /* Of the bare root, which is the current directory. setgroups is denied by inheritance: the outer user namespace did
      * it once. */
     if ((result = raw_write_file(AT_FDCWD, "proc/self/uid_map", launch->uid_map)) < 0 ||
@@ -128,7 +139,7 @@ static int run_child(struct child *child, int handlers_too)
         return fail(child, PHASE_SEAL, errno);
     if (syscall(SYS_close_range, FIRST_CLOSED_FD + child->template, ~0U, 0) < 0)
         return fail(child, PHASE_SEAL, errno);
-    reset_signals(handlers_too);
+    reset_signals(without_clone3);
     if (!launch->confined && (result = confine(launch->filter, launch->filter_length)) < 0)
         return fail(child, PHASE_SEAL, (int)-result);
     return fail(child, PHASE_EXEC, execute(child));
@@ -203,13 +214,15 @@ static long clone_into(long number, const long arguments[5], int (*function)(voi
  * argument everywhere. */
 long start_child(struct child *child)
 {
-    uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | child->launch->namespaces;
+    const struct launch *launch = child->launch;
+    uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | launch->namespaces;
     struct kernel_clone_args args = {
-        .flags = flags | CLEAR_SIGNAL_HANDLERS,
+        .flags = flags | CLEAR_SIGNAL_HANDLERS | (launch->group >= 0 ? INTO_GROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&child->pidfd,
         .exit_signal = SIGCHLD,
         .stack = (uint64_t)(uintptr_t)child_stack,
         .stack_size = sizeof child_stack,
+        .group = launch->group >= 0 ? (uint64_t)launch->group : 0,
     };
     long pid = clone_into(SYS_clone3, (long[5]){(long)&args, sizeof args}, child_after_clone3, child);
     if (pid != -ENOSYS) /* Docker's seccomp profile answers ENOSYS so that callers fall back */

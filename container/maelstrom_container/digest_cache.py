@@ -4,7 +4,7 @@ A digest is good for a path as long as size, modification time, change time, dev
 that was changed a moment before is not remembered: it could change again without its times moving on.
 Several processes may use one database at once. It is an optimisation only: whatever goes wrong with it, digests are
 computed instead. The database is opened, and sqlite3 imported, when it is first needed: most layers need no digest.
-Imports nothing of the project but the errors.
+Imports nothing of the project but the errors and `file_batches`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -21,37 +22,35 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 from blake3 import blake3
 
+from maelstrom_container.file_batches import READ_AT_ONCE, READ_BUFFER, Signature, in_threads, read_files, signature
 from maelstrom_core.errors import InfrastructureError, SpecError
 
 if TYPE_CHECKING:
     import sqlite3
 
-_SETTLED = 50_000_000
+SETTLED = 50_000_000
 """Nanoseconds after which a file's times can be trusted: a kernel tick is at most 10 ms."""
 _FLUSH_AFTER = 2000
 _EXPIRY = 90 * 86400
 _BUSY_TIMEOUT = 10.0
 _CHUNK = 1 << 20
 _ATTEMPTS = 3
+_READ_WHOLE = 1 << 20
+"""Files that are smaller are read many at a time, in threads."""
+_ASKED_AT_ONCE = 500
+"""What sqlite3 takes in one question: 999 before 3.32."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS digests_1 (path BLOB PRIMARY KEY, size, mtime, ctime, device, inode, digest, used)
 WITHOUT ROWID
 """
 
 
-class Signature(msgspec.Struct, frozen=True):
-    """What changes when a file does; times in nanoseconds."""
+class Hashed(msgspec.Struct, frozen=True):
+    """A regular file's digest, and what the file was when that was its digest."""
 
-    size: int
-    mtime: int
-    ctime: int
-    device: int
-    inode: int
-
-
-def signature(status: os.stat_result) -> Signature:
-    """Return the signature of a file."""
-    return Signature(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
+    digest: str
+    mode: int
+    signature: Signature
 
 
 class DigestCache:
@@ -98,8 +97,7 @@ class DigestCache:
                     return found, status
                 digest, status, stable = _hash(path)
                 if stable:
-                    if time.time_ns() - max(status.st_ctime_ns, status.st_mtime_ns) > _SETTLED:
-                        self.remember(name, signature(status), digest)
+                    self._remember_settled(name, signature(status), digest)
                     return digest, status
                 status = None
         except OSError as error:
@@ -107,6 +105,58 @@ class DigestCache:
         raise InfrastructureError(
             f"failed to read {path}: it changes while it is read", hint="wait until it is complete"
         )
+
+    def digests_of(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Hashed]:
+        """Return the digests of regular files, symlinks followed, given their status of a moment ago; in any number.
+
+        Raises as `digest_of`.
+        """
+        names = [os.fsencode(path) for path, _ in files]
+        wanted = [signature(status) for _, status in files]
+        found = self._look_up(dict(zip(names, wanted, strict=True)))
+        hashed: list[Hashed | None] = [
+            Hashed(found[name], status.st_mode, own) if name in found else None
+            for name, own, (_, status) in zip(names, wanted, files, strict=True)
+        ]
+        unknown = [at for at, each in enumerate(hashed) if each is None and wanted[at].size < _READ_WHOLE]
+
+        def read(batch: list[int]) -> None:
+            for at, file in zip(batch, read_files([names[at] for at in batch]), strict=True):
+                if file is not None:
+                    digest = blake3(file.contents).hexdigest()
+                    hashed[at] = Hashed(digest, file.mode, file.signature)
+                    self._remember_settled(names[at], file.signature, digest)
+
+        if unknown:
+            in_threads(read, _batches(unknown, [wanted[at].size for at in unknown]))
+        return [each or self._hashed(path) for each, (path, _) in zip(hashed, files, strict=True)]
+
+    def _hashed(self, path: str) -> Hashed:
+        digest, status = self.digest_of(path)
+        return Hashed(digest, status.st_mode, signature(status))
+
+    def _look_up(self, wanted: dict[bytes, Signature]) -> dict[bytes, str]:
+        """Return the digests that are remembered for any of these files."""
+        with self._mutex:
+            found = {
+                name: self._fresh[name][1]
+                for name, own in wanted.items()
+                if name in self._fresh and self._fresh[name][0] == own
+            }
+            connection = self._database()
+            if connection is None:
+                return found
+            names = [name for name in wanted if name not in self._fresh]
+            with contextlib.suppress(connection.Error):
+                for start in range(0, len(names), _ASKED_AT_ONCE):
+                    some = names[start : start + _ASKED_AT_ONCE]
+                    rows = connection.execute(
+                        "SELECT path, digest, size, mtime, ctime, device, inode FROM digests_1"  # noqa: S608 - only ?
+                        f" WHERE path IN ({','.join('?' * len(some))})",
+                        some,
+                    )
+                    found |= {name: str(digest) for name, digest, *own in rows if tuple(own) == _columns(wanted[name])}
+            return found
 
     def lookup(self, path: bytes, wanted: Signature) -> str | None:
         """Return the digest remembered for a file, None if there is none or the file has changed since."""
@@ -133,6 +183,10 @@ class DigestCache:
             if len(self._fresh) >= _FLUSH_AFTER and (connection := self._database()) is not None:
                 self._flush(connection)
 
+    def _remember_settled(self, path: bytes, known: Signature, digest: str) -> None:
+        if is_settled(max(known.ctime, known.mtime)):
+            self.remember(path, known, digest)
+
     def _database(self) -> sqlite3.Connection | None:
         """Return the database, opened if need be; None where there is none. With the mutex held."""
         if self._connection is None and self._path is not None:
@@ -150,6 +204,24 @@ class DigestCache:
             connection.executemany("INSERT OR REPLACE INTO digests_1 VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("DELETE FROM digests_1 WHERE used < ?", (now - _EXPIRY,))
             self._fresh.clear()
+
+
+def is_settled(changed: int) -> bool:
+    """Tell whether a file whose times are at most `changed` could not change again without their moving on."""
+    return time.time_ns() - changed > SETTLED
+
+
+def _batches(unknown: list[int], sizes: list[int]) -> Iterator[list[int]]:
+    """Yield as many at a time as can be read in one go."""
+    batch: list[int] = []
+    room = READ_BUFFER
+    for at, size in zip(unknown, sizes, strict=True):
+        if batch and (len(batch) == READ_AT_ONCE or room < size + 1):
+            yield batch
+            batch, room = [], READ_BUFFER
+        batch.append(at)
+        room -= size + 1
+    yield batch
 
 
 def _columns(known: Signature) -> tuple[int, int, int, str, str]:

@@ -1,7 +1,7 @@
 """What this machine allows a container, and which switch to turn where it does not.
 
 `check` is pure over a `Host`; `doctor_host.ThisHost` is the real one. `explain` finds the relevant remedy when a
-container could not be started. Imports nothing of the project; the real host is imported when needed.
+container could not be started. Imports decisions only; the real host is imported when needed.
 """
 
 from __future__ import annotations
@@ -15,21 +15,24 @@ from typing import Protocol
 
 import msgspec
 
-OLDEST_KERNEL = (5, 12)
-"""mount_setattr came with 5.12, overlays without root with 5.11."""
+from maelstrom_container.cgroups import CONTROLLERS, NotDelegated, delegation
+
+OLDEST_KERNEL = (5, 13)
+"""The oldest that it was seen working on: overlays without root came with 5.11, mount_setattr with 5.12."""
 KERNEL_WITH_TMPFS_ATTRIBUTES = (6, 6)
 _ENOUGH_FILES = 4096
+_KERNEL_REMEDY = f"run Linux {OLDEST_KERNEL[0]}.{OLDEST_KERNEL[1]} or newer"
 _CLONE_SWITCH = "/proc/sys/kernel/unprivileged_userns_clone"
 _MAX_SWITCH = "/proc/sys/user/max_user_namespaces"
 _APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
-_WANTED_CONTROLLERS = ("cpu", "memory", "pids")
 
 _CLONE_REMEDY = "sudo sysctl -w kernel.unprivileged_userns_clone=1"
 _MAX_REMEDY = "sudo sysctl -w user.max_user_namespaces=15000"
 _APPARMOR_REMEDY = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
 _OUTER_REMEDY = "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined ..."
 _PROC_REMEDY = "docker run --security-opt systempaths=unconfined ..."
-_CGROUP_REMEDY = "systemd-run --user --scope -p Delegate=yes ..."
+_CGROUP_REMEDY = "systemd-run --user --scope -p Delegate=yes maelstrom-run ..."
+_UNIFIED_REMEDY = "boot with systemd.unified_cgroup_hierarchy=1"
 _CACHE_REMEDY = "--cache-root DIRECTORY, with a directory on a local file system (ext4, btrfs, xfs, tmpfs)"
 
 
@@ -78,6 +81,7 @@ def check(host: Host) -> list[Finding]:
         _capabilities(host, attempt),
         _overlay(host, attempt),
         _proc(attempt),
+        _seccomp(host),
         _cgroups(host),
         _open_files(host),
     ]
@@ -134,7 +138,7 @@ def _kernel(host: Host) -> Finding:
     text = f"Linux {version[0]}.{version[1]}"
     if version < OLDEST_KERNEL:
         meaning = f"{text} lacks what containers without root are made with"
-        return Finding("kernel", Health.MISSING, meaning, f"run Linux {OLDEST_KERNEL[0]}.{OLDEST_KERNEL[1]} or newer")
+        return Finding("kernel", Health.MISSING, meaning, _KERNEL_REMEDY)
     if version < KERNEL_WITH_TMPFS_ATTRIBUTES:
         # the upper layer of a job is a tmpfs, and an opaque directory is marked by an extended attribute
         meaning = f"{text}: in a writable container, a directory that came with it cannot be removed and made again"
@@ -193,7 +197,7 @@ def _overlay(host: Host, attempt: dict[str, int]) -> Finding:
     if error == errnos.ENODEV:
         return Finding(name, Health.MISSING, "this kernel has no overlay file system", "sudo modprobe overlay")
     if error == errnos.EPERM and host.kernel() < OLDEST_KERNEL:
-        return Finding(name, Health.MISSING, "this kernel mounts overlays for root only", "run Linux 5.12 or newer")
+        return Finding(name, Health.MISSING, "this kernel mounts overlays for root only", _KERNEL_REMEDY)
     if error:
         meaning = f"cannot be mounted over the cache directory ({os.strerror(error)})"
         return Finding(name, Health.MISSING, meaning, _CACHE_REMEDY)
@@ -212,22 +216,28 @@ def _proc(attempt: dict[str, int]) -> Finding:
     return Finding("proc", Health.OK, "can be mounted")
 
 
+def _seccomp(host: Host) -> Finding:
+    actions = host.read("/proc/sys/kernel/seccomp/actions_avail")
+    if actions is None or "errno" not in actions.split():
+        meaning = "this kernel cannot filter the system calls of jobs"
+        return Finding(
+            "seccomp", Health.MISSING, meaning, 'run a kernel with CONFIG_SECCOMP_FILTER, or `seccomp = "off"`'
+        )
+    above = "; a filter applies to this program itself, too" if _filtered(host) else ""
+    return Finding("seccomp", Health.OK, f"system calls of jobs can be filtered{above}")
+
+
 def _cgroups(host: Host) -> Finding:
+    """Say what limits of jobs come to; that others are in the group of a shell need not hold for what it starts."""
     name = "cgroups"
-    own = next(
-        (line[3:] for line in (host.read("/proc/self/cgroup") or "").splitlines() if line.startswith("0::")), None
-    )
-    controllers = host.read(f"/sys/fs/cgroup{own}/cgroup.controllers") if own is not None else None
-    if own is None or controllers is None:
-        meaning = "no version 2 hierarchy: no memory limits, and no figures but those of wait4"
-        return Finding(name, Health.DEGRADED, meaning, "boot with systemd.unified_cgroup_hierarchy=1")
-    if not host.writable(f"/sys/fs/cgroup{own}/cgroup.procs"):
-        meaning = "not delegated: no memory limits, and no figures but those of wait4"
-        return Finding(name, Health.DEGRADED, meaning, _CGROUP_REMEDY)
-    lacking = [each for each in _WANTED_CONTROLLERS if each not in controllers.split()]
-    if lacking:
-        return Finding(name, Health.DEGRADED, f"delegated without {', '.join(lacking)}", _CGROUP_REMEDY)
-    return Finding(name, Health.OK, "delegated")
+    found = delegation(host)
+    if isinstance(found, NotDelegated):
+        meaning = f"{found.reason}: memory is limited for each process only, not for jobs; cpu_weight has no effect"
+        return Finding(name, Health.DEGRADED, meaning, _CGROUP_REMEDY if found.hierarchy else _UNIFIED_REMEDY)
+    lacking_ones = [each for each in CONTROLLERS if each not in found.controllers]
+    if lacking_ones:
+        return Finding(name, Health.DEGRADED, f"delegated without {', '.join(lacking_ones)}", _CGROUP_REMEDY)
+    return Finding(name, Health.OK, "delegated: memory, processes and cpu_weight of jobs are limited as a whole")
 
 
 def _open_files(host: Host) -> Finding:

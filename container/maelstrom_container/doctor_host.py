@@ -16,11 +16,8 @@ _TIMEOUT = 30.0
 _MAX_TEXT = 1 << 16
 
 
-class ThisHost:
-    """The machine as it is; `cache_root` is where layers would be kept."""
-
-    def __init__(self, cache_root: Path) -> None:
-        self._cache_root = cache_root
+class Reader:
+    """Looks at files of the machine."""
 
     def read(self, path: str) -> str | None:
         """Return the text of a small file, None if it cannot be read."""
@@ -33,6 +30,13 @@ class ThisHost:
     def writable(self, path: str) -> bool:
         """Tell whether a path can be written."""
         return os.access(path, os.W_OK)
+
+
+class ThisHost(Reader):
+    """The machine as it is; `cache_root` is where layers would be kept."""
+
+    def __init__(self, cache_root: Path) -> None:
+        self._cache_root = cache_root
 
     def kernel(self) -> tuple[int, int]:
         """Return the version of the kernel."""

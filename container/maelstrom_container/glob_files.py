@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from maelstrom_core.errors import SpecError
 
 VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".bzr", ".jj"})
-_TAG = "CACHEDIR.TAG"
+TAG = "CACHEDIR.TAG"
 _MAX_EXPANSIONS = 1000
 _MAX_STARS = 4
 
@@ -24,17 +24,27 @@ def find_files(pattern: str, project_directory: str) -> list[str]:
 
     Raises SpecError for a pattern that is absolute, contains `..` or expands to too much.
     """
+    found: set[str] = set()
+    for start, matches in searches(pattern):
+        found.update(path for path in _walk(project_directory, start) if matches(path))
+    return sorted(found)
+
+
+def searches(pattern: str) -> list[tuple[str, Callable[[str], object]]]:
+    """Return where to search, at and below which paths, and what tells the paths there that match.
+
+    Raises SpecError as `find_files`.
+    """
     from wcmatch import fnmatch
 
-    found: set[str] = set()
     by_start: dict[str, list[str]] = {}
     for expanded in _expand(pattern):
         by_start.setdefault(_plain_start(expanded), []).extend(_without_empty_stars(expanded))
+    found: list[tuple[str, Callable[[str], object]]] = []
     for start, patterns in by_start.items():
         includes, _excludes = fnmatch.translate(patterns, flags=fnmatch.DOTMATCH | fnmatch.CASE)
-        matches = re.compile("|".join(f"(?:{each})" for each in includes)).match
-        found.update(path for path in _walk(project_directory, start) if matches(path))
-    return sorted(found)
+        found.append((start, re.compile("|".join(f"(?:{each})" for each in includes)).match))
+    return found
 
 
 def _expand(pattern: str) -> list[str]:
@@ -93,7 +103,7 @@ def _walk(project_directory: str, start: str) -> Iterator[str]:
             continue
         except OSError as error:
             raise SpecError(f"failed to search {project_directory}/{prefix}: {error.strerror}") from None
-        if prefix != (start + "/" if start else "") and any(entry.name == _TAG for entry in entries):
+        if prefix != (start + "/" if start else "") and any(entry.name == TAG for entry in entries):
             continue
         for entry in entries:
             yield prefix + entry.name

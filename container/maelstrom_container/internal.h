@@ -45,6 +45,12 @@ void reap(struct child *child);
 void collect_streams(struct child *child);
 void kill_child(struct child *child);
 
+/* release.c: drops what may be the last reference to a mount namespace, and does not wait if it need not. */
+void release_mounts(int fd);
+
+/* passed.c: gives what is to be 0, 1 and 2 of the job, of which a client has the other ends. Returns 0, or -1 and errno. */
+int take_passed(const struct launch *launch, int streams[STREAMS]);
+
 /* launch.c: keeps the mounts of this job until the next one has started. */
 void hold_mounts(struct child *child);
 

@@ -19,15 +19,21 @@
 
 /* The mount namespace of the last job, kept so that it does not end with the job.
  *
- * Taking one down makes the kernel wait until no processor looks at its mounts any more, some 100 us. Whoever drops the
- * last reference waits: the job itself, before its end can be seen, unless we have one. We drop ours while the next job
- * runs, when we have nothing else to do, or when there is no next job. */
+ * Whoever drops the last reference to one waits until the kernel has taken it down (see release.c): the job itself, before
+ * its end can be seen, unless we have one. Ours goes when the next job runs, or when there is no next job. */
 static int last_mounts = -1;
+
+void launch_end(void)
+{
+    if (last_mounts >= 0)
+        close(last_mounts);
+    last_mounts = -1;
+}
 
 void launch_rest(void)
 {
     if (last_mounts >= 0)
-        close(last_mounts);
+        release_mounts(last_mounts);
     last_mounts = -1;
 }
 
@@ -69,7 +75,6 @@ static void run(struct child *child)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
     long pid = start_on_top(child);
-    close_ends(child);
     if (pid < 0) {
         landing->phase = PHASE_CLONE;
         landing->error = (int)-pid;
@@ -81,6 +86,7 @@ static void run(struct child *child)
         reap(child);
         close(child->pidfd);
     }
+    close_ends(child); /* only now: that nobody writes any more would wake us, shortly before the job's end does */
     landing->duration = now() - start;
     collect_streams(child);
     sigprocmask(SIG_SETMASK, &before, NULL);

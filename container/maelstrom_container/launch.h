@@ -26,7 +26,11 @@ struct step {
 
 /* Where a launch failed: the index of a step, or one of these. */
 enum launch_phase { PHASE_NONE = -1, PHASE_CLONE = -2, PHASE_IDENTITY = -3, PHASE_DIRECTORY = -4,
-                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7, PHASE_LOST = -8 };
+                    PHASE_SEAL = -5, PHASE_EXEC = -6, PHASE_PIPES = -7, PHASE_LOST = -8,
+                    PHASE_GROUP = -9 };
+
+/* A terminal becomes the controlling one, too; the client is answered where it is, see passed.c. */
+enum passed { PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL };
 
 enum { STREAM_STDOUT, STREAM_STDERR, STREAM_RESULT, STREAMS };
 
@@ -44,8 +48,9 @@ struct launch {
     int program_count, argument_count, environment_count, variable_count;
     const char *directory;
     int stdin_fd;
-    int terminal;               /* stdin_fd is a terminal: also standard output and error output, and the controlling one */
+    int passed;                 /* enum passed: stdin_fd is a socket with what takes the place of 0, 1 and 2 */
     int doorbell;               /* an eventfd that wakes the wait, or -1 */
+    int group;                  /* the cgroup (its directory) in which the program begins, or -1: in ours */
     const uint64_t *cancelled;  /* becomes `sequence` when this launch is to be killed */
     uint64_t sequence;
     int64_t timeout;            /* 0: none */
@@ -100,6 +105,13 @@ int confine_launcher(const void *filter, uint64_t length, uint64_t pass);
 
 /* Gives back what is kept of the last job until the next one has started; to be called before a long wait. */
 void launch_rest(void);
+
+/* The same, and it is gone when this returns, where it was the last job's. */
+void launch_end(void);
+
+/* Has what is given back from now on taken down by a thread, which stays in the namespaces that the caller is in. To be
+ * called once; returns 0 where there can be none. The caller can change its user and pid namespaces no more. */
+int launch_release_aside(void);
 
 /* Thin system calls that Python's os module lacks (3.11); each returns the result, or -errno. */
 int sys_unshare(unsigned long flags);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,9 +20,10 @@ from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
 from maelstrom_container.prepare import Prepared, captured_steps, prepare, template_capabilities
+from maelstrom_container.request import PASSED_NOTHING, Request, TemplateRequest
 from maelstrom_container.seccomp import INSTRUCTION
 from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps, upper_targets
-from maelstrom_container.strings import Strings
+from maelstrom_container.strings import Strings, candidates
 from maelstrom_container.syscalls import memory_file
 from maelstrom_core.errors import SpecError
 from maelstrom_core.job import (
@@ -39,7 +40,10 @@ from maelstrom_core.job import (
     SystemFailure,
     TimedOut,
 )
-from maelstrom_core.spec import Grace, Network
+from maelstrom_core.spec import Network
+
+if TYPE_CHECKING:
+    from maelstrom_container.job_groups import JobGroups
 
 KEPT_CONTAINERS = 6
 NAMESPACES = (
@@ -52,48 +56,10 @@ NAMESPACES = (
 """No cgroup namespace: see `outer`."""
 SECOND = 1_000_000_000
 NOT_FAILED = lib.PHASE_NONE
+NO_GROUP = -1
 NOTHING = Output()
-
-
-PASSED_NOTHING, PASSED_INPUT, PASSED_TERMINAL = range(3)
-"""What was passed with a request, on another way: nothing, a standard input, or a terminal."""
-
-
-class Request(msgspec.Struct, frozen=True, array_like=True):
-    """A job as it travels to a member: the container stays packed, because it is almost always known already.
-
-    What differs most often comes first: a member compares the rest with that of the last job (repeat.c).
-    """
-
-    sequence: int
-    arguments: tuple[str, ...]
-    variables: tuple[str, ...]
-    """`NAME=value`, what the job's environment has beside `environment`."""
-    container: bytes
-    program: str
-    environment: tuple[str, ...]
-    working_directory: str
-    timeout: float | None
-    stdin: bytes
-    inline_limit: int
-    result_limit: int
-    template: bytes = b""
-    """A packed `TemplateRequest`, where the job is to be forked; program and environment are the template's then."""
-    passed: int = PASSED_NOTHING
-    capture: Capture | None = None
-    grace: Grace | None = None
-
-
-class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):
-    """A template as it travels: all that goes into it, and so what it is known by."""
-
-    container: bytes
-    program: str
-    arguments: tuple[str, ...]
-    environment: tuple[str, ...]
-    working_directory: str
-    request: bytes
-    stages: tuple[bytes, ...]
+# Making a decoder takes longer than launching a job: members have that of the process that forks them.
+_DECODE = msgspec.msgpack.Decoder(Container).decode
 
 
 class RunnerLostError(Exception):
@@ -122,9 +88,19 @@ class Launcher:
     """Launches jobs from inside an outer sandbox. `memory` bounds each file system in memory, in bytes."""
 
     def __init__(
-        self, outer: Outer, *, host_network: bool, memory: int, templates: bool = False, confined: bool = False
+        self,
+        outer: Outer,
+        *,
+        host_network: bool,
+        memory: int,
+        templates: bool = False,
+        confined: bool = False,
+        groups: JobGroups | None = None,
     ) -> None:
-        """`templates`: it starts templates, not jobs. `confined`: this process, and so all jobs, get a filter."""
+        """`templates`: it starts templates, not jobs. `confined`: this process, and so all jobs, get a filter.
+
+        `groups` makes the groups of limited jobs; there are none of these without it.
+        """
         self._outer = outer
         self._confined = confined
         self._unconfined = confine() if confined else None
@@ -136,11 +112,12 @@ class Launcher:
         self._launch = ffi.new("struct launch *")
         self._launch.namespaces = NAMESPACES
         self._launch.confined = confined
+        self._launch.group = NO_GROUP
+        self._groups = groups
         self._armed: Prepared | None = None
         self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
         self._variables, self._directory = Strings(), Strings()
         self._landing = ffi.new("struct landing *")
-        self._decode = msgspec.msgpack.Decoder(Container).decode
         self.repeatable = False
         """Whether the last request could be run again, with other arguments, by the C launcher alone."""
 
@@ -151,6 +128,13 @@ class Launcher:
             int(ffi.cast("uintptr_t", pointer)) for pointer in (self._launch, self._landing, *functions)
         )
         return launch, landing, function, rest
+
+    @property
+    def watched_sockets(self) -> tuple[int, tuple[bytes, bytes]]:
+        """What is to be read from where before the last launch may be repeated; -1 where it may be at any time."""
+        if self._networks is None or self._entered is None or self._entered.network is not Network.LOOPBACK:
+            return -1, (b"", b"")
+        return self._networks.sockets, self._networks.no_sockets
 
     def repeated(self, request: Request) -> Outcome:
         """Say what became of a launch that was repeated, with other arguments than this request's."""
@@ -182,7 +166,7 @@ class Launcher:
         except OSError as error:
             return refused("keep a job's input", error)
         try:
-            self._launch.stdin_fd, self._launch.terminal = stdin, request.passed == PASSED_TERMINAL
+            self._launch.stdin_fd, self._launch.passed = stdin, request.passed
             self._set_bounds(request, doorbell, cancelled)
             if request.capture is None:
                 return self._run(prepared, prepared.steps, request)
@@ -193,8 +177,6 @@ class Launcher:
         finally:
             if request.stdin:
                 os.close(stdin)
-            if self._networks is not None:
-                self._networks.leave()
 
     def fork(self, request: Request, runner: Any, *, doorbell: int = -1, cancelled: Any = None) -> tuple[Outcome, bool]:
         """Run one job in a fork that a runner makes (struct runner of launch.h, as `new_runner` returns it).
@@ -252,10 +234,13 @@ class Launcher:
         """Enter the prepared container, making it first if need be."""
         prepared = self._prepared.get(packed)
         if prepared is None:
-            container = self._decode(packed)
+            container = _DECODE(packed)
             self._entered = None
             self._enter_network(container.network)
-            prepared = prepare(self._outer, container, memory=self._memory, templates=self._templates)
+            controllers = self._groups.controllers if self._groups is not None else ()
+            prepared = prepare(
+                self._outer, container, memory=self._memory, templates=self._templates, controllers=controllers
+            )
             self._prepared[packed] = prepared
             self._entered = prepared
             if len(self._prepared) > KEPT_CONTAINERS:
@@ -280,7 +265,7 @@ class Launcher:
             captured = Captured(targets, real_path(capture.path))
             with shown_uppers(self._outer, prepared, capture.directory, len(targets)):
                 outcome = self._run(prepared, steps, request)
-                self.rest()  # nothing of the job looks at the directories any more
+                lib.launch_end()  # nothing of the job looks at the directories any more
         except OSError as error:
             return SystemFailure(f"failed to make upper directories in {capture.directory}: {error.strerror}")
         return with_captured(outcome, captured)
@@ -297,23 +282,30 @@ class Launcher:
         if steps is not prepared.steps:
             self._armed = None  # what follows is for this launch only
             self._launch.steps, self._launch.step_count = steps.array, len(steps.steps)
+        if self._groups is not None and prepared.limits.is_of_jobs:
+            try:
+                use = self._groups.run(prepared.limits, request.sequence, self._launch_in)
+            except OSError as error:
+                return refused("make a cgroup for a job", error)
+            if self._landing.phase != NOT_FAILED:
+                return self._failure(steps, request)
+            return self._groups.told(self._completed(), prepared.limits, use)
         lib.launch(self._launch, self._landing)
         if self._landing.phase != NOT_FAILED:
             return self._failure(steps, request)
-        # A job with input has its own descriptor, one that is captured its own directories; after one with a loopback
-        # network, that is looked at.
-        self.repeatable = (
-            not request.stdin
-            and not request.passed
-            and not request.capture
-            and prepared.network is not Network.LOOPBACK
-        )
+        # A job with input has its own descriptor, one that is captured its own directories.
+        self.repeatable = not request.stdin and not request.passed and not request.capture
         return self._completed()
+
+    def _launch_in(self, group: int) -> None:
+        """Launch what has been set up, in a cgroup, which may be NO_GROUP."""
+        self._launch.group = group
+        lib.launch(self._launch, self._landing)
 
     def _set_program(self, request: Request | TemplateRequest) -> None:
         """Say what to execute. Raises ValueError where a string holds a NUL."""
         launch, program, environment = self._launch, request.program, request.environment
-        launch.programs, launch.program_count = self._programs.packed(_candidates(program, environment))
+        launch.programs, launch.program_count = self._programs.packed(candidates(program, environment))
         launch.arguments, launch.argument_count = self._arguments.packed((program, *request.arguments))
         launch.environment, launch.environment_count = self._environment.packed(environment)
         variables = request.variables if isinstance(request, Request) else ()
@@ -364,6 +356,8 @@ class Launcher:
             return refused("map the user of a container", error)
         if phase == lib.PHASE_SEAL:
             return refused("close a container", error)
+        if phase == lib.PHASE_GROUP:
+            return refused("enter the cgroup of a job", error)
         if phase == lib.PHASE_PIPES:
             return refused("make pipes for a job's output", error)
         return refused(describe(steps.steps[phase]), error)
@@ -391,11 +385,3 @@ class Launcher:
         if landing.timed_out:
             return TimedOut(effects)
         return Exited(landing.status, effects) if landing.exited else Signaled(landing.status, effects)
-
-
-def _candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the paths to try: as a shell would with the job's own PATH, then relative to the working directory."""
-    if "/" in program:
-        return (program,)
-    path = next((entry[5:] for entry in environment if entry.startswith("PATH=")), "")
-    return (*(f"{directory}/{program}" for directory in path.split(":") if directory), program)

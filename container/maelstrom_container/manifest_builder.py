@@ -10,9 +10,13 @@ import stat
 
 import msgspec
 
-from maelstrom_container.digest_cache import DigestCache, Signature, signature
+from maelstrom_container.digest_cache import DigestCache, Hashed
+from maelstrom_container.file_batches import Signature
 from maelstrom_container.manifest import Directory, File, Manifest, Node, Symlink, clean_path, make_manifest, show
-from maelstrom_core.errors import SpecError
+from maelstrom_core.errors import InfrastructureError, SpecError
+
+_LATEST = 2**63 - 1
+"""Nanoseconds: what a manifest can hold, the year 2262."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -20,6 +24,10 @@ class Source(msgspec.Struct, frozen=True):
 
     path: str
     signature: Signature
+
+
+class SourceChangedError(InfrastructureError):
+    """A file was changed after it had been hashed: the layer has to be built anew."""
 
 
 class ManifestLayer(msgspec.Struct, frozen=True):
@@ -46,10 +54,16 @@ class ManifestBuilder:
         self._digests = digests
         self._nodes: dict[bytes, Node] = {}
         self._sources: dict[bytes, Source] = {}
+        self._pending: dict[bytes, tuple[str, os.stat_result]] = {}
+        """Files whose digests are not known yet: they are looked for many at a time."""
 
     def add(self, path: str, node: Node) -> None:
         """Add a node. Raises SpecError for a path that cannot be, or is taken by something else."""
-        cleaned = clean_path(os.fsencode(path))
+        self._add(clean_path(os.fsencode(path)), node)
+
+    def _add(self, cleaned: bytes, node: Node) -> None:
+        if cleaned in self._pending:
+            self._hash([cleaned])
         there = self._nodes.get(cleaned)
         if there is not None and there != node and not (isinstance(there, Directory) and isinstance(node, Directory)):
             raise SpecError(f"/{show(cleaned)} appears more than once in the layer, and not as the same")
@@ -75,11 +89,25 @@ class ManifestBuilder:
 
     def build(self) -> ManifestLayer:
         """Return the layer. Raises SpecError if its entries contradict each other."""
+        self._hash(list(self._pending))
         return ManifestLayer(make_manifest(self._nodes), self._sources)
 
     def _add_file(self, path: str, local: str, status: os.stat_result) -> None:
-        # the status that comes back is that of what was hashed, even if the file was replaced since
-        digest, status = self._digests.digest_of(local, status)
-        self.add(path, File(stat.S_IMODE(status.st_mode) & 0o777, status.st_mtime_ns, status.st_size, digest))
-        if status.st_size:
-            self._sources[clean_path(os.fsencode(path))] = Source(local, signature(status))
+        cleaned = clean_path(os.fsencode(path))
+        if cleaned in self._nodes or cleaned in self._pending:
+            (hashed,) = self._digests.digests_of([(local, status)])
+            self._add_hashed(cleaned, local, hashed)
+        else:
+            self._pending[cleaned] = local, status
+
+    def _hash(self, paths: list[bytes]) -> None:
+        files = [self._pending.pop(path) for path in paths]
+        for path, (local, _), hashed in zip(paths, files, self._digests.digests_of(files), strict=True):
+            self._add_hashed(path, local, hashed)
+
+    def _add_hashed(self, cleaned: bytes, local: str, hashed: Hashed) -> None:
+        # what the file was when it was hashed counts, even if it was replaced since
+        own = hashed.signature
+        self._add(cleaned, File(stat.S_IMODE(hashed.mode) & 0o777, min(own.mtime, _LATEST), own.size, hashed.digest))
+        if own.size:
+            self._sources[cleaned] = Source(local, own)

@@ -14,6 +14,7 @@ import resource
 import msgspec
 
 from maelstrom_container import syscalls
+from maelstrom_container.cgroups import kept_by_processes
 from maelstrom_container.compose import ROOT, Composition
 from maelstrom_container.outer import Outer
 from maelstrom_container.places import (
@@ -99,6 +100,8 @@ class Prepared(msgspec.Struct, frozen=True):
     capabilities: int
     network: Network
     filters: Filters
+    limits: Limits
+    """All of the container's; the layout has those that are not kept by a cgroup."""
 
     def enter(self) -> None:
         """Have the calling process live in the bare root of the namespace. Raises OSError."""
@@ -112,14 +115,19 @@ class Prepared(msgspec.Struct, frozen=True):
         os.close(self.bare)
 
 
-def prepare(outer: Outer, container: Container, *, memory: int, templates: bool = False) -> Prepared:
+def prepare(
+    outer: Outer, container: Container, *, memory: int, templates: bool = False, controllers: tuple[str, ...] = ()
+) -> Prepared:
     """Compose a container in a mount namespace of its own, in which the caller is afterwards.
 
     Where jobs can neither unmount nor write to it, the root is put in its place once, on top of the bare one, and jobs
-    need no copy of it; unless it is for `templates`, whose forks do.
+    need no copy of it; unless it is for `templates`, whose forks do. `controllers` are those of the cgroups of jobs.
 
     Raises SpecError for what the specification has wrong, OSError for what the host refuses.
     """
+    limits = container.limits
+    if controllers:
+        container = msgspec.structs.replace(container, limits=kept_by_processes(limits, controllers))
     _check(container)
     syscalls.setns(outer.host_view, syscalls.CLONE_NEWNS)
     sources = Sources()
@@ -148,6 +156,7 @@ def prepare(outer: Outer, container: Container, *, memory: int, templates: bool 
         capabilities=capabilities,
         network=container.network,
         filters=_filters(container),
+        limits=limits,
     )
 
 
@@ -197,8 +206,11 @@ def _capabilities(container: Container, outer: Outer) -> int:
 
 
 def _filters(container: Container) -> Filters:
-    if container.seccomp is Seccomp.OFF:
-        return Filters()
+    return Filters() if container.seccomp is Seccomp.OFF else default_filters()
+
+
+def default_filters() -> Filters:
+    """Return those of containers that do not say otherwise; see `seccomp.warm_up`."""
     return Filters(job_filter(), template_filter(), fork_filter())
 
 

@@ -39,6 +39,8 @@ NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16
 """In struct seccomp_data. Arguments have 64 bits, the lower half first."""
 PASS_ARGUMENT = 5
 """Where a member's pass stands: the last argument, which none of the calls that containers are made with has."""
+SOME_PASS = 0x0123456789ABCDEF
+"""With which the filter of members is assembled once; each of them puts its own in the place of this one."""
 ALLOW = 0x7FFF0000
 ERRNO = 0x00050000
 KILL = 0x80000000
@@ -137,7 +139,17 @@ def member_filter(number: int, architecture: Architecture | None = None) -> byte
 
     `number` is the pass, 64 bits that nobody else knows. Who shows it may make containers.
     """
-    return _assembled((*ALWAYS, *CONTAINERS), architecture or this_architecture(), number)
+    program = _assembled((*ALWAYS, *CONTAINERS), architecture or this_architecture(), SOME_PASS)
+    own = dict(zip(map(_exclusive_or, _halves(SOME_PASS)), map(_exclusive_or, _halves(number)), strict=True))
+    instructions = (program[at : at + INSTRUCTION.size] for at in range(0, len(program), INSTRUCTION.size))
+    return b"".join(own.get(instruction, instruction) for instruction in instructions)
+
+
+def warm_up() -> None:
+    """Assemble the filters of this machine, for all that are forked from this process."""
+    for assembled in (job_filter, template_filter, fork_filter):
+        assembled()
+    member_filter(SOME_PASS)
 
 
 def this_architecture() -> Architecture:
@@ -235,13 +247,22 @@ def _check_pass(program: _Program, number: int) -> None:
     """Emit the comparison with the pass. It takes as long wherever they differ: time tells nobody how near he is."""
     lower, upper = (ARGUMENTS_AT + 8 * PASS_ARGUMENT + half for half in (0, 4))
     program.emit(LOAD, lower)
-    program.emit(EXCLUSIVE_OR, number & 0xFFFFFFFF)
+    lower_half, upper_half = _halves(number)
+    program.emit(EXCLUSIVE_OR, lower_half)
     program.emit(STORE, 0)
     program.emit(LOAD, upper)
-    program.emit(EXCLUSIVE_OR, number >> 32)
+    program.emit(EXCLUSIVE_OR, upper_half)
     program.emit(RECALL_OTHER, 0)
     program.emit(OR_OTHER, 0)
     program.jump(JUMP_IF_EQUAL, 0, then=_label(ALLOW))
+
+
+def _exclusive_or(operand: int) -> bytes:
+    return INSTRUCTION.pack(EXCLUSIVE_OR, 0, 0, operand)
+
+
+def _halves(number: int) -> tuple[int, int]:
+    return number & 0xFFFFFFFF, number >> 32
 
 
 def _label(target: _Target) -> str:

@@ -26,8 +26,9 @@ LIMIT_NAMES = {
     resource.RLIMIT_AS: "address_space",
     resource.RLIMIT_STACK: "stack_size",
     resource.RLIMIT_CPU: "cpu_time",
+    resource.RLIMIT_DATA: "memory",
 }
-"""The fields of Limits by what the kernel calls them."""
+"""The fields of Limits by what the kernel calls them; `memory` where there is no cgroup that keeps it."""
 
 
 class Mount(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ show this machine's directories become HostTrees and cost nothing. Every method 
 
     CACHE_ROOT/layers/              a maelstrom_core.cache with the kinds `layer`, `document` and `blob`
     CACHE_ROOT/digests.sqlite3      digests of local files
+    CACHE_ROOT/snapshots/           what large layers were made of, see `incremental`
     CACHE_ROOT/python/              what interpreters said about themselves
 """
 
@@ -13,32 +14,35 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from blake3 import blake3
 
-from maelstrom_container.blobs import KIND as BLOB
-from maelstrom_container.blobs import BlobStore, SourceChangedError, opened
 from maelstrom_container.build import CopiedLayer, build
 from maelstrom_container.digest_cache import DigestCache
-from maelstrom_container.manifest import DIRECTORY_MODE, Directory, File, HardLink, Manifest, Symlink, Whiteout
-from maelstrom_container.manifest_builder import BuiltLayer, Source, TarArtifact
+from maelstrom_container.manifest import DIRECTORY_MODE
+from maelstrom_container.manifest_builder import BuiltLayer, SourceChangedError, TarArtifact
 from maelstrom_container.promise import Promise
-from maelstrom_container.tree_writer import TreeWriter
+from maelstrom_core import logs
 from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Stored, Success
-from maelstrom_core.errors import InfrastructureError, SpecError
+from maelstrom_core.errors import InfrastructureError
 from maelstrom_core.job import LayerDirectory, RealisedLayer
-from maelstrom_core.spec import HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer
+from maelstrom_core.spec import GlobLayer, HostLayer, Layer, ProjectLayer, PythonEnvironmentLayer, StoredLayer, TarLayer
+
+if TYPE_CHECKING:
+    from maelstrom_container.incremental import Search
 
 LAYER = "layer"
 DOCUMENT = "document"
+BLOB = "blob"
+"""Files that layers share, see `blobs`."""
 _TAR_FORMAT = b"maelstrom tar layer 2 "
 """Part of the key of unpacked archives: to be changed with what `extract` makes of them."""
-_DIRECTORY_SIZE = 4096
 _BUILD_ATTEMPTS = 3
 
 _Stored = Stored[Promise[bool]]
@@ -58,7 +62,6 @@ class LayerStore:
             cache_root / "layers", kinds=(LAYER, DOCUMENT), linked_kinds=(BLOB,), target_size=target_size
         )
         self._digests = DigestCache(cache_root / "digests.sqlite3")
-        self._blobs = BlobStore(self._cache)
         self._mutex = threading.Lock()
         self._held: list[Key] = []
         self._realised: dict[tuple[Layer, Path], Promise[tuple[RealisedLayer, ...]]] = {}
@@ -98,11 +101,23 @@ class LayerStore:
             realised = self._realise(layer, project_directory)
         except BaseException as error:
             with self._mutex:
-                del self._realised[name]
+                self._realised.pop(name, None)
             promise.break_(error)
             raise
         promise.keep(realised)
         return realised
+
+    def forget(self, path: str, project_directory: Path) -> None:
+        """Take note that an archive was written anew: as a layer it is what it holds now, from now on."""
+        with self._mutex:
+            for name in [
+                (layer, project)
+                for layer, project in self._realised
+                if isinstance(layer, TarLayer)
+                and project == project_directory
+                and os.path.normpath(project / layer.tar) == path
+            ]:
+                del self._realised[name]
 
     def has_layer(self, digest: str) -> bool:
         """Tell whether a layer is there, for now: it stays only when `layer` has returned it."""
@@ -166,6 +181,8 @@ class LayerStore:
                 )
             case StoredLayer(digest):
                 return (self.layer(digest, _missing),)
+            case GlobLayer():
+                return self._realise_glob(layer, project_directory)
             case _:
                 return (self._realise_copied(layer, project_directory),)
 
@@ -176,11 +193,48 @@ class LayerStore:
         for attempt in range(_BUILD_ATTEMPTS):
             built = build(layer, str(project_directory), self._digests)
             try:
-                return self.layer(_digest(built), partial(self._write, built))
+                return self.layer(_digest(built), partial(_write, built, self._cache.directory(BLOB)))
             except SourceChangedError:
                 if attempt == _BUILD_ATTEMPTS - 1:
                     raise
         raise AssertionError
+
+    def _realise_glob(self, layer: GlobLayer, project_directory: Path) -> tuple[RealisedLayer, ...]:
+        from maelstrom_container.incremental import Search
+
+        search = Search.of(layer, str(project_directory))
+        if search is None:
+            return (self._realise_copied(layer, project_directory),)
+        for attempt in range(_BUILD_ATTEMPTS):
+            try:
+                return self._realise_search(search)
+            except SourceChangedError:
+                if attempt == _BUILD_ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _realise_search(self, search: Search) -> tuple[RealisedLayer, ...]:
+        """Return the layer of last time with what differs above it, or else a new one."""
+        from maelstrom_container import incremental
+
+        snapshots = incremental.Snapshots(self._root / "snapshots")
+        snapshot = snapshots.load(search.key)
+        base = self.find(snapshot.base) if snapshot is not None else None
+        found = search.scan(snapshot.folders if snapshot is not None else {})
+        if snapshot is not None and base is not None:
+            above = incremental.difference(search, snapshot, found, self._digests)
+            if above is not None and not above.manifest.entries:
+                return (base,)
+            if above is not None:
+                digest = incremental.difference_digest(snapshot.base, above.manifest)
+                return base, self.layer(digest, partial(_write, above, self._cache.directory(BLOB)))
+        built, nodes = search.build(found, self._digests)
+        digest = _digest(built)
+        made = self.layer(digest, partial(_write, built, self._cache.directory(BLOB)))
+        fresh = incremental.snapshot_of(digest, found, nodes, len(built.manifest.entries))
+        if fresh is not None:
+            snapshots.save(search.key, fresh)
+        return (made,)
 
     def _obtain(self, key: Key, make: Callable[[Key], _Stored]) -> Path:
         """Return where an entry is, made if missing; it stays until the store is closed."""
@@ -189,6 +243,8 @@ class LayerStore:
             answer = self._cache.get(key, waiting, None)
             if isinstance(answer, Get):
                 self._make(key, make)
+            else:
+                logs.debug(f"{key.kind} found in the cache", digest=key.digest[:16])
             # if the one who makes it fails it is for reasons of its own: then we try ourselves
             if isinstance(answer, Success) or waiting.wait():
                 with self._mutex:
@@ -197,6 +253,7 @@ class LayerStore:
 
     def _make(self, key: Key, make: Callable[[Key], _Stored]) -> None:
         """Make what everybody waits for, and tell them."""
+        begun = time.monotonic()
         try:
             stored = make(key)
         except BaseException as error:
@@ -208,6 +265,7 @@ class LayerStore:
                     hint="look whether the disk is full, or choose another directory with --cache-root",
                 ) from None
             raise
+        logs.info(f"{key.kind} made", digest=key.digest[:16], seconds=f"{time.monotonic() - begun:.3f}")
         for waiting in stored.waiting:
             waiting.keep(stored.error is None)
         if stored.error is not None:
@@ -235,38 +293,11 @@ class LayerStore:
             raise
         return self._cache.got_file(key, temporary)
 
-    def _write(self, built: BuiltLayer, root: int) -> int:
-        """Write a layer into a directory, open as `root`; returns its size in bytes."""
-        if isinstance(built, TarArtifact):
-            return _unpack(built, root)
-        with TreeWriter(root) as writer:
-            return write_manifest(built.manifest, built.sources, writer, self._blobs)
 
+def _write(built: BuiltLayer, blobs: Path, root: int) -> int:
+    from maelstrom_container.layer_writer import write_layer  # most layers are there already
 
-def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: TreeWriter, blobs: BlobStore) -> int:
-    """Write a layer's tree; returns its size in bytes, of which blobs may share a part with other layers."""
-    size = 0
-    links: list[tuple[bytes, bytes]] = []
-    for entry in manifest.entries:
-        match entry.node:
-            case Directory(mode, opaque):
-                writer.directory(entry.path, mode, opaque=opaque)
-                size += _DIRECTORY_SIZE
-            case File(mode, mtime, 0):
-                writer.file(entry.path, mode, mtime, ())
-            case File() as node:
-                blobs.put(writer, entry.path, node, sources[entry.path])
-                size += node.size
-            case Symlink(target):
-                writer.symlink(entry.path, target)
-            case HardLink(target):
-                links.append((entry.path, target))
-            case Whiteout():
-                writer.whiteout(entry.path)
-    for path, target in links:
-        writer.hard_link(path, target)
-    writer.finish()
-    return size
+    return write_layer(built, blobs, root)
 
 
 def _move(scratch: Path, root: int, size: int) -> int:
@@ -278,16 +309,6 @@ def _move(scratch: Path, root: int, size: int) -> int:
 
 def _missing(_root: int) -> int:
     raise MissingLayerError("a layer that was made is gone from the cache", hint="run it again")
-
-
-def _unpack(artifact: TarArtifact, root: int) -> int:
-    from maelstrom_container.extract import extract_tar  # with it come tarfile and three compressors
-
-    try:
-        with opened(artifact.source) as descriptor, open(descriptor, "rb", closefd=False) as file:
-            return extract_tar(file, root)
-    except SpecError as error:
-        raise SpecError(f"failed to unpack {artifact.source.path}: {error.message}", hint=error.hint) from None
 
 
 def _digest(built: BuiltLayer) -> str:

@@ -25,3 +25,11 @@ class Strings:
                 raise ValueError("a string holds NUL")
             self._memory, self._strings = ffi.from_buffer(data), strings
         return self._memory, len(strings)
+
+
+def candidates(program: str, environment: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths to try: as a shell would with the job's own PATH, then relative to the working directory."""
+    if "/" in program:
+        return (program,)
+    path = next((entry[5:] for entry in environment if entry.startswith("PATH=")), "")
+    return (*(f"{directory}/{program}" for directory in path.split(":") if directory), program)

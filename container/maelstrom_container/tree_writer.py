@@ -8,7 +8,6 @@ errors and the manifest's path rules.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -80,10 +79,8 @@ class TreeWriter:
         """Write a regular file."""
         self.fill_file(path, mode, mtime, lambda descriptor: _write_all(descriptor, chunks))
 
-    def fill_file(
-        self, path: bytes, mode: int, mtime: int, fill: Callable[[int], None], *, share: str | None = None
-    ) -> None:
-        """Make a file that `fill` writes to; when complete give it the name `share` too, unless that is taken."""
+    def fill_file(self, path: bytes, mode: int, mtime: int, fill: Callable[[int], None]) -> None:
+        """Make a file that `fill` writes to."""
         parent, name = self._parent(path)
         descriptor = self._make(path, parent, name, lambda: os.open(name, _OPEN_FILE, 0o600, dir_fd=parent))
         try:
@@ -92,17 +89,10 @@ class TreeWriter:
             os.utime(descriptor, ns=_times(mtime))
         finally:
             os.close(descriptor)
-        if share is not None:
-            with contextlib.suppress(FileExistsError):
-                os.link(name, share, src_dir_fd=parent, follow_symlinks=False)
 
-    def adopt(self, path: bytes, source: str) -> None:
-        """Make a hard link to a file of the store. Lets FileNotFoundError and OSError (EMLINK) through."""
-        parent, name = self._parent(path)
-        try:
-            os.link(source, name, dst_dir_fd=parent, follow_symlinks=False)
-        except FileExistsError:
-            raise _duplicate(path) from None
+    def open_directory(self, path: bytes) -> int:
+        """Return a descriptor of a directory, made if missing, for whoever makes files in it; it is the caller's."""
+        return os.dup(self._enter(clean_path(path)))
 
     def symlink(self, path: bytes, target: bytes, mtime: int = 0) -> None:
         """Make a symbolic link."""

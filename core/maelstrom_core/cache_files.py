@@ -78,10 +78,10 @@ def clean(root: Path, kinds: Iterable[str], linked_kinds: Iterable[str]) -> None
     for kind in all_kinds:
         if kind in linked:
             # thousands of files: names and types are in the directory, whether they are needed the remover looks
-            valid = {entry.name for entry in _scan(entries / kind) if _is_shared_file(entry)}
-        else:
-            valid = {found.key.digest for found in find_entries(root, kind)}
-        sizes = {digest + _SUFFIX for digest in valid if kind not in linked}
+            _discard_all(root, [entry for entry in _scan(entries / kind) if not _is_shared_file(entry)])
+            continue
+        valid = {found.key.digest for found in find_entries(root, kind)}
+        sizes = {digest + _SUFFIX for digest in valid}
         names = valid | sizes
         _discard_all(root, [entry for entry in _scan(entries / kind) if entry.name not in names])
         for name in sizes:

@@ -7,8 +7,6 @@ Imports nothing of the project.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -58,7 +56,7 @@ class Kind(ABC, Generic[T_co]):
 
     def to_toml(self, value: object) -> str:
         """Return `value` as it would be written in a configuration file."""
-        return json.dumps(str(value), ensure_ascii=False)
+        return _quoted(str(value))
 
 
 class Text(Kind[str]):
@@ -160,7 +158,7 @@ class Seconds(Kind[float]):
         return f"{value:g}"
 
     def _checked(self, number: float) -> float:
-        if not 0 <= number < math.inf:
+        if not 0 <= number < float("inf"):
             raise ValueError(f"{number} is no number of seconds")
         return number
 
@@ -222,7 +220,7 @@ class TextList(Kind[tuple[str, ...]]):
         return tuple(str(item) for item in value) if isinstance(value, list | tuple) else (str(value),)
 
     def to_toml(self, value: object) -> str:
-        return json.dumps(list(value) if isinstance(value, tuple) else [value], ensure_ascii=False)
+        return _quoted(list(value) if isinstance(value, tuple) else [value])
 
 
 class Size(Kind[int]):
@@ -271,6 +269,12 @@ def format_size(size: int) -> str:
             return f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} PB"
+
+
+def _quoted(value: str | list[object]) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _mismatch(expected: str, value: object) -> ValueError:

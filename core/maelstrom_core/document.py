@@ -29,11 +29,12 @@ _TYPE_NAMES = {
     "object": "a table of names and values",
     "null": "null",
 }
-_VIOLATION = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<place>[^`]*)`)?", re.DOTALL)
-_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
-_INVALID = re.compile(r"Invalid (?:enum )?value '?(?P<value>.*?)'?", re.DOTALL)
+# not compiled here: most documents are right
+_VIOLATION = r"(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<place>[^`]*)`)?"
+_EXPECTED = r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`"
+_UNKNOWN = r"Object contains unknown field `(?P<name>.*)`"
+_MISSING = r"Object missing required field `(?P<name>.*)`"
+_INVALID = r"Invalid (?:enum )?value '?(?P<value>.*?)'?"
 
 
 def fail(place: str, message: str, *, hint: str | None = None) -> NoReturn:
@@ -109,17 +110,17 @@ def convert(value: object, shape: type[T], place: str, names: Mapping[str, Itera
 def _explain(violation: str, place: str, names: Mapping[str, Iterable[str]]) -> NoReturn:
     # The library has no structured form of its errors; that its phrases are understood here is kept by tests.
     # A phrase of a future version would be shown as it is.
-    parts = _VIOLATION.fullmatch(violation)
+    parts = re.fullmatch(_VIOLATION, violation, re.DOTALL)
     what, inner = (parts["what"], parts["place"] or "") if parts else (violation, "")
     path = join(place, inner.removeprefix("."))
     field = re.sub(r"\[[^]]*\]", "", inner).rpartition(".")[2]
-    if found := _EXPECTED.fullmatch(what):
+    if found := re.fullmatch(_EXPECTED, what):
         expected = " or ".join(_TYPE_NAMES.get(name, name) for name in found["expected"].split(" | "))
         fail(path, f"expected {expected}, got {_TYPE_NAMES.get(found['got'], found['got'])}")
-    if found := _UNKNOWN.fullmatch(what):
+    if found := re.fullmatch(_UNKNOWN, what, re.DOTALL):
         fail(path, f"unknown field `{found['name']}`", hint=suggestion(found["name"], names.get(field, ())))
-    if found := _MISSING.fullmatch(what):
+    if found := re.fullmatch(_MISSING, what):
         fail(path, f"field `{found['name']}` is missing")
-    if found := _INVALID.fullmatch(what):
+    if found := re.fullmatch(_INVALID, what, re.DOTALL):
         fail(path, f"unknown value `{found['value']}`", hint=suggestion(found["value"], names.get(field, ())))
     fail(path, what[:1].lower() + what[1:])

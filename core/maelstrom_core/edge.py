@@ -1,6 +1,7 @@
 """The outermost function of every program: exceptions become messages and exit codes here and nowhere else.
 
     def program() -> NoReturn:
+        name_streams()
         leave(run_program("maelstrom-run", main))
 
 May import `errors` only; what is rarely needed is imported when it is.
@@ -8,12 +9,17 @@ May import `errors` only; what is rarely needed is imported when it is.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from maelstrom_core.errors import MaelstromError
+from maelstrom_core.errors import InfrastructureError, MaelstromError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -24,7 +30,8 @@ EXIT_BUG = 70
 def run_program(program: str, main: Callable[[], int]) -> int:
     """Call `main` and return the exit code of the program: that of `main`, or that of its exception.
 
-    An error of the tree in `errors` is shown as message and hint. That nobody reads the output any longer ends the
+    An error of the tree in `errors` is shown as message and hint; the argument of a KeyboardInterrupt, if it has one,
+    after "interrupted". That nobody reads the output any longer ends the
     program quietly. Anything else is a bug, shown with its traceback.
     """
     try:
@@ -32,9 +39,9 @@ def run_program(program: str, main: Callable[[], int]) -> int:
         sys.stdout.flush()
     except MaelstromError as error:
         return _end(f"{program}: {error.render()}", error.exit_code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         newline = "\n" if sys.stderr.isatty() else ""  # the terminal has just shown ^C
-        return _end(f"{newline}{program}: interrupted", EXIT_INTERRUPTED)
+        return _end(f"{newline}{program}: interrupted{_and(interrupt)}", EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the edge
         inner = _only(error)
         if isinstance(inner, MaelstromError):
@@ -47,6 +54,11 @@ def run_program(program: str, main: Callable[[], int]) -> int:
     return code
 
 
+def name_streams() -> None:
+    """Have the standard streams say which they are when they cannot be written to, as on a full disk: it is no bug."""
+    sys.stdout, sys.stderr = _named(sys.stdout, "standard output"), _named(sys.stderr, "standard error")
+
+
 def leave(code: int) -> NoReturn:
     """End this process with what `run_program` returned, at once.
 
@@ -56,9 +68,46 @@ def leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except (OSError, MaelstromError):
             code = code or EXIT_BROKEN_PIPE
     os._exit(code)
+
+
+class _Output(io.FileIO):
+    """A standard stream of which it is said what could not be written, and not only that something could not."""
+
+    what = ""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write. Raises InfrastructureError where that fails, and not because nobody reads, or nobody yet."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno in {errno.EPIPE, errno.EAGAIN}:
+                raise
+            raise InfrastructureError(f"failed to write to {self.what}: {error.strerror}") from error
+
+
+def _named(stream: TextIO, what: str) -> TextIO:
+    """Return the stream as one that says which it is when it cannot be written to; others than files as they are."""
+    buffer = getattr(stream, "buffer", None)
+    if not isinstance(stream, io.TextIOWrapper) or type(getattr(buffer, "raw", None)) is not io.FileIO:
+        return stream
+    stream.flush()
+    raw = _Output(stream.fileno(), "w", closefd=False)
+    raw.what = what
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def _and(interrupt: KeyboardInterrupt) -> str:
+    """Return what the interruption has cost, where who was interrupted says so."""
+    return f"; {interrupt.args[0]}" if interrupt.args else ""
 
 
 def _only(error: BaseException) -> BaseException:
@@ -72,12 +121,12 @@ def _end(text: str, code: int) -> int:
     """Show `text` and make sure that the interpreter's own last flush does not fail."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except (OSError, MaelstromError):
         _discard(sys.stdout.fileno())
     try:
         if text:
             print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is where errors are printed
-    except OSError:
+    except (OSError, MaelstromError):
         _discard(sys.stderr.fileno())
     return code
 

@@ -120,6 +120,18 @@ class Files(msgspec.Struct, frozen=True):
     hint: str | None = None
 
 
+class Limited(msgspec.Struct, frozen=True):
+    """What came of the limits of a job; of those that only a group of its own can keep."""
+
+    limits: Limits
+    out_of_memory: bool = False
+    """Whether the kernel killed the job because it wanted more memory than it may use."""
+    refused_processes: int = 0
+    """Processes and threads that were not made because the job had as many as it may have."""
+    lacking: str | None = None
+    """Which limits hold less than they say, and why."""
+
+
 class Effects(msgspec.Struct, frozen=True):
     """What a job that ran left behind."""
 
@@ -131,11 +143,16 @@ class Effects(msgspec.Struct, frozen=True):
     cpu_user: float = 0.0
     cpu_system: float = 0.0
     peak_memory: int | None = None
-    """Largest resident set of one process of the job; None where it was too small to be told from ours."""
+    """Largest resident set of one process of the job; None where it was too small to be told from ours.
+
+    Of a job whose memory is limited: the most that all of it took at once, where the kernel says so (5.19).
+    """
     captured: Captured | None = None
     """Only of jobs with a capture."""
     files: Files | None = None
     """Only of jobs whose files were asked for."""
+    limited: Limited | None = None
+    """Only of jobs that have such limits."""
 
 
 class Exited(msgspec.Struct, frozen=True, tag="exited"):

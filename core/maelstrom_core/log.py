@@ -3,7 +3,7 @@
     set_up("info")
     logging.getLogger(__name__).info("job started", extra=fields(job=3, slot=1))
 
-Imports nothing of the project.
+`logs` is for who logs something. Imports the names of levels only.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import logging
 import time
 from typing import TextIO
 
-LOG_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
-"""The names of levels, as they are configured."""
+from maelstrom_core.logs import LEVELS
 
 _ROOT = "maelstrom"
 _FIELDS = "maelstrom_fields"
@@ -29,7 +28,7 @@ def fields(**values: object) -> dict[str, object]:
 def set_up(level: str, stream: TextIO | None = None) -> None:
     """Send messages of `level` and above to `stream`, standard error unless given; may be called again.
 
-    Levels are those of LOG_LEVELS. Whatever other libraries log is shown from warnings on.
+    Levels are those of `logs.LEVELS`. Whatever other libraries log is shown from warnings on.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TerminalFormatter())
@@ -37,7 +36,7 @@ def set_up(level: str, stream: TextIO | None = None) -> None:
     for old in [old for old in root.handlers if isinstance(old.formatter, TerminalFormatter)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    threshold = LOG_LEVELS[level]
+    threshold = LEVELS[level]
     root.setLevel(max(threshold, logging.WARNING))
     for package in ("core", "container", "worker", "broker", "client", "test_runner", "pytest", "run"):
         logging.getLogger(f"{_ROOT}_{package}").setLevel(threshold)

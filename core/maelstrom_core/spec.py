@@ -228,9 +228,10 @@ class EnvironmentElement(Strict, frozen=True):
 
 
 class Limits(Strict, frozen=True):
-    """What each process of a job may use; sizes in bytes, None where nothing is said.
+    """What a job may use; sizes in bytes, None where nothing is said.
 
-    `processes` is how many the job may have at once, `cpu_time` whole seconds.
+    `memory` is that of the whole job, `processes` how many it may have at once, `cpu_weight` its share of the
+    processors beside others' 100. The others hold for each of its processes; `cpu_time` is whole seconds.
     """
 
     open_files: int | None = None
@@ -240,6 +241,13 @@ class Limits(Strict, frozen=True):
     address_space: int | None = None
     stack_size: int | None = None
     cpu_time: int | None = None
+    memory: int | None = None
+    cpu_weight: int | None = None
+
+    @property
+    def is_of_jobs(self) -> bool:
+        """Whether there is a limit of the job as a whole, which a cgroup keeps best."""
+        return self.memory is not None or self.processes is not None or self.cpu_weight is not None
 
 
 class ContainerSpec(Strict, frozen=True, kw_only=True):

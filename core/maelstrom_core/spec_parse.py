@@ -47,8 +47,9 @@ CONTAINER_FIELDS = frozenset(ContainerSpec.__struct_fields__)
 
 _MAXIMUM_SIZE = 2**62
 _MAXIMUM_SLOTS = 2**16
-_SMALLEST_LIMITS = {"open_files": 16, "file_size": 0, "core_size": 0}
-"""With fewer open files no program starts."""
+_SMALLEST_LIMITS = {"open_files": 16, "file_size": 0, "core_size": 0, "memory": 16 << 20}
+"""With fewer open files no program starts; with less memory the start itself may be out of it."""
+_LARGEST_LIMITS = {"cpu_weight": 10_000}
 _MAXIMUM_ID = 2**32 - 2  # the largest id means "unchanged" to the kernel
 
 
@@ -290,17 +291,19 @@ def _check_scalars(raw: _RawContainer, place: str) -> None:
         if number is not UNSET and not 0 <= number <= _MAXIMUM_ID:
             fail(join(place, name), f"{number} is out of range", hint=f"an id lies in 0 to {_MAXIMUM_ID}")
     if raw.limits is not UNSET:
-        _check_limits(raw.limits, join(place, "limits"))
+        check_limits(raw.limits, join(place, "limits"))
     directory = raw.working_directory
     if directory is not UNSET and not directory.startswith("/"):
         fail(join(place, "working_directory"), f"`{directory}` is not an absolute path")
 
 
-def _check_limits(limits: Limits, place: str) -> None:
+def check_limits(limits: Limits, place: str) -> None:
+    """Raise SpecError for a limit that is out of range."""
     for name in limits.__struct_fields__:
         number, least = getattr(limits, name), _SMALLEST_LIMITS.get(name, 1)
-        if number is not None and not least <= number <= _MAXIMUM_SIZE:
-            fail(join(place, name), f"{number} is out of range", hint=f"it lies in {least} to {_MAXIMUM_SIZE}")
+        most = _LARGEST_LIMITS.get(name, _MAXIMUM_SIZE)
+        if number is not None and not least <= number <= most:
+            fail(join(place, name), f"{number} is out of range", hint=f"it lies in {least} to {most}")
 
 
 def _layers(raw: tuple[Any, ...] | UnsetType, place: str) -> tuple[Layer, ...] | UnsetType:

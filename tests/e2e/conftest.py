@@ -20,3 +20,11 @@ def project(tmp_path: Path) -> Path:
     directory = tmp_path / "project"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Programs:
+    """Return programs with an empty cache of their own, so that layers are made."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Programs(home)

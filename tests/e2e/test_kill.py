@@ -29,14 +29,6 @@ SLEEPING_TESTS = "import subprocess\n" + "".join(
 PASSING_TESTS = "".join(f"def test_{number}(): pass\n" for number in range(6))
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Programs:
-    """Return programs with an empty cache of their own, so that layers are being built when they are killed."""
-    home = tmp_path / "home"
-    home.mkdir()
-    return Programs(home)
-
-
 class Traces:
     """What a run could leave on this machine; made before it."""
 

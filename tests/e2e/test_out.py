@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tarfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import HOST, PATIENCE, RUN, Programs, eventually, shell_job
+from tests.support.programs import HOST, PATIENCE, RUN, Programs, eventually, shell_job, sleepers, stream
 
 
 def contents(directory: Path) -> dict[str, str]:
@@ -140,3 +141,84 @@ def test_a_program_that_is_killed_leaves_nothing_that_the_next_one_does_not_remo
     assert list(project.iterdir()) == []
     # who was killed held the cache, and so perhaps did another program of these tests; the last one cleans
     assert eventually(lambda: programs.run(RUN, "--", "true", cwd=project).check(0) and nothing_is_kept(programs))
+
+
+WRITABLE = {"enable_writable_file_system": True, "working_directory": "/w", "layers": [HOST, {"stubs": ["/w/"]}]}
+
+
+def test_of_a_job_that_a_signal_killed_files_are_brought_back_and_no_archive_is_written(
+    programs: Programs, project: Path
+):
+    """Only from outside: the first process is immune to what it sends itself."""
+    script = "echo x > x; exec sleep 31313"
+    spec = shell_job(script, out="out", capture="x.tar", **WRITABLE)
+    (project / "job.json").write_text(json.dumps(spec))
+    for words, code in ((("--one", "--file", "job.json"), -signal.SIGKILL), (("--file", "job.json"), 1)):
+        with programs.start(RUN, *words, cwd=project) as process:
+            assert eventually(lambda: sleepers(process.pid, "31313"))
+            for pid in sleepers(process.pid, "31313"):
+                os.kill(pid, signal.SIGKILL)
+            out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == code
+        assert out == b""
+        assert f"{project / 'x.tar'} is not written, as the job failed" in err.decode()
+        assert contents(project) == {"job.json": json.dumps(spec), "out/x": "x\n"}
+        assert nothing_is_kept(programs)
+
+
+def test_of_a_job_that_ran_out_of_time_no_archive_is_written(programs: Programs, project: Path):
+    (project / "x.tar").write_text("old")
+    done = programs.jobs(
+        shell_job("echo x > x; sleep 1000", out="out", capture="x.tar", timeout=1, **WRITABLE), cwd=project
+    )
+    assert f"job 1: {project / 'x.tar'} is not written, as the job failed\n" in done.check(1).err
+    assert contents(project) == {"x.tar": "old", "out/x": "x\n"}
+    assert nothing_is_kept(programs)
+
+
+@pytest.mark.parametrize(
+    ("options", "lost"),
+    [
+        (("--out", "out"), "nothing is brought back to out"),
+        (("--capture", "x.tar"), "x.tar is not written"),
+        (("--out", "out", "--capture", "x.tar"), "nothing is brought back to out and x.tar is not written"),
+    ],
+)
+def test_after_an_interrupt_nothing_is_kept_and_that_is_said(
+    programs: Programs, project: Path, options: tuple[str, ...], lost: str
+):
+    arguments = ("--out-from", "/srv") if "--out" in options else ()
+    script = "mkdir -p /srv; echo x > /srv/x; exec sleep 32323"
+    with programs.start(RUN, *options, *arguments, "--", "sh", "-c", script, cwd=project) as process:
+        assert eventually(lambda: sleepers(process.pid, "32323"))
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=PATIENCE) == (b"", f"maelstrom-run: interrupted; {lost}\n".encode())
+    assert process.returncode == 130
+    assert list(project.iterdir()) == []
+    assert nothing_is_kept(programs)
+
+
+def test_of_a_stream_that_is_interrupted_the_files_of_ended_jobs_stay(programs: Programs, project: Path):
+    jobs = [
+        shell_job(f"echo {n} > {n}; {end}", out=f"out{n}", **WRITABLE) for n, end in enumerate((":", "sleep 32424"))
+    ]
+    (project / "jobs.json").write_bytes(stream(*jobs))
+    with programs.start(RUN, "--file", "jobs.json", "--slots", "2", cwd=project) as process:
+        assert eventually(lambda: sleepers(process.pid, "32424") and (project / "out0" / "0").exists())
+        assert eventually(lambda: not list((project / "out0").glob(".*")))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert err.decode().splitlines() == [
+        "maelstrom-run: 1 job done, 0 failed, 1 running: job 2; no files are kept of what was running",
+        "maelstrom-run: interrupted",
+    ]
+    assert sorted(path.name for path in project.iterdir()) == ["jobs.json", "out0"]
+    assert nothing_is_kept(programs)
+
+
+def test_with_results_what_could_not_be_kept_is_said_as_well(programs: Programs, project: Path):
+    (project / "out").write_text("a file")
+    (project / "jobs.json").write_bytes(stream(shell_job("echo x > x", out="out", **WRITABLE)))
+    done = programs.run(RUN, "--jobs", "jobs.json", cwd=project).check(1)
+    assert "job 1: failed to bring back the files of the job" in done.err
+    assert json.loads(done.out)["files_error"].startswith("failed to bring back the files of the job")

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.support.images import Image, write_layout
-from tests.support.programs import PATIENCE, PYTEST, Done, Programs, write_project
+from tests.support.programs import PATIENCE, PYTEST, Done, Programs, alive, descendants, eventually, write_project
 from tests.support.python_image import Index, pack_wheels, python_image, serving_wheels, write_wheel
 from tests.support.registry import Place, missing_tools, push
 
@@ -198,6 +198,66 @@ def test_an_interrupt_while_pip_downloads_leaves_nothing(programs: Programs, pro
     assert b"Traceback" not in err
     assert installed(cache) == []
     assert list((cache / "layers" / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["making the environment", "downloading"])
+def test_kill_9_while_requirements_are_installed_leaves_nothing_and_the_next_run_works(
+    programs: Programs, project: Path, layout: str, index: Index, moment: str
+):
+    write_project(project, {"test-requirements.txt": "pytest\n", "test_x.py": "def test(): import pluggy\n"})
+    index.hang = "pluggy"
+    cache = project.parent / "cache"
+    words = ("--cache-root", str(cache), "--image", layout)
+    env = {"PIP_INDEX_URL": index.url}
+    with programs.start(PYTEST, *words, cwd=project, env=env) as process:
+        if moment == "downloading":
+            assert index.hanging.wait(PATIENCE)
+        else:
+            assert eventually(lambda: list(cache.glob("layers/tmp/*/.maelstrom/python/pyvenv.cfg")))
+        os.kill(process.pid, signal.SIGSTOP)  # or it would go on forking while we look
+        below = descendants(process.pid)
+        assert len(below) > 3
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+    assert eventually(lambda: not any(alive(pid) for pid in below))
+    assert installed(cache) == []
+    index.hang = ""
+    index.over.set()
+    assert "Successful Tests: 1" in programs.run(PYTEST, *words, cwd=project, env=env).check(0).out
+    assert len(installed(cache)) == 1
+    assert list((cache / "layers" / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("victim", ["pip", "python"])
+def test_who_installs_can_be_killed(programs: Programs, project: Path, layout: str, index: Index, victim: str):
+    """As the kernel does where memory is short."""
+    write_project(project, {"test-requirements.txt": "pytest\n", "test_x.py": "def test(): pass\n"})
+    index.hang = "pluggy"
+    cache = project.parent / "cache"
+    words = ("--cache-root", str(cache), "--image", layout)
+    with programs.start(PYTEST, *words, cwd=project, env={"PIP_INDEX_URL": index.url}) as process:
+        assert index.hanging.wait(PATIENCE)
+        (pip,) = [pid for pid in descendants(process.pid) if b"\0install\0" in command_line(pid)]
+        os.kill(pip if victim == "pip" else parent(pip), signal.SIGKILL)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 3, err
+    assert b"Traceback" not in err
+    assert b"failed to install the requirements of" in err
+    assert f"{'pip' if victim == 'pip' else 'it'} was killed by SIGKILL".encode() in err
+    assert b"short of memory" in err
+    assert installed(cache) == []
+    assert list((cache / "layers" / "tmp").iterdir()) == []
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has just ended
+        return b""
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_what_pip_has_to_say_when_it_fails(programs: Programs, project: Path, layout: str, wheels: Path):

@@ -1,4 +1,4 @@
-"""Jobs with a standard input: ours (`--stdin`), or one of their specification; all others have none."""
+"""Jobs with our standard streams (`--stdin`), or an input of their specification; all others have none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.support.programs import RUN, Programs, Terminal, eventually, job, shell_job, stream
+from tests.support.programs import RUN, Programs, Terminal, alive, descendants, eventually, job, shell_job, stream
 
 
 def test_our_input_goes_through_and_ends(programs: Programs, project: Path):
@@ -29,6 +29,46 @@ def test_an_answer_can_wait_for_a_question(programs: Programs, project: Path):
         assert eventually((project / "shown" / "seen").exists)
         out, _ = process.communicate(b"two\n", timeout=60)
     assert (process.returncode, out) == (0, b"two\n")
+
+
+def test_output_is_shown_as_it_comes(programs: Programs, project: Path):
+    script = "while read -r x; do printf 'got %s' $x; printf 'heard %s' $x >&2; done; exit 5"
+    with programs.start(RUN, "--stdin", "--", "sh", "-c", script, cwd=project) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for word in (b"one", b"two"):
+            process.stdin.write(word + b"\n")
+            process.stdin.flush()
+            assert os.read(process.stdout.fileno(), 100) == b"got " + word
+            assert os.read(process.stderr.fileno(), 100) == b"heard " + word
+        assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == 5
+
+
+def test_all_that_was_written_is_shown_before_we_end(programs: Programs, project: Path):
+    script = "head -c 3000000 /dev/zero; (sleep 1000 &); echo end; echo last >&2"
+    with programs.start(RUN, "--stdin", "--", "sh", "-c", script, cwd=project) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, len(out), out[-4:], err) == (0, 3_000_004, b"end\n", b"last\n")
+
+
+def test_a_job_whose_output_nobody_takes_waits_and_when_nobody_can_we_end(programs: Programs, project: Path):
+    with programs.start(RUN, "--stdin", "--", "yes", cwd=project) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(4) == b"y\ny\n"
+        below = descendants(process.pid)
+        process.stdout.close()
+        assert process.wait(60) == 141
+        assert eventually(lambda: not any(alive(pid) for pid in below))
+
+
+def test_a_message_is_on_a_line_of_its_own(programs: Programs, project: Path):
+    words = ("--timeout", "0.3", "--stdin", "--", "sh", "-c", "printf out; printf unfinished >&2; sleep 1000")
+    with programs.start(RUN, *words, cwd=project) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, b"out")
+    assert err.startswith(b"unfinished\nmaelstrom-run: timed out")
 
 
 def test_a_job_that_does_not_read_ends_all_the_same(programs: Programs, project: Path):

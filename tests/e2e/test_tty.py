@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import fcntl
 import os
 import signal
@@ -23,10 +22,9 @@ from tests.support.programs import (
     eventually,
     job,
     ordinary_programs,
-    stream,
 )
+from tests.support.terminals import QUIT, SUSPEND, is_raw, job_file, shell_on, shows
 
-QUIT, SUSPEND = "\x1d\x03", "\x1d\x1a"
 LISTENER = """
 import os, signal
 def say(*words):
@@ -40,31 +38,6 @@ while True:
     if number != signal.SIGWINCH:
         os._exit(3)
 """
-
-
-def shows(terminal: Terminal, text: str) -> bool:
-    return eventually(lambda: terminal.read() and text in terminal.text, 30)
-
-
-def shell_on(programs: Programs, project: Path, script: str, *options: str) -> Terminal:
-    return Terminal(programs, RUN, *options, "--tty", "--", "sh", "-c", script, cwd=project)
-
-
-def waiting_input(terminal: Terminal) -> int:
-    """Return how many bytes somebody has typed on our terminal that nobody has read."""
-    count = array.array("i", [0])
-    fcntl.ioctl(terminal._slave, termios.FIONREAD, count)
-    return count[0]
-
-
-def is_raw(terminal: Terminal) -> bool:
-    return not terminal.settings[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
-
-
-def job_file(project: Path, spec: object) -> str:
-    path = project / "job.json"
-    path.write_bytes(stream(spec))
-    return str(path)
 
 
 def test_ex62_what_is_typed_is_echoed_and_read_and_ctrl_d_is_the_end(programs: Programs, project: Path):
@@ -226,39 +199,6 @@ def test_failures_are_told_on_a_terminal_that_is_ours_again(
         assert terminal.settings == terminal.before
 
 
-def test_it_is_the_controlling_terminal_and_all_three_streams(programs: Programs, project: Path):
-    device = "cut -d' ' -f7 /proc/self/stat"
-    script = f"test -t 0 && test -t 1 && test -t 2 && echo on it > /dev/tty && {device} && ls /proc/self/fd"
-    with shell_on(programs, project, script) as terminal:
-        assert terminal.wait() == 0
-        lines = terminal.text.splitlines()
-        assert lines[1] == "on it"
-        assert int(lines[2]) > 0  # the device of the controlling terminal
-        assert "".join(lines[3:]).split() == ["0", "1", "2", "3", "4"]  # 3: the result channel; 4: of ls itself
-
-
-def test_a_terminal_that_everybody_let_go_of_can_be_taken_up_again(programs: Programs, project: Path):
-    script = "exec < /dev/null > /dev/null 2>&1; echo again > /dev/tty"
-    with shell_on(programs, project, script) as terminal:
-        assert terminal.wait() == 0
-        assert "again" in terminal.text
-
-
-def test_the_other_end_is_in_no_process_but_ours(programs: Programs, project: Path):
-    with shell_on(programs, project, "echo ready; exec cat") as terminal:
-        assert shows(terminal, "ready")
-        client = terminal.process.pid
-
-        def masters(pid: int) -> int:
-            links = (Path(f"/proc/{pid}/fd") / name for name in os.listdir(f"/proc/{pid}/fd"))
-            return sum(os.readlink(link).endswith("ptmx") for link in links)
-
-        assert masters(client) == 1
-        below = descendants(client)
-        assert len(below) >= 3
-        assert {pid: masters(pid) for pid in below if masters(pid)} == {}
-
-
 def test_all_that_was_printed_is_shown_before_we_end(programs: Programs, project: Path):
     with shell_on(programs, project, "head -c 500000 /dev/zero | tr '\\0' x; echo end; exit 6") as terminal:
         assert terminal.wait() == 6
@@ -297,46 +237,6 @@ def _name(pid: int) -> str:
         return ""
 
 
-@pytest.mark.parametrize("seccomp", ["default", "off"])
-def test_hostile_what_a_job_types_itself_is_not_typed_on_ours(programs: Programs, project: Path, seccomp: str):
-    """With the filter TIOCSTI is refused; without it, it reaches the job's terminal at most, which ends with it."""
-    script = """
-import fcntl, sys, termios
-for fd in (0, 1, 2):
-    try:
-        for character in b"touch typed\\n":
-            fcntl.ioctl(fd, termios.TIOCSTI, bytes((character,)))
-    except OSError as error:
-        print("refused", error.errno)
-"""
-    file = job_file(project, job("/usr/bin/python3", "-c", script, seccomp=seccomp))
-    with Terminal(programs, RUN, "--tty", "--file", file, cwd=project) as terminal:
-        assert terminal.wait() == 0
-        assert waiting_input(terminal) == 0
-        if seccomp == "default":
-            assert terminal.text.count("refused 1\r\n") == 3
-
-
-def test_hostile_who_keeps_the_terminal_after_the_job_dies_with_it(programs: Programs, project: Path):
-    script = "setsid sh -c 'trap \"\" HUP TERM INT; echo kept; exec sleep 65432' & read -r line; exit 3"
-    with shell_on(programs, project, script) as terminal:
-        assert shows(terminal, "kept")
-        below = descendants(terminal.process.pid)
-        terminal.type("\n")
-        assert terminal.wait() == 3
-        assert not any(alive(pid) for pid in below)
-
-
-@pytest.mark.parametrize("settings", ["raw -echo", "intr a quit b susp c -isig", "-opost -onlcr cs7"])
-def test_hostile_settings_are_the_jobs_own(programs: Programs, project: Path, settings: str):
-    with shell_on(programs, project, f"stty {settings}; echo set; read -r line; exit 9") as terminal:
-        assert shows(terminal, "set")
-        assert is_raw(terminal)
-        terminal.type("\n")
-        assert terminal.wait() == 9
-        assert terminal.settings == terminal.before
-
-
 def test_what_is_typed_before_a_job_reads_waits_for_it(programs: Programs, project: Path):
     """More than its terminal holds."""
     script = "stty raw -echo; echo ready; head -c 1; echo; head -c 49999 | wc -c"
@@ -347,6 +247,64 @@ def test_what_is_typed_before_a_job_reads_waits_for_it(programs: Programs, proje
             terminal.read()
         assert terminal.wait() == 0
         assert "49999" in terminal.text
+
+
+def test_what_is_typed_before_the_job_is_there_reaches_it(programs: Programs, project: Path):
+    with shell_on(programs, project, "read -r line; echo got $line") as terminal:
+        terminal.type("early\n")
+        assert terminal.wait() == 0
+        assert "got early" in terminal.text
+
+
+def in_a_script(programs: Programs, project: Path) -> Terminal:
+    """Have a terminal with a script on it that runs us, and has no job control to put anything back by itself."""
+    script = '"$@"; echo "ended $?"; read -r line'
+    at_home = Programs(programs.home, ("bash", "-c", script, "bash"))
+    return shell_on(at_home, project, "echo ready; exec cat")
+
+
+def kill_client(terminal: Terminal) -> set[int]:
+    """Kill the program that the script runs; return what was below it."""
+    script = terminal.process.pid
+    client = int(Path(f"/proc/{script}/task/{script}/children").read_text())
+    below = descendants(client)
+    os.kill(client, signal.SIGKILL)
+    return below
+
+
+def test_when_we_are_killed_our_terminal_is_as_before(programs: Programs, project: Path):
+    with in_a_script(programs, project) as terminal:
+        assert shows(terminal, "ready")
+        assert is_raw(terminal)
+        below = kill_client(terminal)
+        assert shows(terminal, "ended 137")
+        assert eventually(lambda: terminal.settings == terminal.before)
+        assert eventually(lambda: not any(alive(pid) for pid in below))
+
+
+def test_when_we_are_killed_what_somebody_else_has_set_since_stays(programs: Programs, project: Path):
+    with in_a_script(programs, project) as terminal:
+        assert shows(terminal, "ready")
+        others = terminal.settings
+        others[3] |= termios.ECHO
+        termios.tcsetattr(terminal._slave, termios.TCSANOW, others)
+        others = terminal.settings
+        below = kill_client(terminal)
+        assert eventually(lambda: not any(alive(pid) for pid in below))
+        assert terminal.settings == others
+
+
+def test_a_job_that_does_not_read_is_quit_whatever_was_typed_before(programs: Programs, project: Path):
+    """What there is no place for is lost, with a bell."""
+    with shell_on(programs, project, "stty raw -echo; echo ready; exec sleep 1000") as terminal:
+        assert shows(terminal, "ready")
+        assert "\a" not in terminal.text
+        for _ in range(80):
+            os.write(terminal._master, b"y" * (1 << 16))
+        assert shows(terminal, "\a")
+        terminal.type(QUIT)
+        assert terminal.wait() == 130
+        assert terminal.settings == terminal.before
 
 
 def test_the_command_replaces_that_of_the_file(programs: Programs, project: Path):

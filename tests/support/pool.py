@@ -20,12 +20,17 @@ PATH = "PATH=/usr/local/bin:/usr/bin:/bin"
 class Pool:
     """A supervisor with its members in another process."""
 
-    def __init__(self, slots: int = 2, *, cwd: Path | None = None, memory: int = 0) -> None:
-        """`memory` bounds each file system in memory, in bytes; 0: as this machine allows."""
+    def __init__(
+        self, slots: int = 2, *, cwd: Path | None = None, memory: int = 0, prefix: tuple[str, ...] = ()
+    ) -> None:
+        """`memory` bounds each file system in memory, in bytes; 0: as this machine allows.
+
+        `prefix` is a command in front of the other process's own.
+        """
         folders = [str(ROOT / name) for name in ("core", "container", "worker", "clients", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.pool_server", str(slots), str(memory)],
+            [*prefix, sys.executable, "-m", "tests.support.pool_server", str(slots), str(memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from maelstrom_container import seccomp
 
 ORDINARY_UID = 12345
 WITHOUT_USER_NAMESPACES = (
@@ -19,6 +22,17 @@ WITHOUT_USER_NAMESPACES = (
     "sh",
 )
 """The limit is that of a namespace of its own: the host's is left alone."""
+
+OUTER = """
+import ctypes, os, sys
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+program = ctypes.create_string_buffer(bytes.fromhex(sys.argv[1]))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+given = Program(len(program) // 8, ctypes.addressof(program))
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, ctypes.byref(given), 0, 0) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 # In a mount namespace of its own: a directory that only root may enter is covered by one that everybody may, and what
 # is needed of it is shown again at its place.
@@ -61,6 +75,22 @@ def can_forbid_user_namespaces() -> bool:
     except OSError:
         return False
     return True
+
+
+def without_clone3() -> tuple[str, ...]:
+    """Return the command for a machine that says that there is no clone3, as filters do that cannot look at its flags.
+
+    For x86-64.
+    """
+    clone3 = 435
+    instructions = [
+        (seccomp.LOAD, 0, 0, seccomp.NUMBER_AT),
+        (seccomp.JUMP_IF_EQUAL, 0, 1, clone3),
+        (seccomp.RETURN, 0, 0, seccomp.ERRNO | errno.ENOSYS),
+        (seccomp.RETURN, 0, 0, seccomp.ALLOW),
+    ]
+    program = b"".join(seccomp.INSTRUCTION.pack(*instruction) for instruction in instructions)
+    return (sys.executable, "-c", OUTER, program.hex())
 
 
 def _try(*command: str) -> None:

@@ -19,9 +19,10 @@ from typing import NoReturn
 
 import msgspec
 
-from maelstrom_container.launcher import Launcher, LaunchError, TemplateRequest
+from maelstrom_container.launcher import Launcher, LaunchError
 from maelstrom_container.outer import Outer
 from maelstrom_container.prepare import Prepared
+from maelstrom_container.request import TemplateRequest
 from maelstrom_container.templates import (
     RUNNER,
     STAGE,

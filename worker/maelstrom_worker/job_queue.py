@@ -93,7 +93,7 @@ class JobQueue:
     def pop(self, slot: Slot) -> JobId:
         """Take the next job of one slot for a slot. Raises IndexError where none waits."""
         alone = self._first(self._alone)
-        group = self._choose(slot, alone)
+        group = self._choose(slot, alone) if self._groups else None
         if group is None:
             if alone is None:
                 raise IndexError("no job waits")

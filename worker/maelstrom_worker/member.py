@@ -12,48 +12,38 @@ from typing import Any
 
 import msgspec
 
-from maelstrom_container.launcher import Launcher, Request
+from maelstrom_container import native
+from maelstrom_container.job_groups import JobGroups
+from maelstrom_container.launcher import Launcher
 from maelstrom_container.outer import Outer
+from maelstrom_container.request import Request
 from maelstrom_core.job import Outcome
+from maelstrom_worker.messages import Answer, MemberFds, MemberSettings
 from maelstrom_worker.passing import take_passed
 from maelstrom_worker.repeat import Repeater, lib
-from maelstrom_worker.ring import Line, MemoryFd
+from maelstrom_worker.ring import Line
 from maelstrom_worker.runners import Runners
 
-
-class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What became of the request with this sequence number."""
-
-    sequence: int
-    outcome: Outcome
-
-
-class MemberSettings(msgspec.Struct, frozen=True):
-    """What a member is made with; travels from the supervisor to the nursery as JSON."""
-
-    host_network: bool
-    confined: bool
-    """Whether it has a seccomp filter, and so all its jobs."""
-    memory: int
-
-
-class MemberFds(msgspec.Struct, frozen=True):
-    """The descriptors a member is given: shared memory, its own bell, the supervisor's bell (both eventfds).
-
-    And a socket on which come the descriptors of jobs, each with the number of its request, before that.
-    """
-
-    memory: MemoryFd
-    own_bell: int
-    supervisor_bell: int
-    passing: int
+# made once, by the process that forks all members
+_DECODE = msgspec.msgpack.Decoder(Request).decode
+_ENCODE = msgspec.msgpack.Encoder().encode
 
 
 def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: socket.socket) -> None:
     """Serve requests until killed; `desk` is where runners of templates are asked for."""
+    native.lib.launch_release_aside()  # while we are in no container yet: its thread stays where it begins
     line = Line(fds.memory, supervisor=False)
-    launcher = Launcher(outer, host_network=settings.host_network, confined=settings.confined, memory=settings.memory)
-    member = Member(line, launcher, Runners(launcher, desk), fds)
+    groups = None
+    if settings.limited:
+        groups = JobGroups(fds.tree, settings.controllers, settings.reason)
+    launcher = Launcher(
+        outer,
+        host_network=settings.host_network,
+        confined=settings.confined,
+        memory=settings.memory,
+        groups=groups,
+    )
+    member = Member(line, launcher, Runners(launcher, desk, groups), fds)
     repeater = Repeater(line, launcher, own_bell=fds.own_bell, supervisor_bell=fds.supervisor_bell)
     repeatable = False
     while True:
@@ -76,12 +66,10 @@ class Member:
         self._runners = runners
         self._fds = fds
         self._last: Request
-        self._decode = msgspec.msgpack.Decoder(Request).decode
-        self._encode = msgspec.msgpack.Encoder().encode
 
     def handle(self, message: bytes) -> bool:
         """Run the job of a request and answer; return whether its launch may be repeated."""
-        self._last = request = self._decode(message)
+        self._last = request = _DECODE(message)
         run = self._runners.run if request.template else self._launcher.run
         if request.passed:
             run = self._run_with_passed
@@ -115,7 +103,7 @@ class Member:
             os.close(passed)
 
     def _answer(self, sequence: int, outcome: Outcome) -> None:
-        sent = self._line.send(self._encode(Answer(sequence, outcome)))
+        sent = self._line.send(_ENCODE(Answer(sequence, outcome)))
         os.eventfd_write(self._fds.supervisor_bell, 1)
         while not sent:
             os.eventfd_read(self._fds.own_bell)

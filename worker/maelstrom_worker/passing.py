@@ -8,13 +8,44 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 
 NUMBER = 8
+ENDS = 2
 
 
 def open_passing() -> tuple[socket.socket, socket.socket]:
     """Return the supervisor's end and the member's. Raises OSError."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+
+
+def offer(descriptors: Sequence[int]) -> tuple[socket.socket, socket.socket]:
+    """Return our end, and the job's, of a socket in which descriptors lie for a job; they stay open here.
+
+    It takes its standard streams, three, or one terminal; on our end `answer` tells of that. Raises OSError.
+    """
+    ours, theirs = open_passing()
+    try:
+        socket.send_fds(ours, [b"\0"], list(descriptors))
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    return ours, theirs
+
+
+def answer(ours: socket.socket) -> tuple[int, ...] | None:
+    """Return both ends of the terminal that a job has made of the one it was offered; none where it took that one.
+
+    None where it has not said anything yet, and never will once it is over.
+    """
+    try:
+        message, fds, _, _ = socket.recv_fds(ours, 1, ENDS)
+    except (BlockingIOError, ConnectionError):
+        return None
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    return tuple(fds) if message else None
 
 
 def pass_descriptor(connection: socket.socket, sequence: int, descriptor: int) -> None:

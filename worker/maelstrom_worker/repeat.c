@@ -19,7 +19,7 @@
 #include "repeat.h"
 #include "ring.h"
 
-enum { REQUEST_FIELDS = 14, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024 };
+enum { REQUEST_FIELDS = 14, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024, COUNT_SIZE = 255 };
 
 /* Reading: a position that never passes the end; every function returns 0 where something else stands there. */
 
@@ -222,6 +222,18 @@ static int equals_last(const struct repeat *repeat, uint64_t tail, uint64_t tail
            memcmp(repeat->message + repeat->tail, repeat->last + tail, tail_size) == 0;
 }
 
+/* Whether nothing of the last job is left in the network of the next one. What cannot be read is not clean. */
+static int is_clean(const struct repeat *repeat)
+{
+    char count[COUNT_SIZE + 1];
+    if (repeat->sockets < 0)
+        return 1;
+    ssize_t size = pread(repeat->sockets, count, COUNT_SIZE, 0);
+    count[size < 0 ? 0 : size] = 0;
+    return strncmp(count, repeat->no_sockets[0], strlen(repeat->no_sockets[0])) == 0 &&
+           strstr(count, repeat->no_sockets[1]) != NULL;
+}
+
 static void run_again(struct repeat *repeat, const struct own *own)
 {
     struct launch *launch = repeat->launch;
@@ -246,7 +258,7 @@ int repeat_serve(struct repeat *repeat)
         if (size < 0)
             return REPEAT_PIECES;
         repeat->size = (uint64_t)size;
-        if (!read_request(repeat, &own) || !equals_last(repeat, tail, tail_size)) {
+        if (!read_request(repeat, &own) || !equals_last(repeat, tail, tail_size) || !is_clean(repeat)) {
             memcpy(repeat->last, repeat->message, repeat->size);
             return REPEAT_MESSAGE;
         }

@@ -7,6 +7,8 @@ struct repeat {
     int own_bell, other_bell;
     void *launch, *landing, *launch_function, *rest_function;
     int armed;               /* whether the last request may be repeated: for Python to say */
+    int sockets;             /* the kernel's count of the sockets in its network, or -1: see networks.py */
+    const char *no_sockets[2]; /* what that begins with, and what is behind that, if it may be repeated */
     uint64_t sequence;       /* of the last one that was */
     uint64_t size, limit;    /* of the message, and of its buffer */
     char *message;
@@ -17,6 +19,6 @@ struct repeat {
 enum { REPEAT_MESSAGE, REPEAT_PIECES, REPEAT_LANDED };
 
 /* Runs what equals the last request but for its arguments and variables, and answers; sleeps while nothing comes. Returns when Python
- * is needed: for a message (REPEAT_MESSAGE), for one that comes in pieces (REPEAT_PIECES), or for a landing that is not
+ * is needed: for a message (REPEAT_MESSAGE), also an equal one whose network is not clean, for one that comes in pieces (REPEAT_PIECES), or for a landing that is not
  * of the plain kind, or whose answer does not fit (REPEAT_LANDED). */
 int repeat_serve(struct repeat *repeat);

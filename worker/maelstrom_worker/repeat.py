@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Any, Protocol, cast
 
 from maelstrom_container.launcher import Launcher
@@ -26,10 +27,12 @@ class Repeater:
     """Runs what differs from the last request in its arguments and variables only; gives everything else to Python."""
 
     def __init__(self, line: Line, launcher: Launcher, *, own_bell: int, supervisor_bell: int) -> None:
-        self._keep = line, launcher  # whose memory it uses
+        self._keep = line  # whose memory it uses
+        self._launcher = launcher  # this one's, too
         self._repeat = repeat = ffi.new("struct repeat *")
-        self._memory = [ffi.new("char[]", BUFFER) for _ in range(3)]
-        repeat.message, repeat.last, repeat.strings = self._memory
+        # of the kernel's, not cffi's, which writes zeros to all of it: most of it is never used
+        self._memory = [mmap.mmap(-1, BUFFER, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(3)]
+        repeat.message, repeat.last, repeat.strings = map(ffi.from_buffer, self._memory)
         repeat.limit = BUFFER
         ends = line.rings
         setattr(repeat, "in", ends[0])  # a word of Python
@@ -45,6 +48,9 @@ class Repeater:
         `repeatable` is whether the last message was a request whose launch may be repeated.
         """
         self._repeat.armed = repeatable
+        self._repeat.sockets, no_sockets = self._launcher.watched_sockets
+        self._no_sockets = [ffi.new("char[]", text) for text in no_sockets]
+        self._repeat.no_sockets = self._no_sockets
         return lib.repeat_serve(self._repeat)
 
     @property

@@ -10,6 +10,8 @@ from __future__ import annotations
 import mmap
 import os
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NewType, Protocol, cast
 
 from maelstrom_worker import _ring  # type: ignore[attr-defined]
@@ -74,19 +76,6 @@ class Ring:
         """Read at most `size` bytes to a cffi buffer; returns how many there were."""
         return lib.ring_read(self.base, CAPACITY, buffer, size)
 
-    def put(self, data: bytes) -> bool:
-        """Write a whole message, if there is room for it."""
-        return lib.ring_put(self.base, CAPACITY, ffi.from_buffer(data), len(data)) == 1
-
-    def take(self, buffer: Any, limit: int) -> int:
-        """Take a whole message to a cffi buffer and return its size; 0 for none, -1 for one that comes otherwise."""
-        return lib.ring_take(self.base, CAPACITY, buffer, limit)
-
-    @property
-    def used(self) -> int:
-        """Bytes waiting."""
-        return lib.ring_used(self.base, CAPACITY)
-
 
 class Line:
     """One side's end: framed messages both ways, and the control word. Single-threaded."""
@@ -102,10 +91,15 @@ class Line:
         self._unsent: deque[memoryview] = deque()
         self._buffer = ffi.new("char[]", BUFFER)
         self._received = bytearray()
+        # Called for each job, which leaves the processor's caches cold: one call into C, none of Python in between.
+        self._put = partial(lib.ring_put, self._out.base, CAPACITY)
+        self._take = partial(lib.ring_take, self._in.base, CAPACITY, self._buffer, BUFFER)
+        self.waiting: Callable[[], int] = partial(lib.ring_used, self._in.base, CAPACITY)
+        """Returns how many bytes the other side has written that were not received yet."""
 
     def close(self) -> None:
         """Unmap the memory. The line must not be used afterwards."""
-        self.word = self._in = self._out = None  # type: ignore[assignment]
+        self.word = self._in = self._out = self._put = self._take = self.waiting = None  # type: ignore[assignment]
         # cffi holds an export of the map until its own object is collected, so the map closes itself
 
     @property
@@ -119,7 +113,7 @@ class Line:
 
     def send(self, payload: bytes) -> bool:
         """Queue a message; returns whether all of it is in the ring already (else call `flush` later)."""
-        if not self._unsent and self._out.put(payload):
+        if not self._unsent and self._put(payload, len(payload)):
             return True
         self._unsent.append(memoryview(len(payload).to_bytes(HEADER, "big") + payload))
         return self.flush()
@@ -139,7 +133,7 @@ class Line:
         """Return the messages that are complete by now; raises ProtocolError."""
         messages: list[bytes] = []
         if not self._received:
-            while (size := self._in.take(self._buffer, BUFFER)) > 0:
+            while (size := self._take()) > 0:
                 messages.append(ffi.buffer(self._buffer, size)[:])
             if size == 0:
                 return messages

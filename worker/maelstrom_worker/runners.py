@@ -14,8 +14,10 @@ from typing import Any
 
 import msgspec
 
-from maelstrom_container.launcher import Launcher, Request, RunnerLostError, forget_runner, new_runner
-from maelstrom_core.job import Cancelled, NotForked, Outcome
+from maelstrom_container.job_groups import JobGroups
+from maelstrom_container.launcher import Launcher, RunnerLostError, forget_runner, new_runner
+from maelstrom_container.request import Request
+from maelstrom_core.job import Cancelled, Container, NotForked, Outcome
 from maelstrom_worker.incubator import ask_for_runner, read_reply
 from maelstrom_worker.ring import lib
 
@@ -23,6 +25,7 @@ KEPT = 3
 """Runners of a member, the ones used last; each keeps its template alive."""
 TRIES = 2
 """How often a job is begun whose runner dies under it."""
+NO_GROUP_REASON = "forks of templates have no cgroup of their own"
 
 
 class _Runner(msgspec.Struct):
@@ -38,15 +41,31 @@ class _Runner(msgspec.Struct):
 
 
 class Runners:
-    """Runs jobs in forks of templates; made and used by one member. `desk` is where runners are asked for."""
+    """Runs jobs in forks of templates; made and used by one member. `desk` is where runners are asked for.
 
-    def __init__(self, launcher: Launcher, desk: socket.socket) -> None:
+    `groups` are those of limited jobs, of a member that has such.
+    """
+
+    def __init__(self, launcher: Launcher, desk: socket.socket, groups: JobGroups | None = None) -> None:
         self._launcher = launcher
         self._desk = desk
+        self._groups = groups
         self._runners: OrderedDict[bytes, _Runner] = OrderedDict()
 
     def run(self, request: Request, *, doorbell: int, cancelled: Any) -> Outcome:
         """Run one job to its end; as `Launcher.run`."""
+        groups = self._groups
+        if groups is None:
+            return self._run(request, doorbell, cancelled)
+        limits = msgspec.msgpack.decode(request.container, type=Container).limits
+        if groups.keeps(msgspec.structs.replace(limits, processes=None)):
+            # The number of processes can be limited without a group. A fork is made by its runner, inside the
+            # container, where no group may be reached.
+            return NotForked(f"they are limited, and {NO_GROUP_REASON}")
+        outcome = self._run(request, doorbell, cancelled)
+        return JobGroups(reason=NO_GROUP_REASON if groups.controllers else groups.reason).told(outcome, limits)
+
+    def _run(self, request: Request, doorbell: int, cancelled: Any) -> Outcome:
         for _ in range(TRIES):
             try:
                 runner = self._runner(request, doorbell, cancelled)

@@ -65,6 +65,11 @@ class Scheduler:
         self._before: set[JobId] = set()
         """What ran when its turn came, and still does."""
 
+    @property
+    def next_slot(self) -> Slot:
+        """The slot that the next job will have, if one is free."""
+        return self._free[0] if self._free else Slot(0)
+
     def submit(
         self,
         job: JobId,
@@ -85,6 +90,8 @@ class Scheduler:
         if self._stopped:
             return [Forget(job)]
         self._jobs[job] = _Entry("queued")
+        if self._free and slots == 1 and group is None and not self._queue:
+            return [self._start(job, 1)]
         self._queue.push(job, priority=priority, estimate=estimate, group=group, slots=slots)
         return self._fill()
 

@@ -11,18 +11,21 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from maelstrom_container.launcher import PASSED_INPUT, PASSED_NOTHING, PASSED_TERMINAL, Request, TemplateRequest
+from maelstrom_container.request import PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL, Request, TemplateRequest
+from maelstrom_core import logs
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
+from maelstrom_worker import story
 from maelstrom_worker.job_queue import JobId, Slot
-from maelstrom_worker.member import Answer, MemberFds, MemberSettings
-from maelstrom_worker.nursery import Nursery, Stillborn
+from maelstrom_worker.kinds import Kind, kind, kind_of
+from maelstrom_worker.limiting import Limiting
+from maelstrom_worker.messages import Answer, MemberFds, MemberSettings, Stillborn
+from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.passing import open_passing, pass_descriptor
 from maelstrom_worker.ring import Line, ProtocolError, create_memory
 from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
@@ -67,18 +70,11 @@ class _Task(msgspec.Struct):
         self.descriptor = -1
 
 
-class _Kind(msgspec.Struct, frozen=True):
-    """What a member has in common with all its jobs, and cannot change."""
-
-    host_network: bool
-    confined: bool
-
-
 class _Member(msgspec.Struct):
     """One pool member as the supervisor sees it."""
 
     number: int
-    place: tuple[Slot, _Kind]
+    place: tuple[Slot, Kind]
     line: Line
     bell: int
     passing: socket.socket
@@ -97,32 +93,48 @@ class Supervisor:
         self._scheduler = Scheduler(slots)
         self._memory = memory_for(slots) if memory is None else memory
         self._tasks: dict[JobId, _Task] = {}
-        self._members: dict[tuple[Slot, _Kind], _Member] = {}
+        self._members: dict[tuple[Slot, Kind], _Member] = {}
         self._by_number: dict[int, _Member] = {}
         self._last_job = self._last_member = 0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._limiting = Limiting()
         self._packed: Bounded[Container, bytes] = Bounded(REMEMBERED)
+        self._last_packed: tuple[Container | None, bytes] = (None, b"")
         self._templates: Bounded[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = Bounded(REMEMBERED)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Answer).decode
-        self._loop: Loop
+        self._loop: Loop | None = None
 
     def open(self, loop: Loop) -> None:
         """Begin. Raises HostError where this host does not allow what a container needs."""
         self._nursery.wait_until_ready()
         self._loop = loop
-        self._loop.add_reader(self._bell, self._on_bell)
-        self._loop.add_reader(self._nursery.fileno(), self._on_nursery)
+        loop.add_reader(self._bell, self._on_bell)
+        loop.add_reader(self._nursery.fileno(), self._on_nursery, loop)
+        logs.debug("pool opened", slots=self.slots, memory=self._memory)
+
+    def expect(self, network: Network, seccomp: Seccomp) -> None:
+        """Have a member made for the next job, whose container is said to have these: it need not wait for one then.
+
+        May be called before `open`.
+        """
+        with contextlib.suppress(OSError):  # whoever starts the job will hear of it
+            self._member(self._scheduler.next_slot, kind(network, seccomp))
 
     def close(self) -> None:
-        """Kill what runs, answer everybody, and wait until every process is gone."""
+        """Kill what runs, answer everybody, and wait until every process is gone. Once is enough."""
+        if self._bell < 0:
+            return
         self._apply(self._scheduler.stop())
-        self._loop.remove_reader(self._nursery.fileno())
-        self._loop.remove_reader(self._bell)
+        if self._loop is not None:
+            self._loop.remove_reader(self._nursery.fileno())
+            self._loop.remove_reader(self._bell)
         for member in list(self._by_number.values()):
             self._drop(member)
         self._nursery.close()
+        self._limiting.close()
         os.close(self._bell)
+        self._bell = -1
         for job in list(self._tasks):
             self._answer(job, Cancelled())
 
@@ -143,8 +155,8 @@ class Supervisor:
         """Run a job; `report` is called once, with its outcome, and `on_start` before, when a slot takes the job.
 
         The identity is a new one, unless it is given. Raises ValueError for a job of more slots than there are.
-        `descriptor` becomes the job's standard input, or the terminal that it asks for; it is closed here when the job
-        has it. Not for jobs of templates.
+        `descriptor` is a socket of `passing.offer`, with the standard streams or the terminal for the job; it is
+        closed here when the job has it. Not for jobs of templates.
         """
         assert descriptor < 0 or job.template is None  # noqa: S101 - the fork of a template has its own
         assert (job.allocate_tty is None) or descriptor >= 0  # noqa: S101
@@ -168,7 +180,7 @@ class Supervisor:
 
     def member_pids(self) -> list[int]:
         """Return the process ids of the live members."""
-        return [pid for member in self._by_number.values() if (pid := _pid_of(member.pidfd)) > 0]
+        return [pid for member in self._by_number.values() if (pid := story.pid_of(member.pidfd)) > 0]
 
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -183,10 +195,13 @@ class Supervisor:
     def _start(self, identity: JobId, slot: Slot) -> None:
         task = self._tasks[identity]
         task.started = True
+        if logs.threshold <= logs.DEBUG:
+            program = task.job.program if task.job.template is None else f"fork of {task.job.template.program}"
+            logs.debug("job started", job=identity, slot=slot, program=program)
         if task.on_start is not None:
             task.on_start()
         try:
-            member = self._member(slot, _kind(task.job))
+            member = self._member(slot, kind_of(task.job))
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to make a pool member: {error}"))
             return
@@ -197,17 +212,16 @@ class Supervisor:
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to pass a descriptor to a pool member: {error}"))
             return
-        task.close_descriptor()
+        if task.descriptor >= 0:
+            task.close_descriptor()
         member.task = identity
         member.unsent = not member.line.send(self._encode(request))
         os.eventfd_write(member.bell, 1)
 
     def _request(self, identity: JobId, task: _Task) -> Request:
         job = task.job
-        passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_INPUT
-        container = self._packed.get(job.container)
-        if container is None:
-            container = self._packed[job.container] = self._encode(job.container)
+        passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_STREAMS
+        container = self._pack(job.container)
         return Request(
             sequence=identity,
             arguments=job.arguments if job.template is None else (),
@@ -225,6 +239,15 @@ class Supervisor:
             capture=job.capture,
             grace=job.grace,
         )
+
+    def _pack(self, container: Container) -> bytes:
+        """Return a container as it travels; that of the last job is not looked for, which takes a hash of all of it."""
+        last, packed = self._last_packed
+        if container is not last:
+            known = self._packed.get(container)
+            packed = self._packed[container] = self._encode(container) if known is None else known
+            self._last_packed = container, packed
+        return packed
 
     def _template(self, container: bytes, job: Job) -> bytes:
         """Return what the job is to be forked from, packed: equal templates are packed once."""
@@ -247,27 +270,39 @@ class Supervisor:
         return packed
 
     def _kill(self, identity: JobId, slot: Slot) -> None:
-        member = self._members.get((slot, _kind(self._tasks[identity].job)))
+        member = self._members.get((slot, kind_of(self._tasks[identity].job)))
         if member is not None:
+            logs.debug("job is killed", job=identity, slot=slot)
             member.line.set_word(identity)
             os.eventfd_write(member.bell, 1)
 
-    def _member(self, slot: Slot, kind: _Kind) -> _Member:
+    def _member(self, slot: Slot, wanted: Kind) -> _Member:
         """Return the member of a slot for a kind of job, asking the nursery for one if need be.
 
         The request can be written before the member lives: the ring waits for it.
         """
-        place = (slot, kind)
+        place = (slot, wanted)
         member = self._members.get(place)
         if member is not None:
             return member
+        limiting = self._limiting
+        if wanted.limited:
+            limiting.open()
         memory, bell = create_memory(), os.eventfd(0, os.EFD_CLOEXEC)
         ours, theirs = open_passing()
         try:
             self._last_member += 1
             member = _Member(self._last_member, place, Line(memory, supervisor=True), bell, ours)
-            settings = MemberSettings(host_network=kind.host_network, confined=kind.confined, memory=self._memory)
-            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell, theirs.fileno()))
+            settings = MemberSettings(
+                host_network=wanted.host_network,
+                confined=wanted.confined,
+                memory=self._memory,
+                limited=wanted.limited,
+                controllers=limiting.controllers,
+                reason=limiting.reason,
+            )
+            tree = limiting.fd if wanted.limited else -1
+            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell, theirs.fileno(), tree))
         except OSError:
             os.close(bell)
             ours.close()
@@ -279,11 +314,11 @@ class Supervisor:
         return member
 
     def _on_bell(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with _UNLESS_EMPTY:
             os.eventfd_read(self._bell)
-        for member in list(self._by_number.values()):
-            if member.task is not None:
-                self._hear(member)
+        # It is any of them that has rung, and there may be many.
+        for member in [member for member in self._by_number.values() if member.unsent or member.line.waiting()]:
+            self._hear(member)
 
     def _hear(self, member: _Member) -> None:
         try:
@@ -301,9 +336,11 @@ class Supervisor:
                 self._finish(JobId(answer.sequence), answer.outcome)
 
     def _finish(self, identity: JobId, outcome: Outcome) -> None:
+        story.ended(identity, outcome)
         # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
         task = self._tasks.pop(identity)
-        task.close_descriptor()
+        if task.descriptor >= 0:
+            task.close_descriptor()
         self._apply(self._scheduler.finished(identity))
         task.report(outcome)
 
@@ -312,11 +349,11 @@ class Supervisor:
         task.close_descriptor()
         task.report(outcome)
 
-    def _on_nursery(self) -> None:
+    def _on_nursery(self, loop: Loop) -> None:
         try:
             answers = self._nursery.answers()
         except (EOFError, ConnectionError):
-            self._loop.remove_reader(self._nursery.fileno())
+            loop.remove_reader(self._nursery.fileno())
             for orphan in list(self._by_number.values()):
                 self._lose(orphan, "the process that forks pool members died")
             return
@@ -329,7 +366,8 @@ class Supervisor:
                 os.close(answer.pidfd)
             else:
                 member.pidfd = answer.pidfd
-                self._loop.add_reader(answer.pidfd, self._on_death, member)
+                story.born(member.number, member.place[0], answer.pidfd)
+                loop.add_reader(answer.pidfd, self._on_death, member)
 
     def _on_death(self, member: _Member) -> None:
         self._hear(member)  # it may have answered before it died
@@ -338,6 +376,7 @@ class Supervisor:
     def _lose(self, member: _Member, reason: str) -> None:
         """Give up a member; its job gets a failure of ours, the next job of its slot a new member."""
         task = member.task
+        logs.info("pool member lost", member=member.number, job=task, reason=reason)
         self._drop(member)
         if task is not None:
             hint = "the machine may be short of memory: see the kernel's log"
@@ -347,7 +386,7 @@ class Supervisor:
         self._by_number.pop(member.number, None)
         if self._members.get(member.place) is member:
             del self._members[member.place]
-        if member.pidfd >= 0:
+        if member.pidfd >= 0 and self._loop is not None:
             self._loop.remove_reader(member.pidfd)
             os.close(member.pidfd)
             member.pidfd = -1
@@ -356,20 +395,4 @@ class Supervisor:
         member.line.close()
 
 
-_KINDS = {(local, confined): _Kind(local, confined) for local in (False, True) for confined in (False, True)}
-
-
-def _kind(job: Job) -> _Kind:
-    container = job.container
-    return _KINDS[container.network is Network.LOCAL, container.seccomp is not Seccomp.OFF]
-
-
-def _pid_of(pidfd: int) -> int:
-    """Return the process id behind a pidfd in our own pid namespace; -1 where it is gone."""
-    if pidfd < 0:
-        return -1
-    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "Pid":
-            return int(value)
-    return -1
+_UNLESS_EMPTY = contextlib.suppress(BlockingIOError)

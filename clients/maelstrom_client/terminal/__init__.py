@@ -3,6 +3,7 @@
     session     the bytes both ways, the window's size, signals, the end
     escapes     what the user types that is meant for us; pure
     own         our terminal: raw and back
+    guard       back even when we are killed
     signals     signals as events of a loop
 
 Imported by whoever shows a terminal, and nobody else.

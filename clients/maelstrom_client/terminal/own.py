@@ -12,6 +12,7 @@ import tty
 from contextlib import suppress
 from typing import Any
 
+from maelstrom_client.terminal.guard import Guard
 from maelstrom_core.errors import UserError
 from maelstrom_core.spec import WindowSize
 
@@ -39,6 +40,7 @@ class OwnTerminal:
         self.input, _ = _reopen(INPUT)
         self.output, self._at_once = _reopen(OUTPUT)
         self._raw = False
+        self._guard = Guard(self._saved)
 
     @property
     def settings(self) -> list[Any]:
@@ -55,6 +57,7 @@ class OwnTerminal:
         self._raw = True
         for fd in self._saved:
             _persistently(tty.setraw, fd, termios.TCSANOW)
+        self._guard.note(raw=True)
 
     def leave_raw(self) -> None:
         """Have it be as it was. Does nothing where it is, or where the terminal is gone."""
@@ -65,6 +68,7 @@ class OwnTerminal:
             with suppress(termios.error):
                 # Not after what is still to be shown has been: that may take forever.
                 _persistently(termios.tcsetattr, fd, termios.TCSANOW, settings)
+        self._guard.note(raw=False)
 
     def write(self, data: bytes) -> int:
         """Show what can be shown at once; return how many bytes that was. Raises OSError."""
@@ -76,6 +80,7 @@ class OwnTerminal:
     def close(self) -> None:
         """Put everything back."""
         self.leave_raw()
+        self._guard.close()
         os.close(self.input)
         os.close(self.output)
 

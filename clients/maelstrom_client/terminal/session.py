@@ -2,9 +2,10 @@
 
     our terminal  <->  this process  <->  master | slave = 0, 1, 2 of the job
 
-The pair is made here, of which the job is passed the slave: the master is in no other process, and none is forked after
-it is made. So when we end, however we end, the job's terminal hangs up. No side waits for the other with more than a
-few kilobytes in hand: a job whose output nobody takes stops in its write.
+A pair is made here, and the job is offered the slave. In a container with a devpts it makes one there, set up as that,
+and sends us both its ends before it begins; the master is in no process but ours then. So when we end, however we end,
+the job's terminal hangs up. A job whose output nobody takes stops in its write; what is typed for one that does not
+read is kept, up to a limit, since the next key may be for us.
 
 See docs/decisions/terminals.md.
 """
@@ -13,8 +14,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import termios
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -24,10 +27,11 @@ from maelstrom_client.terminal.signals import Signals
 from maelstrom_core.errors import InfrastructureError
 from maelstrom_core.escape_character import DEFAULT, format_escape_character
 from maelstrom_worker.blocking import BlockingLoop
+from maelstrom_worker.passing import answer, offer
 
 CHUNK = 1 << 14
-TYPED_AHEAD = 1 << 16
-"""Bytes that wait for a job to read them; then we stop reading, too."""
+TYPED_AHEAD = 4 << 20
+"""Bytes that wait for a job to read them; what is typed then is lost, with a bell."""
 LEFT_OVER = 1 << 20
 """The most that is shown after a job's end: more than the kernel keeps. Only somebody else could have written it."""
 PATIENCE = 1.5
@@ -67,6 +71,8 @@ class TerminalSession:
         self._loop: BlockingLoop
         self._signals: Signals | None = None
         self._master = self._slave = -1
+        self._desk: socket.socket | None = None
+        """Where the job says which terminal it has, as long as it has not."""
         self._typed = bytearray()
         self._unshown = b""
         self._left_over = LEFT_OVER
@@ -94,7 +100,7 @@ class TerminalSession:
             termios.tcsetattr(self._slave, termios.TCSANOW, self._own.settings)
             termios.tcsetwinsize(self._master, (self.size.rows, self.size.columns))
             os.set_blocking(self._master, False)
-            passed = os.dup(self._slave)
+            self._desk, offered = offer([self._slave])
         except (OSError, termios.error) as error:
             raise InfrastructureError(
                 f"failed to make a terminal for the job: {error.args[-1]}",
@@ -102,7 +108,8 @@ class TerminalSession:
             ) from error
         self._signals = Signals(loop, HEARD, self._on_signal)
         loop.add_reader(self._master, self._on_output)
-        return passed
+        loop.add_reader(self._desk.fileno(), self._on_answer)
+        return offered.detach()
 
     def started(self) -> None:
         """Hand our terminal over: the job begins."""
@@ -116,6 +123,7 @@ class TerminalSession:
         """Show what the job has printed last; done when no longer `busy`. Raises TerminatedError."""
         if self._killed_by:
             raise TerminatedError(self._killed_by)
+        self._on_answer()
         self._over = self.busy = True
         self._pull()
 
@@ -174,7 +182,31 @@ class TerminalSession:
     def _give_up(self) -> None:
         raise TerminatedError(self._killed_by)
 
+    def _on_answer(self) -> None:
+        """Have the terminal that the job has made for itself, if it has, take the place of the one it was offered."""
+        ends = None if self._desk is None else answer(self._desk)
+        if ends is None:
+            return
+        self._leave_desk()
+        if ends:
+            self._loop.remove_reader(self._master)
+            os.close(self._master)
+            os.close(self._slave)
+            self._master, self._slave = ends
+            os.set_blocking(self._master, False)
+            self._loop.add_reader(self._master, self._on_output)
+            with suppress(OSError, termios.error):  # of a job that has gone
+                termios.tcsetwinsize(self._master, (self.size.rows, self.size.columns))
+        self._send()
+
+    def _leave_desk(self) -> None:
+        if self._desk is not None:
+            self._loop.remove_reader(self._desk.fileno())
+            self._desk.close()
+            self._desk = None
+
     def _hang_up(self) -> None:
+        self._leave_desk()
         if self._master < 0:
             return
         self._loop.remove_reader(self._own.input)
@@ -202,20 +234,27 @@ class TerminalSession:
             if typed is Command.SUSPEND:
                 self._suspend()
             elif isinstance(typed, bytes):
-                self._typed += typed
+                self._type_ahead(typed)
         if self._escapes.pending:
             self._loop.call_later(PATIENCE, self._flush)
         else:
             self._loop.cancel_call(self._flush)
         self._send()
 
+    def _type_ahead(self, typed: bytes) -> None:
+        room = TYPED_AHEAD - len(self._typed)
+        self._typed += typed[:room]
+        if len(typed) > room:
+            with suppress(OSError):
+                self._own.write(b"\a")
+
     def _flush(self) -> None:
-        self._typed += self._escapes.flush()
+        self._type_ahead(self._escapes.flush())
         self._send()
 
     def _send(self) -> None:
-        """Give the job what was typed, as far as it takes it."""
-        if self._master < 0:
+        """Give the job what was typed, as far as it takes it; nothing before it is known which terminal it has."""
+        if self._master < 0 or self._desk is not None:
             return
         try:
             while self._typed:
@@ -224,10 +263,6 @@ class TerminalSession:
             self._loop.add_writer(self._master, self._send)
         else:
             self._loop.remove_writer(self._master)
-        if len(self._typed) >= TYPED_AHEAD:
-            self._loop.remove_reader(self._own.input)
-        else:
-            self._loop.add_reader(self._own.input, self._on_input)
 
     def _on_output(self) -> None:
         try:

@@ -185,6 +185,25 @@ print(*sys.modules)
     assert said == "it ran"
     assert HEAVY & set(modules.split()) == set()
     assert len([name for name in modules.split() if not name.startswith("maelstrom_")]) < 150
+    # what only pool members need is imported by them
+    assert {"maelstrom_container.launcher", "maelstrom_worker.nursery_process"} & set(modules.split()) == set()
+    assert "maelstrom_container.layer_writer" in modules.split()  # the first time: there was a layer to write
+
+
+def test_one_job_alone_may_be_of_another_kind_than_most(tmp_path: Path) -> None:
+    """A member for the usual kind is made before the job is known; this one gets its own."""
+    script = """
+from pathlib import Path
+from maelstrom_client import ClientOptions, ContainerSpec, JobSpec, SingleJob, start_nursery
+from maelstrom_core.spec import HostLayer, Network, Seccomp
+options = ClientOptions(project_directory=Path(), slots=2, cache_root=Path("cache"))
+with SingleJob(start_nursery(), options) as single:
+    layers = (HostLayer(("/usr", "/bin", "/lib", "/lib64")),)
+    container = ContainerSpec(layers=layers, network=Network.LOCAL, seccomp=Seccomp.OFF)
+    outcome = single.run(JobSpec(container=container, program="/bin/echo", arguments=("it ran",)), {})
+print(outcome.effects.stdout.data.decode(), end="")
+"""
+    assert run_script(script, tmp_path) == "it ran\n"
 
 
 def test_one_job_alone_says_what_is_wrong_with_its_layers(tmp_path: Path) -> None:

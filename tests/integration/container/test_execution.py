@@ -145,23 +145,6 @@ def test_ex17_network_local_reaches_this_machine(pool: Pool) -> None:
     assert received == [b"hello"]
 
 
-def test_loopback_jobs_on_one_slot_bind_the_same_port_one_after_another() -> None:
-    script = """
-import socket, threading
-s = socket.create_server(("127.0.0.1", 4711))
-t = threading.Thread(target=lambda: s.accept()[0].sendall(b"x"))
-t.start()
-c = socket.create_connection(("127.0.0.1", 4711))
-print(c.recv(1).decode())
-"""
-    pool = Pool(slots=1)
-    try:
-        within = container(network=Network.LOOPBACK)
-        assert [printed(pool.run(python(script, within=within))) for _ in range(5)] == ["x\n"] * 5
-    finally:
-        pool.close()
-
-
 IDENTITY = "import os; print(os.getuid(), os.geteuid(), os.getgid(), os.getegid())"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from maelstrom_container import store as store_module
+from maelstrom_container import layer_writer
 from maelstrom_container.manifest_builder import ManifestBuilder
 from maelstrom_container.store import LayerStore
 from maelstrom_core import spec
@@ -143,14 +143,14 @@ def test_errors_are_not_remembered(root, project):
 
 
 def test_file_that_changes_while_a_layer_is_made_is_read_again(root, project, monkeypatch):
-    original, edits = store_module.write_manifest, iter(["edited"])
+    original, edits = layer_writer.write_manifest, iter(["edited"])
 
     def edit_first(*arguments):
         for text in edits:
             (project / "dir" / "3.py").write_text(text)
         return original(*arguments)
 
-    monkeypatch.setattr(store_module, "write_manifest", edit_first)
+    monkeypatch.setattr(layer_writer, "write_manifest", edit_first)
     with LayerStore(root) as store:
         assert contents(realise(store, GLOB, project)) == contents(project)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from maelstrom_core.job import Exited
 from tests.integration.templates.conftest import MakeJob
+from tests.support.census import Census, census, growth, private_memory, settled
 from tests.support.pool import Pool
 from tests.support.programs import alive, descendants, eventually
 
 FORKS = int(os.environ.get("MAELSTROM_TEST_FORKS", "300"))
 """How many are made; 100,000 on demand."""
+SLACK = 4096
+"""KiB."""
 
 
 @pytest.fixture
@@ -24,35 +26,10 @@ def own_pool() -> Iterator[Pool]:
     pool.close()
 
 
-def census(pool: Pool) -> dict[str, list[int]]:
-    """Return what the processes of a pool hold: how many they are, their descriptors, their mounts."""
-    living = [pid for pid in descendants(pool.process.pid) if alive(pid)]
-    return {
-        "descriptors": sorted(len(os.listdir(f"/proc/{pid}/fd")) for pid in living),
-        "mounts": sorted(len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in living),
-    }
-
-
-def settled(pool: Pool) -> dict[str, list[int]]:
-    """Return the census when it has stopped changing: a runner closes what it was sent when the job is over."""
-    counts = [census(pool)]
-
-    def is_still() -> bool:
-        counts.append(census(pool))
-        return len(counts) > 20 and all(count == counts[-1] for count in counts[-20:])
-
-    assert eventually(is_still)
-    return counts[-1]
-
-
-def memory(pool: Pool) -> int:
-    """Return the private memory of all processes of a pool, in KiB."""
-    total = 0
-    for pid in filter(alive, descendants(pool.process.pid)):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith(("Private_Dirty:", "Private_Clean:")):
-                total += int(line.split()[1])
-    return total
+def holds_no_more_than(before: Census, used: int, pool: Pool) -> bool:
+    """Tell whether the processes of a pool hold what they held before, as soon as they have let go of the rest."""
+    pid = pool.process.pid
+    return eventually(lambda: not growth(before, census(pid)) and private_memory(pid) < used + SLACK)
 
 
 def test_many_forks_of_one_template_leave_everything_as_it_was(own_pool: Pool, forked: MakeJob) -> None:
@@ -61,13 +38,13 @@ def test_many_forks_of_one_template_leave_everything_as_it_was(own_pool: Pool, f
     run = forked(script)
     for _ in range(50):
         own_pool.run(run)
-    before, used = settled(own_pool), memory(own_pool)
+    pid = own_pool.process.pid
+    before, used = settled(lambda: census(pid)), private_memory(pid)
     for _ in range(FORKS):
         outcome = own_pool.run(run)
         assert isinstance(outcome, Exited)
         assert outcome.code == 0
-    assert eventually(lambda: census(own_pool) == before), (before, census(own_pool))
-    assert memory(own_pool) < used + 4096
+    assert holds_no_more_than(before, used, own_pool), (growth(before, census(pid)), used, private_memory(pid))
 
 
 def test_many_jobs_of_one_process_leave_everything_as_it_was(own_pool: Pool, deed: MakeJob) -> None:
@@ -79,10 +56,10 @@ def test_many_jobs_of_one_process_leave_everything_as_it_was(own_pool: Pool, dee
                 assert outcome.code == 7
 
     run(20)
-    before, used = settled(own_pool), memory(own_pool)
+    pid = own_pool.process.pid
+    before, used = settled(lambda: census(pid)), private_memory(pid)
     run(FORKS // 5)
-    assert eventually(lambda: census(own_pool) == before), (before, census(own_pool))
-    assert memory(own_pool) < used + 4096
+    assert holds_no_more_than(before, used, own_pool), (growth(before, census(pid)), used, private_memory(pid))
 
 
 def test_the_end_of_the_pool_ends_templates_and_their_forks(own_pool: Pool, forked: MakeJob) -> None:

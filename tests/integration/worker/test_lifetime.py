@@ -13,7 +13,7 @@ import pytest
 from maelstrom_core.job import Cancelled, Exited, SystemFailure
 from maelstrom_core.spec import Network, ProcMount
 from tests.support.pool import Pool, container, python, shell
-from tests.support.programs import eventually
+from tests.support.programs import alive, descendants, eventually
 
 WITH_PROC = container(mounts=(ProcMount("/proc"),))
 
@@ -25,24 +25,8 @@ def own_pool() -> Iterator[Pool]:
     pool.close()
 
 
-def descendants(pid: int) -> set[int]:
-    """Return the processes below `pid`, seen from this machine."""
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found |= {int(child), *descendants(int(child))}
-    return found
-
-
 def gone(pids: set[int]) -> bool:
     return not any(alive(pid) for pid in pids)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def mount_namespaces(pid: int) -> int:

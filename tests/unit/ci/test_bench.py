@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.bench import suites
-from ci.bench.measure import Bench, Result, as_line, as_record, measure
-from ci.bench.programs import BenchError, count_calls, run
-from ci.bench.registry import BENCHES
+from ci.bench.measure import Bench, Result, as_line, as_record, measure, paired
+from ci.bench.programs import BenchError, PeerError, count_calls, run
+from ci.bench.registry import BENCHES, GROUPS
+from ci.bench.rows.peers import bwrap_command, find
 from ci.bench.rows.syscalls import FEW, MANY, per_job
 from ci.comparison.suites import Suite
 
@@ -51,6 +52,52 @@ def test_a_side_is_cleaned_up_when_the_other_fails():
     with pytest.raises(IndexError):
         measure(made)
     assert story[:3] == ["prepare A", "prepare B", "A"]
+
+
+def test_what_is_prepared_for_both_sides_is_prepared_once():
+    story = []
+
+    @contextmanager
+    def prepare():
+        story.append("prepare")
+        yield lambda: 2.0, lambda: 4.0
+        story.append("clean")
+
+    ours, reference = paired(prepare)
+    assert measure(bench(ours=ours, reference=reference), runs=2).ratio == 0.5
+    assert story == ["prepare", "clean"]
+
+
+def test_without_a_reference_the_value_itself_is_bounded():
+    story = []
+    made = bench(ours=side("A", [9.0, 1.0, 2.0, 3.0], story), reference=None, reach=2.0)
+    result = measure(made, runs=3)
+    assert as_line(result) == "some value=2 us"
+    assert (result.ratio, result.reached, as_record(result)["reference"]) == (None, True, None)
+    assert Result(bench(reference=None, reach=1.5), ours=(2.0,), reference=()).reached is False
+
+
+def test_groups_are_of_benches_and_called_otherwise():
+    assert GROUPS["launch-peers"] == ("launch-bwrap", "launch-runc", "launch-crun")
+    assert all(set(names) <= BENCHES.keys() for names in GROUPS.values())
+    assert not GROUPS.keys() & BENCHES.keys()
+
+
+def test_a_peer_that_is_not_here_is_named():
+    with pytest.raises(PeerError, match="no-such-program is not installed"):
+        find("no-such-program")
+
+
+def test_bubblewrap_gets_our_mounts():
+    command = " ".join(bwrap_command("bwrap"))
+    for part in (
+        "--unshare-all",
+        "--ro-bind /usr /usr",
+        "--tmpfs /tmp",
+        "--proc /proc",
+        "--dev-bind /dev/zero /dev/zero",
+    ):
+        assert part in command
 
 
 def test_the_line_names_both_medians_and_their_ratio():

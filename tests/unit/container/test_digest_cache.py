@@ -6,7 +6,8 @@ import sqlite3
 import pytest
 from blake3 import blake3
 
-from maelstrom_container.digest_cache import DigestCache, Signature, signature
+from maelstrom_container.digest_cache import DigestCache
+from maelstrom_container.file_batches import Signature, signature
 from maelstrom_core.errors import SpecError
 
 KNOWN = Signature(size=1, mtime=2, ctime=3, device=4, inode=2**64 - 1)

@@ -11,13 +11,23 @@ CLONE = "/proc/sys/kernel/unprivileged_userns_clone"
 MAXIMUM = "/proc/sys/user/max_user_namespaces"
 APPARMOR = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 STATUS = "/proc/self/status"
+GROUP = "/sys/fs/cgroup/user/cgroup"
 
 
 class Machine:
     """A machine that allows everything but what it is told."""
 
     def __init__(self, *, files=None, kernel=(6, 8), limits=(1024, 524288), delegated=True, stop=None, **failures):
-        self._files = {"/proc/self/cgroup": "0::/user\n", "/sys/fs/cgroup/user/cgroup.controllers": "cpu memory pids\n"}
+        self._files = {
+            "/proc/self/cgroup": "0::/user\n",
+            "/proc/self/mountinfo": "32 28 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+            "/proc/self/stat": "7 (python) S 1",
+            "/proc/8/stat": "8 (sh) S 1",
+            f"{GROUP}.controllers": "cpu memory pids\n",
+            f"{GROUP}.type": "domain\n",
+            f"{GROUP}.procs": "7\n",
+            "/proc/sys/kernel/seccomp/actions_avail": "kill_process errno allow\n",
+        }
         self._files |= files or {}
         self._kernel, self._limits, self._delegated = kernel, limits, delegated
         steps = STEPS if stop is None else STEPS[: STEPS.index(stop)]
@@ -27,7 +37,7 @@ class Machine:
         return self._files.get(path)
 
     def writable(self, path):
-        return self._delegated and path == "/sys/fs/cgroup/user/cgroup.procs"
+        return self._delegated and path.startswith("/sys/fs/cgroup/user")
 
     def kernel(self):
         return self._kernel
@@ -54,7 +64,7 @@ def test_machine_that_allows_everything_is_fine():
 @pytest.mark.parametrize(
     ("machine", "name", "remedy"),
     [
-        pytest.param(Machine(kernel=(5, 11)), "kernel", "5.12", id="old-kernel"),
+        pytest.param(Machine(kernel=(5, 11)), "kernel", "5.13", id="old-kernel"),
         pytest.param(no_namespaces(errno.EPERM, **{CLONE: "0\n"}), "user namespaces", "userns_clone=1", id="debian"),
         pytest.param(
             no_namespaces(errno.ENOSPC, **{MAXIMUM: "0\n"}), "user namespaces", "max_user_namespaces", id="max"
@@ -91,8 +101,14 @@ def test_machine_that_allows_everything_is_fine():
         pytest.param(
             Machine(mount=errno.EPERM, files={STATUS: "Seccomp:\t2\n"}), "capabilities", "unconfined", id="docker-mount"
         ),
+        pytest.param(
+            Machine(files={"/proc/sys/kernel/seccomp/actions_avail": None}),
+            "seccomp",
+            "CONFIG_SECCOMP_FILTER",
+            id="no-bpf",
+        ),
         pytest.param(Machine(overlay=errno.ENODEV), "overlay", "modprobe overlay", id="no-overlay"),
-        pytest.param(Machine(overlay=errno.EPERM, kernel=(5, 4)), "overlay", "5.12", id="old-overlay"),
+        pytest.param(Machine(overlay=errno.EPERM, kernel=(5, 4)), "overlay", "5.13", id="old-overlay"),
         pytest.param(Machine(overlay=errno.EINVAL), "overlay", "--cache-root", id="overlay-on-nfs"),
     ],
 )
@@ -109,12 +125,8 @@ def test_what_is_missing_comes_with_a_remedy(machine, name, remedy):
         pytest.param(Machine(proc=errno.EPERM), "proc", "systempaths=unconfined", id="masked-proc"),
         pytest.param(Machine(files={"/proc/self/cgroup": "1:cpu:/\n"}), "cgroups", "unified", id="cgroup-v1"),
         pytest.param(Machine(delegated=False), "cgroups", "Delegate=yes", id="not-delegated"),
-        pytest.param(
-            Machine(files={"/sys/fs/cgroup/user/cgroup.controllers": "pids\n"}),
-            "cgroups",
-            "Delegate",
-            id="few-controllers",
-        ),
+        pytest.param(Machine(files={f"{GROUP}.controllers": "pids\n"}), "cgroups", "Delegate", id="few-controllers"),
+        pytest.param(Machine(files={f"{GROUP}.procs": "7\n8\n"}), "cgroups", "Delegate", id="not-alone"),
         pytest.param(Machine(limits=(256, 1024)), "open files", "nofile", id="few-files"),
     ],
 )
@@ -122,6 +134,12 @@ def test_what_is_degraded_comes_with_a_remedy(machine, name, remedy):
     found = finding(machine, name)
     assert found.health is Health.DEGRADED
     assert remedy in found.remedy
+
+
+def test_filter_above_ours_is_told_of():
+    machine = Machine(files={STATUS: "Seccomp:\t2\n"})
+    assert finding(machine, "seccomp").health is Health.OK
+    assert "applies to this program" in finding(machine, "seccomp").meaning
 
 
 def test_no_limit_of_open_files_is_fine():

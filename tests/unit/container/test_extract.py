@@ -297,7 +297,7 @@ kinds = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarf
 targets = st.sampled_from(["..", "../..", "/", "a", "b/link", "../outside", "/tmp", ".", "../../../../../../tmp"])
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     members=st.lists(st.tuples(names, kinds, targets), max_size=8),
     damage=st.none() | st.integers(0, 4000),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom_container.launcher import _candidates
-from maelstrom_container.native import ffi
+from maelstrom_container.native import ffi, lib
 from maelstrom_container.places import covered, under
-from maelstrom_container.strings import Strings
+from maelstrom_container.strings import Strings, candidates
 from maelstrom_core.job import Container
 from maelstrom_core.spec import BindMount, ProcMount, TmpMount
 
@@ -25,7 +24,7 @@ from maelstrom_core.spec import BindMount, ProcMount, TmpMount
 def test_ex59_ex60_where_a_program_is_looked_for(
     program: str, environment: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
-    assert _candidates(program, environment) == expected
+    assert candidates(program, environment) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,3 +70,10 @@ def test_what_lies_on_a_fresh_mount_cannot_be_prepared() -> None:
     assert covered("/proc", container)
     assert not covered("/tmpfiles", container)
     assert not covered("/mnt/deep", container)
+
+
+def test_what_comes_with_a_request_has_the_numbers_of_the_launcher():
+    from maelstrom_container import request
+
+    names = ("PASSED_NOTHING", "PASSED_STREAMS", "PASSED_TERMINAL")
+    assert [getattr(request, name) for name in names] == [getattr(lib, name) for name in names]

@@ -6,11 +6,13 @@ import io
 import logging
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from maelstrom_core import logs
 from maelstrom_core.edge import run_program
 from maelstrom_core.errors import HostError, SpecError
 from maelstrom_core.log import TerminalFormatter, fields, set_up
@@ -100,6 +102,34 @@ def logging_restored():
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture
+def threshold_restored(monkeypatch):
+    monkeypatch.setattr(logs, "threshold", logs.WARNING)
+
+
+def test_what_nobody_wants_to_see_imports_nothing():
+    code = (
+        "import sys; from maelstrom_core import logs; logs.listen('warning'); logs.info('x', a=1); logs.debug('y'); "
+        "print('logging' in sys.modules)"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-S", "-c", code], env=environment, capture_output=True, check=True)
+    assert done.stdout == b"False\n"
+
+
+@pytest.mark.usefixtures("logging_restored", "threshold_restored")
+def test_what_is_listened_for_is_shown(capsys):
+    logs.info("not yet")
+    logs.listen("info")
+    logging.getLogger("tests").setLevel(logging.DEBUG)
+    logs.info("seen", job=3)
+    logs.debug("too fine")
+    logs.listen("debug")
+    logs.debug("fine", job=4)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" ", 3)[3] for line in lines] == ["INFO seen, job: 3", "DEBUG fine, job: 4"]
 
 
 @pytest.mark.usefixtures("logging_restored")

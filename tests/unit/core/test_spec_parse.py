@@ -284,6 +284,8 @@ def test_sp24_unknown_network():
         ({"core_size": -1}, "limits.core_size: -1 is out of range", f"it lies in 0 to {2**62}"),
         ({"cpu_time": 2**63}, f"limits.cpu_time: {2**63} is out of range", f"it lies in 1 to {2**62}"),
         ({"cpu_time": 0.5}, "limits.cpu_time: expected an integer or null, got a number", None),
+        ({"memory": 1 << 20}, "limits.memory: 1048576 is out of range", f"it lies in {1 << 24} to {2**62}"),
+        ({"cpu_weight": 10_001}, "limits.cpu_weight: 10001 is out of range", "it lies in 1 to 10000"),
         ({"nofile": 64}, "limits: unknown field `nofile`", "did you mean `open_files`?"),
         ([], "limits: expected a table of names and values, got a list", None),
     ],

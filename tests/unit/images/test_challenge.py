@@ -4,7 +4,7 @@ import base64
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_container.images.challenge import (
@@ -124,7 +124,6 @@ def test_tokens(data, token):
     assert parse_token(data) == token
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(alphabet='Bbasic eaRrlm="\\,;x \t', max_size=60), max_size=3))
 def test_whatever_is_in_a_header_is_parsed_to_an_end(headers):
     for challenge in parse_challenges(headers):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_container.images import documents
@@ -199,7 +199,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(json_values, st.sampled_from(["", documents.OCI_INDEX, documents.DOCKER_MANIFEST]))
 def test_whatever_a_registry_says_is_an_answer_or_an_error_of_ours(value, media_type):
     try:
@@ -209,7 +208,6 @@ def test_whatever_a_registry_says_is_an_answer_or_an_error_of_ours(value, media_
     assert isinstance(document, Index | Manifest)
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_bytes_of_any_kind_are_an_error_of_ours(data):
     with pytest.raises(UserError):

@@ -5,7 +5,7 @@ import json
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_container.images.documents import machine_platform
@@ -159,7 +159,6 @@ def test_header_of_hostile_size_in_an_archive(tmp_path):
         find(f"oci-archive:{path}")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=2000), st.integers(0, 20_000), st.integers(1, 255))
 def test_archives_of_any_bytes_are_an_error_of_ours_or_what_they_were(tmp_path_factory, data, place, change):
     path = tmp_path_factory.getbasetemp() / "any-bytes"

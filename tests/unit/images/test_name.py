@@ -1,7 +1,7 @@
 """What images are called: behaviours IM1 to IM6."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_container.images.name import LayoutName, RegistryName, is_loopback, parse_name
@@ -112,7 +112,6 @@ def test_what_is_on_this_machine(address, loopback):
     assert is_loopback(address) is loopback
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), st.text(alphabet="docker:/i-achve@.locst[]0123aA_").map("docker://".__add__)))
 def test_whatever_is_parsed_is_printed_back(text):
     try:

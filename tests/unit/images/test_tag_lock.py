@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_container.images.tag_lock import FILE_NAME, parse_tags, read_tags, render_tags, write_tag
@@ -83,7 +83,6 @@ def test_several_may_write_at_once(tmp_path):
 keys = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda key: key != "version")
 
 
-@settings(deadline=None)
 @given(st.dictionaries(keys, st.dictionaries(keys, st.just(DIGEST), min_size=1), max_size=3))
 def test_what_is_written_is_read_again(tmp_path_factory, tags):
     path = tmp_path_factory.getbasetemp() / "tags"

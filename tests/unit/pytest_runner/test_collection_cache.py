@@ -90,6 +90,24 @@ def test_caches_and_repositories_do_not_count(tmp_path, project):
     assert cache(tmp_path, project).load() == WHOLE
 
 
+def test_our_own_cache_does_not_count_where_it_lies_in_the_project(tmp_path, project):
+    def inside():
+        shown = plan(directory=str(project), shown=(ProjectLayer(str(project)),), installed=())
+        return CollectionCache(project / "kept" / "collections", shown)
+
+    inside().store(WHOLE)
+    assert (project / "kept" / "collections").is_dir()
+    assert inside().load() == WHOLE
+    (project / "elsewhere").mkdir()
+    (project / "elsewhere" / "kept").write_text("")
+    assert inside().load() is None
+
+
+def test_what_shells_note_does_not_count(tmp_path, project):
+    cache(tmp_path, project, environment={"A": "b", "_": "/bin/x", "OLDPWD": "/", "SHLVL": "1"}).store(WHOLE)
+    assert cache(tmp_path, project, environment={"A": "b", "_": "/bin/y", "SHLVL": "2"}).load() == WHOLE
+
+
 @pytest.mark.parametrize("more", [{"broken": True}, {"status": 1}, {"items": ()}])
 def test_a_collection_that_is_not_whole_is_not_remembered(tmp_path, project, more):
     cache(tmp_path, project).store(msgspec.structs.replace(WHOLE, **more))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom_core.job import Cancelled, Effects, ExecutionError, Signaled, SystemFailure, TimedOut
+from maelstrom_core.job import Cancelled, Effects, ExecutionError, Limited, Signaled, SystemFailure, TimedOut
+from maelstrom_core.spec import Limits
 from maelstrom_pytest.records import (
     CHANNEL_LOST_CODE,
     CollectError,
@@ -219,6 +220,12 @@ def test_a_fork_that_dies_alone_is_blamed_without_having_said_that_it_began():
 def test_a_fork_killed_after_its_last_record_did_not_end_well():
     records = transcript(Done(0, (0, 0, 0)), SessionEnd(0, 0, 0))
     assert judge_job(1, records, Signaled(6, Effects()), direct=True).verdicts[0].status is Status.ERR
+
+
+def test_a_test_that_was_out_of_memory_is_told_so():
+    effects = Effects(limited=Limited(Limits(memory=200 << 20), out_of_memory=True))
+    verdict = judge_job(1, transcript(Start(0)), Signaled(9, effects)).verdicts[0]
+    assert verdict.detail == "the test's process was killed: it used more than its 200 MiB of memory"
 
 
 def test_a_fork_cannot_say_itself_how_it_ended():

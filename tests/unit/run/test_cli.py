@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from maelstrom_core.errors import UserError
-from maelstrom_core.spec import HostLayer
+from maelstrom_core.spec import HostLayer, Limits
 from maelstrom_run.cli import run_cli
 from maelstrom_run.one import read_one
 from tests.unit.run.fake import FakeBackend
@@ -50,6 +50,13 @@ def test_command_is_run_in_the_default_container(backend, tmp_path, monkeypatch)
     assert (spec.program, spec.arguments) == ("exit", ("5",))
     assert spec.container.layers == (HostLayer(("/usr",)),)
     assert spec.container.working_directory == str(tmp_path)
+
+
+def test_limits_of_the_command_line_stand_beside_those_of_the_job(backend, tmp_path):
+    job = {"program": "true", "limits": {"open_files": 64, "memory": 1 << 30}}
+    options = ["--memory", "64 MiB", "--cpu-weight", "50"]
+    assert run_cli([*options, "--one", "-f", jobs_file(tmp_path, job)], backend) == 0
+    assert backend.client.specs[0].container.limits == Limits(open_files=64, memory=64 << 20, cpu_weight=50)
 
 
 def test_options_of_the_command_are_its_own(backend):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom_container.launcher import Request
 from maelstrom_container.native import ffi as launcher_ffi
 from maelstrom_container.native import lib as launcher_lib
+from maelstrom_container.request import Request
 from maelstrom_core.job import Effects, Exited, NotForked, Outcome, Output
-from maelstrom_worker.member import Answer, Member, MemberFds
+from maelstrom_worker.member import Member
+from maelstrom_worker.messages import Answer, MemberFds
 from maelstrom_worker.repeat import Repeater, lib
 from maelstrom_worker.ring import BUFFER, CAPACITY, Line, create_memory, ffi
 
@@ -51,6 +53,7 @@ class FakeLauncher:
         self.variables: list[bytes] = []
         self.land: Callable[[Any], None] = exited
         self.resting: Callable[[], object] = lambda: None
+        self.watched_sockets = -1, (b"", b"")
         self._keep = (ffi.callback("int(void *, void *)", self._run), ffi.callback("void(void)", self._rest))
 
     def pointers(self) -> tuple[int, int, int, int]:
@@ -163,6 +166,52 @@ def test_what_differs_in_anything_else_is_left_to_python(member: ShortWay) -> No
 def test_nothing_is_repeated_that_must_not_be(member: ShortWay) -> None:
     assert member.serve(REQUEST, repeatable=False) == lib.REPEAT_MESSAGE
     assert member.launcher.launched == []
+
+
+CLEAN = "sockets: used 0\nTCP: inuse 0 orphan 7 tw 0 alloc 5 mem 1\nUDP: inuse 0 mem 0\n"
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        CLEAN.replace("used 0", "used 1"),
+        CLEAN.replace("used 0", "used 01"),
+        CLEAN.replace("inuse 0 orphan", "inuse 1 orphan"),
+        CLEAN.replace("tw 0", "tw 10"),
+        CLEAN.replace("tw 0", "tw 01"),
+        "",
+        CLEAN[:30],
+    ],
+)
+def test_a_network_that_is_not_clean_is_left_to_python(member: ShortWay, tmp_path: Path, left: str) -> None:
+    count = tmp_path / "sockstat"
+    count.write_text(CLEAN)
+    sockets = os.open(count, os.O_RDONLY)
+    member.launcher.watched_sockets = sockets, (b"sockets: used 0\nTCP: inuse 0 orphan ", b" tw 0 alloc ")
+
+    def leave(landing: Any) -> None:
+        exited(landing)
+        count.write_text(left)
+
+    assert member.serve(REQUEST, replace(REQUEST, sequence=2), OTHER) == lib.REPEAT_MESSAGE
+    assert len(member.launcher.launched) == 2
+    assert member.serve(REQUEST, repeatable=False) == lib.REPEAT_MESSAGE
+    member.launcher.land = leave
+    assert member.serve(replace(REQUEST, sequence=3), replace(REQUEST, sequence=4)) == lib.REPEAT_MESSAGE
+    assert [sequence for sequence, _ in member.launcher.launched] == [1, 2, 3]
+    assert member.repeater.message == encode(replace(REQUEST, sequence=4))
+    os.close(sockets)
+
+
+@pytest.mark.parametrize("orphans", ["0", "12", "300"])
+def test_orphans_of_the_rest_of_the_machine_count_for_nothing(member: ShortWay, tmp_path: Path, orphans: str) -> None:
+    count = tmp_path / "sockstat"
+    count.write_text(CLEAN.replace("orphan 7", f"orphan {orphans}"))
+    sockets = os.open(count, os.O_RDONLY)
+    member.launcher.watched_sockets = sockets, (b"sockets: used 0\nTCP: inuse 0 orphan ", b" tw 0 alloc ")
+    assert member.serve(REQUEST, OTHER) == lib.REPEAT_MESSAGE
+    assert len(member.launcher.launched) == 1
+    os.close(sockets)
 
 
 @pytest.mark.parametrize("argument", ["a\0b", "\0"])

@@ -45,6 +45,17 @@ def test_a_message_larger_than_the_ring_goes_through_in_pieces(size: int) -> Non
     assert not other.partial
 
 
+@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=5))
+def test_what_waits_can_be_seen_without_receiving_it(messages: list[bytes]) -> None:
+    one, other = pair()
+    assert (one.waiting(), other.waiting()) == (0, 0)
+    for message in messages:
+        assert one.send(message)
+    assert (one.waiting(), other.waiting()) == (0, sum(map(len, messages)) + ring.HEADER * len(messages))
+    assert other.receive() == messages
+    assert other.waiting() == 0
+
+
 def test_the_ring_wraps_around_many_times() -> None:
     one, other = pair()
     message = os.urandom(CAPACITY // 3)

@@ -1,0 +1,183 @@
+"""Work on many files at a time, as Python sees files.c: read them, or make files of a layer, in several threads.
+
+A file costs Python more than the kernel: what can be done for a whole directory in one call is. Imports nothing of the
+project but the C library and signatures.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from maelstrom_container.native import ffi, lib
+
+RECORD = struct.Struct("=IIQqqQQ")
+"""struct file_record."""
+THREADS = min(4, len(os.sched_getaffinity(0)))
+READ_AT_ONCE = 256
+READ_BUFFER = 4 << 20
+_SCAN_BUFFER = 64 << 10
+
+T = TypeVar("T")
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """What changes when a file does; times in nanoseconds."""
+
+    size: int
+    mtime: int
+    ctime: int
+    device: int
+    inode: int
+
+
+def signature(status: os.stat_result) -> Signature:
+    """Return the signature of a file."""
+    return Signature(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
+
+
+class FileCopy(msgspec.Struct, frozen=True):
+    """A file to be made: its source and what that must still be, its name in the directory, and that of its blob."""
+
+    source: bytes
+    expected: Signature
+    name: bytes
+    blob: bytes
+    mode: int
+    mtime: int
+
+
+class CopyError(Exception):
+    """A file could not be made, because of its source or of the layer that it is for."""
+
+    def __init__(self, index: int, error: OSError, *, of_source: bool) -> None:
+        super().__init__(str(error))
+        self.index, self.error, self.of_source = index, error, of_source
+
+
+def scan(directory: bytes) -> tuple[bytes, int]:
+    """Return records of all that is in a directory, packed (see `unpacked`), and the latest time of a file.
+
+    Raises OSError where it cannot be read.
+    """
+    size = _SCAN_BUFFER
+    latest = ffi.new("int64_t *")
+    while True:
+        buffer = ffi.new("char[]", size)
+        used = lib.files_scan(directory, buffer, size, latest)
+        if used < 0:
+            raise OSError(-used, os.strerror(-used), os.fsdecode(directory))
+        if used <= size:
+            return bytes(ffi.buffer(buffer, used)), int(latest[0])
+        size = used * 2  # more may come meanwhile
+
+
+def unpacked(records: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the name and mode of each record of a scan."""
+    at = 0
+    while at < len(records):
+        mode, name_size, *_ = RECORD.unpack_from(records, at)
+        at += RECORD.size + name_size
+        yield records[at - name_size : at], mode
+
+
+class FileContents(msgspec.Struct, frozen=True):
+    """What is in a file, and what the file was all the time that it was read."""
+
+    contents: bytes
+    mode: int
+    signature: Signature
+
+
+def read_files(paths: Sequence[bytes]) -> list[FileContents | None]:
+    """Return what is in regular files.
+
+    None for what is too large for the rest of a buffer (READ_BUFFER bytes), changed, or cannot be read.
+    """
+    kept = [ffi.from_buffer(path + b"\0") for path in paths]
+    files = ffi.new("struct file_read[]", len(paths))
+    for file, path in zip(files, kept, strict=True):
+        file.path = path
+    buffer = _buffer()
+    lib.files_read(files, len(paths), buffer, READ_BUFFER)
+    results: list[FileContents | None] = []
+    for file in files:
+        found = file.found
+        if file.at < 0:
+            results.append(None)
+            continue
+        own = Signature(found.size, found.mtime, found.ctime, found.device, found.inode)
+        results.append(FileContents(ffi.buffer(buffer + file.at, found.size)[:], found.mode, own))
+    return results
+
+
+def copy_files(copies: Sequence[FileCopy], directory: int, blobs: int, *, reflinks: bool) -> bool:
+    """Make files in a directory, see files_copy; return whether reflinks are worth trying again.
+
+    Raises CopyError for the first that could not be made.
+    """
+    structs = ffi.new("struct file_copy[]", len(copies))
+    kept = []
+    for made, copy in zip(structs, copies, strict=True):
+        strings = [ffi.from_buffer(text + b"\0") for text in (copy.source, copy.name, copy.blob)]
+        kept.append(strings)
+        made.source, made.name, made.blob = strings
+        made.mode, made.mtime = copy.mode, copy.mtime
+        expected, own = made.expected, copy.expected
+        expected.size, expected.device, expected.inode = own.size, own.device, own.inode
+        expected.mtime, expected.ctime = _wrapped(own.mtime), _wrapped(own.ctime)
+    results = ffi.new("struct file_results *", {"reflinks": reflinks})
+    left = lib.files_copy(structs, len(copies), directory, blobs, results)
+    if left:
+        reason = OSError(results.error, os.strerror(results.error))
+        raise CopyError(len(copies) - left, reason, of_source=results.failure == lib.FILE_SOURCE)
+    return bool(results.reflinks)
+
+
+def in_threads(work: Callable[[T], object], items: Iterable[T], *, threads: int = THREADS) -> None:
+    """Do the work for each item, none of which is None; `items` are drawn one at a time.
+
+    Raises the first exception when all threads have ended; what is drawn after it is dropped.
+    """
+    source = iter(items)
+    mutex = threading.Lock()
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        while not failures:
+            try:
+                with mutex:
+                    drawn = next(source, None)
+                if drawn is None:
+                    return
+                work(drawn)
+            except BaseException as error:  # noqa: BLE001 - it is raised again, where somebody waits
+                failures.append(error)
+
+    others = [threading.Thread(target=run, name="layer-files") for _ in range(threads - 1)]
+    for other in others:
+        other.start()
+    run()
+    for other in others:
+        other.join()
+    if failures:
+        raise failures[0]
+
+
+_of_thread = threading.local()
+
+
+def _buffer() -> Any:
+    if not hasattr(_of_thread, "buffer"):
+        _of_thread.buffer = ffi.new("char[]", READ_BUFFER)
+    return _of_thread.buffer
+
+
+def _wrapped(time: int) -> int:
+    """Return a time as C counts it, in 64 bits."""
+    return (time + 2**63) % 2**64 - 2**63

@@ -1,0 +1,242 @@
+/* Work on many files at a time, for layers of thousands: Python calls it once for a directory, from several threads.
+ *
+ * Nothing here decides anything: Python knows which files are wanted and what they are called. Names are opened in
+ * directories that Python has opened, one component at a time; nothing is followed.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+
+#define CLONE_FILE _IOW(0x94, 9, int) /* FICLONE */
+
+enum { CHUNK = 64 * 1024, AT_ONCE = 1 << 30 };
+
+static int64_t nanoseconds(struct timespec time)
+{
+    return (int64_t)((uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec); /* wraps in 2262: still tells times apart */
+}
+
+static struct file_record record_of(const struct stat *status)
+{
+    return (struct file_record){.mode = status->st_mode,
+                                .size = (uint64_t)status->st_size,
+                                .mtime = nanoseconds(status->st_mtim),
+                                .ctime = nanoseconds(status->st_ctim),
+                                .device = status->st_dev,
+                                .inode = status->st_ino};
+}
+
+static int same_contents(const struct file_record *one, const struct file_record *other)
+{
+    return one->size == other->size && one->mtime == other->mtime && one->ctime == other->ctime &&
+           one->device == other->device && one->inode == other->inode;
+}
+
+int64_t files_scan(const char *directory, char *records, uint64_t size, int64_t *latest)
+{
+    uint64_t used = 0;
+    struct dirent *entry;
+    DIR *stream = opendir(directory);
+
+    *latest = INT64_MIN;
+    if (stream == NULL)
+        return -errno;
+    while (errno = 0, (entry = readdir(stream)) != NULL) {
+        struct stat status;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (fstatat(dirfd(stream), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno == ENOENT)
+                continue; /* it has just gone */
+            break;
+        }
+        struct file_record record = record_of(&status);
+        if (S_ISDIR(status.st_mode))
+            record.size = 0, record.mtime = record.ctime = 0;
+        if (record.mtime > *latest)
+            *latest = record.mtime;
+        if (record.ctime > *latest)
+            *latest = record.ctime;
+        record.name_size = (uint32_t)strlen(entry->d_name);
+        if (used + sizeof record + record.name_size <= size) {
+            memcpy(records + used, &record, sizeof record);
+            memcpy(records + used + sizeof record, entry->d_name, record.name_size);
+        }
+        used += sizeof record + record.name_size;
+    }
+    int error = errno;
+    closedir(stream);
+    return error ? -error : (int64_t)used;
+}
+
+/* Returns whether all of the file is in the buffer, and it was the same before and after. */
+static int read_whole(int fd, struct file_read *file, char *to, uint64_t room)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || (uint64_t)status.st_size >= room)
+        return 0;
+    file->found = record_of(&status);
+    uint64_t done = 0;
+    for (;;) { /* one byte more than there should be: to see the end */
+        ssize_t count = read(fd, to + done, (uint64_t)status.st_size + 1 - done);
+        if (count <= 0) {
+            if (count < 0 || done != (uint64_t)status.st_size)
+                return 0;
+            break;
+        }
+        done += (uint64_t)count;
+        if (done > (uint64_t)status.st_size)
+            return 0;
+    }
+    if (fstat(fd, &status) < 0)
+        return 0;
+    struct file_record after = record_of(&status);
+    return same_contents(&file->found, &after);
+}
+
+void files_read(struct file_read *files, int count, char *buffer, uint64_t size)
+{
+    uint64_t used = 0;
+    for (int index = 0; index < count; index++) {
+        struct file_read *file = &files[index];
+        file->at = -1;
+        int fd = open(file->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        if (read_whole(fd, file, buffer + used, size - used)) {
+            file->at = (int64_t)used;
+            used += file->found.size;
+        }
+        close(fd);
+    }
+}
+
+static int write_all(int fd, const char *from, size_t size)
+{
+    while (size > 0) {
+        ssize_t count = write(fd, from, size);
+        if (count < 0)
+            return -1;
+        from += count;
+        size -= (size_t)count;
+    }
+    return 0;
+}
+
+/* Large files are copied by the kernel, as far as it can; small ones in one go, which is quicker. */
+static int copy_contents(int reader, int writer, uint64_t size)
+{
+    char chunk[CHUNK];
+    ssize_t count;
+
+    if (size > CHUNK)
+        while (copy_file_range(reader, NULL, writer, NULL, AT_ONCE, 0) > 0)
+            ;
+    while ((count = read(reader, chunk, sizeof chunk)) > 0) {
+        if (write_all(writer, chunk, (size_t)count) < 0)
+            return -1;
+        if ((uint64_t)count == size) /* all that there should be: whether there is more the next look at it says */
+            break;
+    }
+    return count < 0 ? -1 : 0;
+}
+
+static int clone_contents(int reader, int writer, int *reflinks)
+{
+    if (!*reflinks)
+        return 0;
+    if (ioctl(writer, CLONE_FILE, reader) == 0)
+        return 1;
+    if (errno != EXDEV) /* which says nothing about the next file */
+        *reflinks = 0;
+    return 0;
+}
+
+static int is_expected(int reader, const struct file_record *expected)
+{
+    struct stat status;
+    if (fstat(reader, &status) < 0)
+        return 0;
+    struct file_record found = record_of(&status);
+    return same_contents(&found, expected);
+}
+
+/* What ext4 can store: from 1901 on. */
+static struct timespec storable(int64_t time)
+{
+    const int64_t second = 1000000000, earliest = -2147483648 * second;
+    int64_t bound = time < earliest ? earliest : time;
+    int64_t part = bound % second < 0 ? bound % second + second : bound % second;
+    return (struct timespec){.tv_sec = (bound - part) / second, .tv_nsec = part};
+}
+
+static int fill(const struct file_copy *copy, int reader, int writer, int *reflinks, enum file_failure *failure)
+{
+    *failure = FILE_SOURCE;
+    if (!is_expected(reader, &copy->expected))
+        return -1;
+    *failure = FILE_TARGET;
+    if (!clone_contents(reader, writer, reflinks) && copy_contents(reader, writer, copy->expected.size) < 0)
+        return -1;
+    *failure = FILE_SOURCE;
+    if (!is_expected(reader, &copy->expected))
+        return -1;
+    *failure = FILE_TARGET;
+    struct timespec time = storable(copy->mtime);
+    return fchmod(writer, copy->mode) < 0 || futimens(writer, (struct timespec[2]){time, time}) < 0 ? -1 : 0;
+}
+
+static int copy_one(const struct file_copy *copy, int directory, int *reflinks, enum file_failure *failure)
+{
+    *failure = FILE_SOURCE;
+    int reader = open(copy->source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (reader < 0)
+        return -1;
+    *failure = FILE_TARGET;
+    int writer = openat(directory, copy->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int result = writer < 0 ? -1 : fill(copy, reader, writer, reflinks, failure);
+    int error = errno;
+    if (writer >= 0 && close(writer) < 0 && result == 0) {
+        result = -1;
+        error = errno;
+    }
+    close(reader);
+    errno = error;
+    return result;
+}
+
+/* Into the layer first: a blob with one name only is one that nobody needs. If another was quicker to make the blob, this
+ * layer keeps a copy of its own; and where a blob has as many links as the file system allows. */
+static int link_or_copy(const struct file_copy *copy, int directory, int blobs, int *reflinks, enum file_failure *failure)
+{
+    *failure = FILE_TARGET;
+    if (linkat(blobs, copy->blob, directory, copy->name, 0) == 0)
+        return 0;
+    if (errno != ENOENT && errno != EMLINK)
+        return -1;
+    int missing = errno == ENOENT;
+    if (copy_one(copy, directory, reflinks, failure) < 0)
+        return -1;
+    *failure = FILE_TARGET;
+    return missing && linkat(directory, copy->name, blobs, copy->blob, 0) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int files_copy(const struct file_copy *copies, int count, int directory, int blobs, struct file_results *results)
+{
+    enum file_failure what = FILE_COPIED;
+    for (int index = 0; index < count; index++)
+        if (link_or_copy(&copies[index], directory, blobs, &results->reflinks, &what) < 0) {
+            results->failure = (int)what;
+            results->error = errno;
+            return count - index;
+        }
+    return 0;
+}

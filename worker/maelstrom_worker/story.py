@@ -1,0 +1,36 @@
+"""What the log is told of jobs and pool members; next to nothing is done where nobody listens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from maelstrom_core import logs
+from maelstrom_core.job import Exited, Outcome, Signaled, TimedOut
+from maelstrom_worker.job_queue import JobId, Slot
+
+
+def ended(identity: JobId, outcome: Outcome) -> None:
+    """Tell how a job ended."""
+    if logs.threshold > logs.DEBUG:
+        return
+    values: dict[str, object] = {"outcome": outcome.__struct_config__.tag}
+    if isinstance(outcome, Exited | Signaled | TimedOut):
+        values["seconds"] = f"{outcome.effects.duration:.3f}"
+    logs.debug("job ended", job=identity, **values)
+
+
+def born(number: int, slot: Slot, pidfd: int) -> None:
+    """Tell of a pool member."""
+    if logs.threshold <= logs.DEBUG:
+        logs.debug("pool member born", member=number, slot=slot, pid=pid_of(pidfd))
+
+
+def pid_of(pidfd: int) -> int:
+    """Return the process id behind a pidfd in our own pid namespace; -1 where it is gone."""
+    if pidfd < 0:
+        return -1
+    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "Pid":
+            return int(value)
+    return -1
