@@ -289,7 +289,7 @@ async def _run(
                 report.skipped = [skipped_module(record.nodeid, record.reason) for record in collection.skipped]
                 for note in chosen.notes:
                     ui.note(note)
-                items = repeated(chosen.items, config.repeat)
+                items = repeated(chosen.items, config.repeat, rules.ignored)
                 deselected = collection.deselected + chosen.deselected
                 ui.collected(len(items), collection.skipped, deselected, len(collection.errors))
                 for error in collection.errors:
@@ -311,11 +311,16 @@ async def _run(
     return EXIT_NO_TESTS if nothing else summary.exit_code
 
 
-def repeated(items: Sequence[Item], times: int) -> Sequence[Item]:
-    """Return each of some tests so many times, all of them once before any of them again."""
+def repeated(items: Sequence[Item], times: int, ignored: Callable[[Item], bool]) -> Sequence[Item]:
+    """Return each of some tests so many times, all of them once before any again; those that are not run once."""
     if times == 1:
         return items
-    return [msgspec.structs.replace(item, repetition=number) for number in range(times) for item in items]
+    return [
+        msgspec.structs.replace(item, repetition=number)
+        for number in range(times)
+        for item in items
+        if not number or not ignored(item)
+    ]
 
 
 async def _print_jobs(
