@@ -18,6 +18,7 @@ from maelstrom_container.launcher import Request
 from maelstrom_container.native import ffi as launcher_ffi
 from maelstrom_container.native import lib as launcher_lib
 from maelstrom_core.job import Effects, Exited, NotForked, Outcome, Output
+from maelstrom_core.spec import Grace
 from maelstrom_worker.member import Answer, Member, MemberFds
 from maelstrom_worker.repeat import Repeater, lib
 from maelstrom_worker.ring import BUFFER, CAPACITY, Line, create_memory, ffi
@@ -148,6 +149,7 @@ def test_what_differs_in_anything_else_is_left_to_python(member: ShortWay) -> No
         "environment": ("A=c",),
         "working_directory": "/tmp",
         "timeout": None,
+        "grace": Grace(1.0, 15),
         "stdin": b"x",
         "inline_limit": 1001,
         "result_limit": 1,
