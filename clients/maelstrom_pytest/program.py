@@ -187,7 +187,7 @@ async def _run(
                     return await _print_jobs(config, call, runner, teller, plan=plan, rules=rules, items=chosen.items)
                 for note in chosen.notes:
                     teller.note(note)
-                items = repeated(chosen.items, config.repeat)
+                items = repeated(chosen.items, config.repeat, rules.ignored)
                 deselected = collection.deselected + chosen.deselected
                 logs.info("tests collected", tests=len(items), errors=len(collection.errors))
                 teller.collected(items, collection.skipped, collection.errors, deselected, tests.seconds)
@@ -207,11 +207,16 @@ async def _run(
     return EXIT_NO_TESTS if nothing else code
 
 
-def repeated(items: Sequence[Item], times: int) -> Sequence[Item]:
-    """Return each of some tests so many times, all of them once before any of them again."""
+def repeated(items: Sequence[Item], times: int, ignored: Callable[[Item], bool]) -> Sequence[Item]:
+    """Return each of some tests so many times, all of them once before any again; those that are not run once."""
     if times == 1:
         return items
-    return [msgspec.structs.replace(item, repetition=number) for number in range(times) for item in items]
+    return [
+        msgspec.structs.replace(item, repetition=number)
+        for number in range(times)
+        for item in items
+        if not number or not ignored(item)
+    ]
 
 
 async def _print_jobs(

@@ -105,11 +105,15 @@ class Rules:
         return self._site(self._treatment(item))
 
     def shares(self, items: Iterable[Item]) -> list[tuple[Site, list[Item]]]:
-        """Return which tests may share a job or a template, whatever the isolation. Raises SpecError."""
-        found: dict[tuple[int, int], tuple[Site, list[Item]]] = {}
+        """Return which tests may share a job, whatever the isolation. Raises SpecError.
+
+        A test whose time is limited shares none with one whose time is not: the time of the job would not be, either.
+        """
+        found: dict[tuple[int, int, bool], tuple[Site, list[Item]]] = {}
         for item in items:
             site = self.site(item)
-            found.setdefault((id(site), item.repetition), (site, []))[1].append(item)
+            key = id(site), item.repetition, self.timeout((item,)) is None
+            found.setdefault(key, (site, []))[1].append(item)
         return list(found.values())
 
     def _treatment(self, item: Item) -> Treatment:
@@ -150,8 +154,9 @@ def _image(plan: Plan) -> str | None:
 
 def in_shares(items: Sequence[Item], rules: Rules) -> dict[tuple[int, str], planning.Stage]:
     """Return the stage of each file, for each site that its tests run at."""
+    members: dict[Site, list[Item]] = {}
+    for site, share in rules.shares(items):
+        members.setdefault(site, []).extend(share)
     return {
-        (id(site), file): stage
-        for site, members in rules.shares(items)
-        for file, stage in planning.stages(members).items()
+        (id(site), file): stage for site, those in members.items() for file, stage in planning.stages(those).items()
     }

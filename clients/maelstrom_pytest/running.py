@@ -119,7 +119,7 @@ class Run:
             self._stages.update(in_shares(items, self.rules))
         except MaelstromError:  # will come again where somebody waits for it
             return
-        if self._forks is None:
+        if works and self._forks is None:
             self._forks = forks or len(works)
         self._queue.extend(works)
         self._submit_guesses()

@@ -334,9 +334,8 @@ class Launcher:
         launch.doorbell = doorbell
         launch.cancelled, launch.sequence = cancelled or ffi.NULL, request.sequence
         launch.timeout = max(1, int(request.timeout * SECOND)) if request.timeout else 0
-        grace = request.grace
-        launch.grace = int(grace.seconds * SECOND) if grace is not None else 0
-        launch.grace_signal = grace.signal if grace is not None else 0
+        launch.grace = int(request.grace.seconds * SECOND) if request.grace else 0
+        launch.grace_signal = request.grace.signal if request.grace else 0
         launch.limits = (request.inline_limit, request.inline_limit, request.result_limit)
 
     def _failure(self, steps: CompiledSteps, request: Request | TemplateRequest) -> ExecutionError | SystemFailure:

@@ -33,4 +33,4 @@ def job_document(spec: JobSpec) -> dict[str, Any]:
 def _without_nothing(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_nothing(item) for name, item in value.items() if item is not None}
-    return [_without_nothing(item) for item in value] if isinstance(value, list) else value
+    return [_without_nothing(item) for item in value] if isinstance(value, list | tuple) else value

@@ -136,7 +136,7 @@ def test_good(): pass
 """
 
 
-@pytest.mark.parametrize("options", [(), ("--isolation", "module"), ("--isolation", "auto", "--no-template")])
+@pytest.mark.parametrize("options", [(), ("--isolation", "module"), ("--isolation", "auto")])
 def test_retries_tell_flaky_tests_from_bad_ones(programs: Programs, project: Path, options: tuple[str, ...]):
     memory = project.parent / "memory"
     memory.mkdir()

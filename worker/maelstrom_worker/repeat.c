@@ -19,7 +19,7 @@
 #include "repeat.h"
 #include "ring.h"
 
-enum { REQUEST_FIELDS = 14, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024, COUNT_SIZE = 255 };
+enum { REQUEST_FIELDS = 15, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024, COUNT_SIZE = 255 };
 
 /* Reading: a position that never passes the end; every function returns 0 where something else stands there. */
 

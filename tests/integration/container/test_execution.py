@@ -22,19 +22,8 @@ from maelstrom_core.job import (
     Signaled,
     TimedOut,
 )
-from maelstrom_core.spec import (
-    BindMount,
-    Device,
-    DevicesMount,
-    DevptsMount,
-    Grace,
-    Network,
-    ProcMount,
-    SysMount,
-    TmpMount,
-)
+from maelstrom_core.spec import BindMount, Device, DevicesMount, DevptsMount, Network, ProcMount, SysMount, TmpMount
 from tests.support.pool import Pool, container, python, shell
-from tests.support.programs import PATIENCE
 
 PROC = ProcMount("/proc")
 
@@ -353,23 +342,6 @@ def test_ex69_timeout_kills_and_keeps_the_effects(pool: Pool) -> None:
     assert isinstance(outcome, TimedOut)
     assert outcome.effects.stdout.data == b"before\n"
     assert outcome.effects.duration >= 0.3
-
-
-@pytest.mark.parametrize(
-    ("script", "said"),
-    [
-        ("trap 'echo told; exit 0' TERM; echo begun; while :; do sleep 0.01; done", b"begun\ntold\n"),
-        ("trap 'echo told' TERM; echo begun; while :; do sleep 0.01; done", b"begun\ntold\n"),
-        ("echo begun; sleep 1d", b"begun\n"),
-    ],
-    ids=["ends", "goes on", "does not listen"],
-)
-def test_a_job_whose_time_is_up_is_told_before_it_is_killed(pool: Pool, script: str, said: bytes) -> None:
-    job = shell(script, timeout=1.0, grace=Grace(PATIENCE if "exit" in script else 1.0, signal.SIGTERM))
-    outcome = pool.run(job)
-    assert isinstance(outcome, TimedOut)
-    assert outcome.effects.stdout.data == said
-    assert isinstance(pool.run(shell("true")), Exited)
 
 
 def test_timeout_counts_even_where_the_job_ignores_every_signal(pool: Pool) -> None:

@@ -36,6 +36,10 @@ def failing(request):
     return outcome(*reports, END, ENDED)
 
 
+def nothing(_item):
+    return False
+
+
 class Attempts(Fake):
     """Fails so many times for each test, then passes."""
 
@@ -126,15 +130,20 @@ def test_flaky_tests_have_not_failed_when_they_ran_last(tmp_path):
 def test_ap23_db6_repetitions_are_runs_of_their_own_and_one_failure_is_a_failure(tmp_path):
     runner = Attempts(1)
     with History(tmp_path / "history") as history:
-        log = run(runner, repeated(ITEMS[:1], 3), history=history)
+        log = run(runner, repeated(ITEMS[:1], 3, nothing), history=history)
         assert history.get(ITEMS[0].nodeid, 0).failed
     assert [verdict.status for _item, verdict in log.all] == [Status.FAILED, Status.PASSED, Status.PASSED]
     assert [each.repetition for each, _verdict in log.all] == [0, 1, 2]
 
 
+def test_ap24_ignored_tests_are_not_repeated():
+    twice = repeated(ITEMS[:2], 2, lambda each: each is ITEMS[0])
+    assert [(each.nodeid, each.repetition) for each in twice] == [("a.py::t0", 0), ("a.py::t1", 0), ("a.py::t1", 1)]
+
+
 def test_repetitions_share_no_job_whatever_the_isolation():
     runner = Fake(all_pass)
-    run(runner, repeated(ITEMS, 2), isolation=Isolation.SESSION)
+    run(runner, repeated(ITEMS, 2, nothing), isolation=Isolation.SESSION)
     assert [len(request["select"]) for request in runner.requests] == [5, 5]
 
 
@@ -166,7 +175,12 @@ def test_tests_of_different_containers_share_no_job_and_others_do():
         tuple(each[0][-2:] for each in request["select"]): (spec.slots, spec.timeout, request.get("directory"))
         for request, spec in zip(runner.requests, runner.specs, strict=True)
     }
-    assert found == {("t0",): (2, None, None), ("t1",): (1, 60, "/"), ("t2", "t3", "t4"): (1, None, None)}
+    assert found == {
+        ("t0",): (2, None, None),
+        ("t1",): (1, 60, "/"),
+        ("t2",): (1, 60, None),  # with the others its time would not be limited
+        ("t3", "t4"): (1, None, None),
+    }
     assert len({msgspec.msgpack.encode(spec.container) for spec in runner.specs}) == 2
 
 

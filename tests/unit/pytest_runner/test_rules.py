@@ -209,7 +209,9 @@ def test_tests_of_equal_containers_share_whatever_else_is_said_of_them():
     )
     assert found.site(A) is found.site(B) is found.base
     assert found.site(C) is not found.base
-    assert [members for _site, members in found.shares([A, C, B])] == [[A, B], [C]]
+    assert [members for _site, members in found.shares([A, C, B])] == [[A], [C], [B]]  # B's time is not limited
+    found = rules({"filter": "name.equals(test_a)", "ignore": False}, {"timeout": 3})
+    assert [members for _site, members in found.shares([A, C, B])] == [[A, C, B]]
 
 
 def test_repetitions_share_nothing():

@@ -19,6 +19,7 @@ from maelstrom_container.native import ffi as launcher_ffi
 from maelstrom_container.native import lib as launcher_lib
 from maelstrom_container.request import Request
 from maelstrom_core.job import Effects, Exited, NotForked, Outcome, Output
+from maelstrom_core.spec import Grace
 from maelstrom_worker.member import Member
 from maelstrom_worker.messages import Answer, MemberFds
 from maelstrom_worker.repeat import Repeater, lib
@@ -151,6 +152,7 @@ def test_what_differs_in_anything_else_is_left_to_python(member: ShortWay) -> No
         "environment": ("A=c",),
         "working_directory": "/tmp",
         "timeout": None,
+        "grace": Grace(1.0, 15),
         "stdin": b"x",
         "inline_limit": 1001,
         "result_limit": 1,
