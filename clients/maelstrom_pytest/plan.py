@@ -97,6 +97,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Where files with compiled expressions are, and their names: see `expressions`."""
     image: InImage | None = None
     """What the containers are made of; None: this machine, sealed."""
+    wishes: Mapping[str, object] = {}
+    """Further fields of what the guest is asked for: `data`, `path`, `options`."""
 
     @property
     def name(self) -> str:
@@ -193,7 +195,7 @@ def run_request(plan: Plan, items: Sequence[Item], *, prune: bool = True) -> byt
 
 
 def _request(plan: Plan, **fields: object) -> bytes:
-    return _dump({"args": plan.arguments, "markup": plan.markup, "width": plan.width, **fields})
+    return _dump({"args": plan.arguments, "markup": plan.markup, "width": plan.width, **plan.wishes, **fields})
 
 
 def _dump(document: object) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from maelstrom_core.spec import JobSpec, TemplateSpec
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.expressions import Learned
 from maelstrom_pytest.plan import Isolation, Plan
-from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, parse
+from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, Transcript, parse
 from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import Verdict, judge_job
 from maelstrom_test_runner.history import History, Past
@@ -118,6 +118,7 @@ class Run:
         isolation: Isolation = Isolation.TEST,
         history: History | None = None,
         slots: int = 1,
+        hear: Callable[[Sequence[Item], Transcript], object] | None = None,
     ) -> None:
         self.isolation = isolation
         self.mismatches = 0
@@ -125,6 +126,8 @@ class Run:
         self._plan = plan
         self._container = planning.container(plan)
         self._listener = listener
+        self._hear = hear
+        """Is told what a job has said about these tests, before their verdicts are."""
         self.learned = Learned()
         self._history = history
         self._slots = slots
@@ -306,6 +309,8 @@ class Run:
         transcript = parse(result.data, result.lost) if result is not None else parse(b"")
         for told in transcript.all(Expressions):
             self.learned.add(told)
+        if self._hear is not None:
+            self._hear(work.items, transcript)
         judged = judge_job(len(work.items), transcript, outcome, pruned=work.prune, direct=warm)
         suspects = []
         for index, verdict in sorted(judged.verdicts.items()):

@@ -45,13 +45,20 @@ SINGLE: dict[str, object] = {
     "stepwise_reset": False,
     "usepdb": False,
     "trace": False,
+    "htmlpath": None,  # a report to a file that goes with the container
 }
 
 
 # the records that every test sends, ready-made: an encoder's pages would have to be copied in each fork
 DONE = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f]}'
+DONE_WHEN = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f],"starts":[%.6f,%.6f,%.6f]}'
 SESSION = b'{"type":"session","status":%d,"warnings":%d,"deselected":%d}'
 PHASES = ("setup", "call", "teardown")
+# what every report has, and what can be told of one of a test that passed without being sent
+USUAL = {
+    *("_id", "nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections"),
+    *("duration", "start", "stop"),
+}
 
 
 def make_plugin(**parts: Any) -> Collecting | Running:
@@ -64,6 +71,13 @@ def neutralise(config: Any, options: dict[str, object]) -> None:
     for name, value in options.items():
         if hasattr(config.option, name):
             setattr(config.option, name, value)
+
+
+def quieten(config: Any) -> None:
+    """Keep plugins from doing for each test what is done once for a session."""
+    rerunning = config.pluginmanager.getplugin("rerunfailures")
+    if hasattr(rerunning, "HAS_PYTEST_HANDLECRASHITEM"):  # a thread that serves workers of pytest-xdist: there are none
+        rerunning.HAS_PYTEST_HANDLECRASHITEM = False
     coverage = getattr(config.pluginmanager.getplugin("_cov"), "options", None)
     if coverage is not None:  # measured, but neither printed nor judged by the coverage of one test
         coverage.cov_report = {}
@@ -85,6 +99,7 @@ class Common:
         reason: Any,
         describe_item: Any,
         foreign: Any,
+        load: Any,
     ) -> None:
         self.request = request
         self.channel = channel  # none in a template: there is nobody to tell
@@ -97,6 +112,7 @@ class Common:
         self.reason = reason
         self.describe_item = describe_item
         self.foreign = foreign
+        self.load = load
         self.markup = False
         self.width = int(request.get("width", 80))
         self.warnings = 0
@@ -173,6 +189,8 @@ class Common:
             getattr(config.option, "tx", None)
         )
         neutralise(config, options)
+        neutralise(config, self.request.get("options", {}))
+        quieten(config)
 
 
 class Collecting(Common):
@@ -214,6 +232,7 @@ class Running(Common):
         self.collect_error = ""
         self.passed: list[Any] = []  # reports of the current item that are not sent yet
         self.brief = False
+        self.measured: Any = None
         if self.request["mode"] == "run":
             self.adopt(self.request, self.channel)
 
@@ -265,7 +284,9 @@ class Running(Common):
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self, session: Any) -> Iterator[None]:
         config = session.config
-        self.brief = not self.foreign(config, "pytest_report_teststatus")
+        # whoever has a word of their own for a report says it where reports are sent as data
+        self.brief = bool(self.request.get("data")) or not self.foreign(config, "pytest_report_teststatus")
+        self.take_measure(config)
         if self.entered is None:
             yield
             return
@@ -311,6 +332,27 @@ class Running(Common):
         else:
             super().pytest_collectreport(report)
 
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtestloop(self) -> Iterator[None]:
+        yield
+        self.send_measured()
+
+    def take_measure(self, config: Any) -> None:
+        """Take over what is measured of coverage in this process, if anything is."""
+        if self.measured is None and config.pluginmanager.getplugin("_cov") is not None:
+            self.measured = self.load("covered")["measured"](config)
+
+    def send_measured(self) -> None:
+        """Send what was covered, if somebody wants to know."""
+        if self.measured is not None and self.channel is not None:
+            self.send(self.measured.record())
+            self.measured = None
+
+    def pytest_warning_recorded(self, warning_message: Any = None, when: str = "", nodeid: str = "") -> None:
+        super().pytest_warning_recorded()
+        if self.request.get("data") and when == "runtest" and self.current >= 0:
+            self.send(dict(describe_warning(warning_message), item=self.current, nodeid=str(nodeid)))
+
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         index = self.indices.get(id(item), -1)
@@ -321,7 +363,12 @@ class Running(Common):
         if outcome.excinfo is not None:  # pytest is being stopped in the middle of this item
             self.send_passed()
         elif len(self.passed) == len(PHASES):
-            self.pending.append(DONE % (index, *[report.duration for report in self.passed]))
+            durations = [report.duration for report in self.passed]
+            if self.request.get("data"):
+                starts = [getattr(report, "start", 0.0) for report in self.passed]
+                self.pending.append(DONE_WHEN % (index, *durations, *starts))
+            else:
+                self.pending.append(DONE % (index, *durations))
             del self.passed[:]
         else:
             self.send_passed()
@@ -331,13 +378,13 @@ class Running(Common):
     def pytest_runtest_logreport(self, report: Any) -> None:
         if (
             self.brief
-            and not self.request.get("data")
             and report.outcome == "passed"
             and type(report) is pytest.TestReport
             and len(self.passed) < len(PHASES)
             and report.when == PHASES[len(self.passed)]
             and not report.user_properties
             and not hasattr(report, "wasxfail")
+            and (not self.request.get("data") or is_usual(report))
         ):
             self.passed.append(report)
             return
@@ -354,6 +401,24 @@ class Running(Common):
         record = self.describe(self.config, report, self.markup, self.width, bool(self.request.get("data")))
         record["item"] = self.current
         self.send(record)
+
+
+def is_usual(report: Any) -> bool:
+    """Tell whether a report of a phase that passed has nothing that others have not."""
+    return not report.sections and not any(value for name, value in vars(report).items() if name not in USUAL)
+
+
+def describe_warning(warning: Any) -> dict[str, Any]:
+    """Return the record of a warning, but for where it belongs."""
+    category = warning.category
+    return {
+        "type": "warned",
+        "message": str(warning.message),
+        "module": str(category.__module__),
+        "category": str(category.__qualname__),
+        "filename": str(warning.filename),
+        "lineno": int(warning.lineno),
+    }
 
 
 def numbered(items: Iterable[Any]) -> Iterator[tuple[Any, int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,9 +77,10 @@ def run_template(
 
 
 def prepare(request: dict[str, Any], safe_path: bool) -> list[str]:
-    """Put the current directory where `-m` would; return pytest's arguments."""
-    if not safe_path:
-        sys.path.insert(0, os.getcwd())
+    """Put first on the path what the caller has there, else the current directory, as `-m`; return the arguments."""
+    first = request.get("path", "" if safe_path else os.getcwd())
+    if first:
+        sys.path.insert(0, first)
     return [os.fsdecode(os.fsencode(argument)) for argument in request["args"]]
 
 
@@ -103,6 +105,7 @@ def make_plugin(
         reason=reports["reason"],
         describe_item=reports["describe_item"],
         foreign=load(directory, "hooks")["foreign"],
+        load=partial(load, directory),
     )
 
 
