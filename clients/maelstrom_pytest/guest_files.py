@@ -25,6 +25,7 @@ MODULES = (
     "forks",
     "heap",
     "hooks",
+    "junit",
     "plugin",
     "renew",
     "reports",

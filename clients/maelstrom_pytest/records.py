@@ -170,13 +170,22 @@ class Warned(msgspec.Struct, frozen=True, tag="warned"):
     """A warning that pytest recorded while it ran an item; only where reports are wanted as data."""
 
     item: int
-    nodeid: str
     message: str
     module: str
     """Of its class, which is named `category`."""
     category: str
     filename: str
     lineno: int
+
+
+class JUnitNotes(msgspec.Struct, frozen=True, tag="junit"):
+    """What a test added to pytest's JUnit report by itself; only where reports are wanted as data."""
+
+    item: int
+    attributes: dict[str, str]
+    """Of its test case."""
+    properties: tuple[tuple[str, str], ...]
+    """Of the test suite."""
 
 
 class Covered(msgspec.Struct, frozen=True, tag="covered"):
@@ -213,6 +222,7 @@ Record = (
     | SessionEnd
     | Expressions
     | Warned
+    | JUnitNotes
     | Covered
     | Ended
 )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # its container. The same goes for what is printed (pytest_terminal_summary).
 LAST_HOOKS = ("pytest_runtestloop", "pytest_sessionfinish", "pytest_unconfigure")
 SETUP_FUNCTIONS = ("setUpModule", "setup_module", "tearDownModule", "teardown_module", "__getattr__")
+# what these do at the end is about a session's reports and its exit code
+REPORTING = ("pytest_html.", "pytest_rerunfailures")
 # called for each test
 PRINTING_HOOKS = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
 
@@ -39,8 +41,8 @@ def matters_at_the_end(config: Any, *, measured: bool = False) -> bool:
 
     `measured`: what pytest-cov does is seen to; see `covered`.
     """
-    reporters = ("pytest_html.", *(("pytest_cov.",) if measured else ()))
-    return foreign(config, *LAST_HOOKS, but=reporters) or foreign_cleanups(config)
+    known = (*REPORTING, "pytest_cov.") if measured else REPORTING
+    return foreign(config, *LAST_HOOKS, but=known) or foreign_cleanups(config)
 
 
 def leave_out_printing(config: Any) -> None:

@@ -287,6 +287,10 @@ class Running(Common):
         # whoever has a word of their own for a report says it where reports are sent as data
         self.brief = bool(self.request.get("data")) or not self.foreign(config, "pytest_report_teststatus")
         self.take_measure(config)
+        if self.request.get("data") and config.getoption("xmlpath", None):
+            notes = self.load("junit")["notes"](config, self.send_note)
+            if notes is not None:
+                config.pluginmanager.register(notes)
         if self.entered is None:
             yield
             return
@@ -337,6 +341,11 @@ class Running(Common):
         yield
         self.send_measured()
 
+    def send_note(self, record: dict[str, Any]) -> None:
+        """Send something about the current item."""
+        if self.current >= 0:
+            self.send(dict(record, item=self.current))
+
     def take_measure(self, config: Any) -> None:
         """Take over what is measured of coverage in this process, if anything is."""
         if self.measured is None and config.pluginmanager.getplugin("_cov") is not None:
@@ -348,10 +357,10 @@ class Running(Common):
             self.send(self.measured.record())
             self.measured = None
 
-    def pytest_warning_recorded(self, warning_message: Any = None, when: str = "", nodeid: str = "") -> None:
+    def pytest_warning_recorded(self, warning_message: Any = None, when: str = "") -> None:
         super().pytest_warning_recorded()
-        if self.request.get("data") and when == "runtest" and self.current >= 0:
-            self.send(dict(describe_warning(warning_message), item=self.current, nodeid=str(nodeid)))
+        if self.request.get("data") and when == "runtest":
+            self.send_note(describe_warning(warning_message))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:

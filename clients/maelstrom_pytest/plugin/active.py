@@ -114,8 +114,8 @@ class Active:
         order = list(by_key) if getattr(session.config.option, "stepwise", False) else None
         with self._drive(session.config) as drive:
             self._notes = drive.notes
-            for item, reports, warned in self._told(drive, records, by_key, order):
-                self._tell(item, reports, warned)
+            for item, reports, noted in self._told(drive, records, by_key, order):
+                self._tell(item, reports, noted)
                 if session.shouldfail:
                     raise session.Failed(session.shouldfail)
                 if session.shouldstop:
@@ -132,15 +132,15 @@ class Active:
         items: Mapping[tuple[str, int], pytest.Item],
         order: Sequence[tuple[str, int]] | None,
     ) -> Iterator[tuple[pytest.Item, list[Any], Sequence[Any]]]:
-        """Yield tests with their reports and warnings as they end, or in an order."""
+        """Yield tests with their reports and notes as they end, or in an order."""
         from maelstrom_pytest.plugin.reports import reports_of
 
         held: dict[tuple[str, int], tuple[pytest.Item, list[Any], Sequence[Any]]] = {}
         waiting = iter(order or ())
         wanted = next(waiting, None)
-        for record, verdict, warned in drive.verdicts(records):
+        for record, verdict, noted in drive.verdicts(records):
             item = items[record.nodeid, record.occurrence]
-            told = item, reports_of(item, verdict), warned
+            told = item, reports_of(item, verdict), noted
             if order is None:
                 yield told
                 continue
@@ -149,14 +149,14 @@ class Active:
                 yield held.pop(wanted)
                 wanted = next(waiting, None)
 
-    def _tell(self, item: pytest.Item, reports: Sequence[Any], warned: Sequence[Any]) -> None:
+    def _tell(self, item: pytest.Item, reports: Sequence[Any], noted: Sequence[Any]) -> None:
         from maelstrom_pytest.plugin.reports import tell, uncapture
 
         if item.config.getoption("capture") == "no":
             for report in reports:
                 for stream, text in uncapture(report):
                     print(text, end="", file=getattr(sys, stream), flush=True)
-        tell(item, reports, warned)
+        tell(item, reports, noted)
 
     def _drive(self, config: pytest.Config) -> Drive:
         from maelstrom_client import Client, ClientOptions

@@ -16,13 +16,14 @@ from maelstrom_pytest import expressions
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.covered import Combined
 from maelstrom_pytest.plan import Isolation, Plan
-from maelstrom_pytest.records import Covered, Item, Transcript, Warned
+from maelstrom_pytest.records import Covered, Item, JUnitNotes, Transcript, Warned
 from maelstrom_pytest.running import Run
 from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner.history import History
 
-Told = tuple[Item, Verdict, tuple[Warned, ...]]
+Note = Warned | JUnitNotes
+Told = tuple[Item, Verdict, tuple[Note, ...]]
 Key = tuple[str, int]
 
 
@@ -38,7 +39,7 @@ class Drive:
         self._loop = asyncio.SelectorEventLoop()
         self._history = History(config.cache_root / "pytest-history" / f"{plan.name}.jsonl")
         self._told: deque[Told] = deque()
-        self._warned: dict[Key, tuple[Warned, ...]] = {}
+        self._noted: dict[Key, tuple[Note, ...]] = {}
         self._news: asyncio.Event | None = None
         self._run: Run
         self._runner: Runner
@@ -104,14 +105,14 @@ class Drive:
             self._news.set()
 
     def _hear(self, items: Sequence[Item], transcript: Transcript) -> None:
-        warned: list[list[Warned]] = [[] for _ in items]
+        noted: list[list[Note]] = [[] for _ in items]
         for record in transcript.records:
             if isinstance(record, Covered):
                 self.covered.add(record)
-            elif isinstance(record, Warned) and 0 <= record.item < len(items):
-                warned[record.item].append(record)
-        for item, records in zip(items, warned, strict=True):
-            self._warned[item.nodeid, item.occurrence] = tuple(records)
+            elif isinstance(record, Note) and 0 <= record.item < len(items):
+                noted[record.item].append(record)
+        for item, records in zip(items, noted, strict=True):
+            self._noted[item.nodeid, item.occurrence] = tuple(records)
 
     def started(self, items: Sequence[Item]) -> None:
         """Nothing: pytest is told of a test when it is over."""
@@ -125,6 +126,6 @@ class Drive:
 
     def finished(self, item: Item, verdict: Verdict) -> None:
         """Have a verdict told."""
-        warned = self._warned.pop((item.nodeid, item.occurrence), ())
-        self._told.append((item, verdict, warned))
+        noted = self._noted.pop((item.nodeid, item.occurrence), ())
+        self._told.append((item, verdict, noted))
         self._ring()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from maelstrom_pytest.records import Report, Warned
+from maelstrom_pytest.records import JUnitNotes, Report, Warned
 from maelstrom_pytest.verdict import Verdict
 
 PHASES = ("setup", "call", "teardown")
@@ -126,19 +126,35 @@ def warning_of(warned: Warned) -> warnings.WarningMessage:
     return warnings.WarningMessage(message, category, warned.filename, warned.lineno)
 
 
-def tell(item: pytest.Item, reports: Sequence[Any], warned: Sequence[Warned]) -> None:
+def add_to_junit(item: pytest.Item, notes: JUnitNotes) -> None:
+    """Add to pytest's JUnit report what a test added to that of its container."""
+    from _pytest.junitxml import xml_key
+
+    xml: Any = item.config.stash.get(xml_key, None)
+    if xml is None:
+        return
+    reporter = xml.node_reporter(getattr(item, "id", item.nodeid))
+    for name, value in notes.attributes.items():
+        reporter.add_attribute(name, value)
+    for name, value in notes.properties:
+        if (name, value) not in xml.global_properties:  # fixtures of the session say it in each container
+            xml.add_global_property(name, value)
+
+
+def tell(item: pytest.Item, reports: Sequence[Any], notes: Sequence[Warned | JUnitNotes]) -> None:
     """Call the hooks that pytest calls when it runs a test."""
+    for record in notes:
+        if isinstance(record, JUnitNotes):
+            add_to_junit(item, record)
+    reruns = sum(report.outcome == "rerun" for report in reports)
+    if reruns:  # pytest-rerunfailures counts on the item, for --fail-on-flaky
+        item.execution_count = reruns + 1  # type: ignore[attr-defined]
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in reports:
         hook.pytest_runtest_logreport(report=report)
-    for record in warned:
-        item.config.hook.pytest_warning_recorded.call_historic(
-            kwargs={
-                "warning_message": warning_of(record),
-                "when": "runtest",
-                "nodeid": item.nodeid,
-                "location": None,
-            }
-        )
+    for record in notes:
+        if isinstance(record, Warned):
+            told = {"warning_message": warning_of(record), "when": "runtest", "nodeid": item.nodeid, "location": None}
+            item.config.hook.pytest_warning_recorded.call_historic(kwargs=told)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
