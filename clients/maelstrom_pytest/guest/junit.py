@@ -1,4 +1,4 @@
-"""What tests add to a JUnit report by themselves: attributes of theirs, properties of the suite. No report carries these.
+"""What tests add to a JUnit report by themselves, and what no report carries: attributes, properties of the suite.
 
 Runs inside the container; see the package. Imports nothing but pytest and the standard library.
 """

@@ -45,7 +45,7 @@ def activate(config: pytest.Config) -> None:
     try:
         configured = settings.configuration(options, sys.executable, environment)
     except UserError as error:
-        raise pytest.UsageError(error.render()) from None
+        raise pytest.UsageError(settings.in_our_words(error.render())) from None
     from maelstrom_client import start_nursery
 
     nursery = start_nursery()
@@ -187,5 +187,5 @@ class Active:
 def _give_up(error: MaelstromError) -> NoReturn:
     """End the session: by a wrong request, or by a machine that cannot do it."""
     if isinstance(error, UserError):
-        raise pytest.UsageError(error.render()) from None
-    pytest.exit(f"maelstrom: {error.render()}", returncode=EXIT_INFRASTRUCTURE)
+        raise pytest.UsageError(settings.in_our_words(error.render())) from None
+    pytest.exit(f"maelstrom: {settings.in_our_words(error.render())}", returncode=EXIT_INFRASTRUCTURE)

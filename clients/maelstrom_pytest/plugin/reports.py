@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from maelstrom_pytest.records import JUnitNotes, Report, Warned
-from maelstrom_pytest.verdict import Verdict
+from maelstrom_pytest.verdict import NOT_FOUND, Verdict
+from maelstrom_test_runner.status import Status
 
 PHASES = ("setup", "call", "teardown")
+NOT_FOUND_HINT = "its name may differ from process to process, or be made by a plugin that containers do not have"
 
 
 def reports_of(item: pytest.Item, verdict: Verdict) -> list[Any]:
@@ -29,8 +31,9 @@ def reports_of(item: pytest.Item, verdict: Verdict) -> list[Any]:
     if not verdict.detail:
         return reports
     text = verdict.detail.rstrip()
-    if verdict.hint:
-        text += f"\nhint: {verdict.hint}"
+    hint = NOT_FOUND_HINT if verdict.detail == NOT_FOUND else verdict.hint
+    if hint:
+        text += f"\nhint: {hint}"
     when = _place_of_grief(verdict)
     grief = _make(item, when, "failed", f"maelstrom: {text}")
     stderr = verdict.stderr.decode(errors="replace")
@@ -46,7 +49,7 @@ def reports_of(item: pytest.Item, verdict: Verdict) -> list[Any]:
 
 def _place_of_grief(verdict: Verdict) -> str:
     """Return the phase in which a test came to grief: its call, if nothing speaks against it."""
-    if verdict.infrastructure:
+    if verdict.infrastructure or verdict.detail == NOT_FOUND or verdict.status is Status.ERROR:
         return "setup"
     over = {record.when for record in verdict.reports if not record.subtest}
     return "teardown" if "call" in over or "teardown" in over else "call"

@@ -6,6 +6,7 @@ Must not import asyncio or pytest.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from maelstrom_core.config_sources import read_files, resolve
@@ -47,6 +48,13 @@ def configuration(options: argparse.Namespace, python: str, environment: Mapping
 def refused(options: argparse.Namespace) -> str | None:
     """Return an option that was given and cannot be had together with containers."""
     return next((option for name, option in REFUSED.items() if getattr(options, name, False)), None)
+
+
+def in_our_words(text: str) -> str:
+    """Return a message with our names of the options of maelstrom-pytest."""
+    names = [*VALUES, *(f"no-{name}" for name in SWITCHES)]
+    pattern = "|".join(name.replace("_", "-") for name in names)
+    return re.sub(rf"(?<![\w-])--({pattern})(?![\w-])", r"--maelstrom-\1", text)
 
 
 def guest_arguments(arguments: Sequence[str], *, uncaptured: bool) -> tuple[str, ...]:

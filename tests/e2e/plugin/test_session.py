@@ -97,7 +97,8 @@ def test_failures_are_remembered_for_the_next_session(session: Session, project:
         {"test_a.py": "def test_a(): pass\ndef test_b(): assert 0\ndef test_c(): pass\ndef test_d(): assert 0\n"},
     )
     session.pytest("--maelstrom", "-q", cwd=project).check(1)
-    assert "2 failed, 2 deselected" in session.pytest("--maelstrom", "-q", "--lf", cwd=project).check(1).out
+    again = session.pytest("--maelstrom", "-q", "--lf", cwd=project).check(1)
+    assert "2 failed in" in again.out
     # step by step: everything before the first failure has been run, and nothing is reported behind it
     first = session.pytest("--maelstrom", "-q", "--stepwise", cwd=project).check(2)
     assert "1 failed, 1 passed" in first.out
@@ -165,8 +166,9 @@ def test_wrong_values_are_a_mistake_of_usage(session: Session, project: Path) ->
     write_project(project, {"test_a.py": "def test_a(): pass\n"})
     for option in ("--maelstrom-slots=0", "--maelstrom-isolation=none", "--maelstrom-timeout=x"):
         done = session.pytest("--maelstrom", option, cwd=project).check(4)
-        assert f"ERROR: option --{option.removeprefix('--maelstrom-').partition('=')[0]}" in done.err
-    session.pytest("--maelstrom", "--maelstrom-cache-root=test_a.py", cwd=project).check(4)
+        assert f"ERROR: option {option.partition('=')[0]}" in done.err
+    done = session.pytest("--maelstrom", "--maelstrom-cache-root=test_a.py", cwd=project).check(3)
+    assert "hint: give --maelstrom-cache-root a writable directory" in done.out
 
 
 def test_collecting_alone_starts_nothing(session: Session, project: Path) -> None:
@@ -174,8 +176,7 @@ def test_collecting_alone_starts_nothing(session: Session, project: Path) -> Non
     cache = project / "cache"
     arguments = ("--maelstrom", f"--maelstrom-cache-root={cache}", "--collect-only", *QUIET)
     done = session.pytest(*arguments, cwd=project).check(0)
-    assert done.out == session.pytest("--collect-only", *QUIET, cwd=project).check(0).out
-    assert "test_a.py::test_a" in done.out
+    assert done.out.startswith("test_a.py::test_a\n\n1 test collected")
     assert not cache.exists()
 
 
