@@ -54,11 +54,6 @@ DONE = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f]}'
 DONE_WHEN = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f],"starts":[%.6f,%.6f,%.6f]}'
 SESSION = b'{"type":"session","status":%d,"warnings":%d,"deselected":%d}'
 PHASES = ("setup", "call", "teardown")
-# what every report has, and what can be told of one of a test that passed without being sent
-USUAL = {
-    *("_id", "nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections"),
-    *("duration", "start", "stop"),
-}
 
 
 def make_plugin(**parts: Any) -> Collecting | Running:
@@ -99,6 +94,8 @@ class Common:
         reason: Any,
         describe_item: Any,
         foreign: Any,
+        is_usual: Any,
+        describe_warning: Any,
         load: Any,
     ) -> None:
         self.request = request
@@ -112,6 +109,8 @@ class Common:
         self.reason = reason
         self.describe_item = describe_item
         self.foreign = foreign
+        self.is_usual = is_usual
+        self.describe_warning = describe_warning
         self.load = load
         self.markup = False
         self.width = int(request.get("width", 80))
@@ -360,7 +359,7 @@ class Running(Common):
     def pytest_warning_recorded(self, warning_message: Any = None, when: str = "") -> None:
         super().pytest_warning_recorded()
         if self.request.get("data") and when == "runtest":
-            self.send_note(describe_warning(warning_message))
+            self.send_note(self.describe_warning(warning_message))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -393,7 +392,7 @@ class Running(Common):
             and report.when == PHASES[len(self.passed)]
             and not report.user_properties
             and not hasattr(report, "wasxfail")
-            and (not self.request.get("data") or is_usual(report))
+            and (not self.request.get("data") or self.is_usual(report))
         ):
             self.passed.append(report)
             return
@@ -410,24 +409,6 @@ class Running(Common):
         record = self.describe(self.config, report, self.markup, self.width, bool(self.request.get("data")))
         record["item"] = self.current
         self.send(record)
-
-
-def is_usual(report: Any) -> bool:
-    """Tell whether a report of a phase that passed has nothing that others have not."""
-    return not report.sections and not any(value for name, value in vars(report).items() if name not in USUAL)
-
-
-def describe_warning(warning: Any) -> dict[str, Any]:
-    """Return the record of a warning, but for where it belongs."""
-    category = warning.category
-    return {
-        "type": "warned",
-        "message": str(warning.message),
-        "module": str(category.__module__),
-        "category": str(category.__qualname__),
-        "filename": str(warning.filename),
-        "lineno": int(warning.lineno),
-    }
 
 
 def numbered(items: Iterable[Any]) -> Iterator[tuple[Any, int]]:

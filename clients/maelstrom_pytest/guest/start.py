@@ -105,6 +105,8 @@ def make_plugin(
         reason=reports["reason"],
         describe_item=reports["describe_item"],
         foreign=load(directory, "hooks")["foreign"],
+        is_usual=reports["is_usual"],
+        describe_warning=reports["describe_warning"],
         load=partial(load, directory),
     )
 
