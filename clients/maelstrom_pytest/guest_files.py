@@ -26,6 +26,7 @@ MODULES = (
     "heap",
     "hooks",
     "junit",
+    "options",
     "plugin",
     "renew",
     "reports",

@@ -25,30 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-# What would start other processes, stop early, choose or sort tests by what earlier runs left, or ask a terminal.
-# Options that no plugin has defined are left undefined.
-DISTRIBUTION: dict[str, object] = {
-    "numprocesses": None,
-    "dist": "no",
-    "tx": [],
-    "distload": False,
-    "looponfail": False,
-    "forked": False,
-}
-SINGLE: dict[str, object] = {
-    "maxfail": 0,
-    "lf": False,
-    "failedfirst": False,
-    "newfirst": False,
-    "stepwise": False,
-    "stepwise_skip": False,
-    "stepwise_reset": False,
-    "usepdb": False,
-    "trace": False,
-    "htmlpath": None,  # a report to a file that goes with the container
-}
-
-
 # the records that every test sends, ready-made: an encoder's pages would have to be copied in each fork
 DONE = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f]}'
 DONE_WHEN = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f],"starts":[%.6f,%.6f,%.6f]}'
@@ -59,24 +35,6 @@ PHASES = ("setup", "call", "teardown")
 def make_plugin(**parts: Any) -> Collecting | Running:
     """Return the plugin for a request."""
     return Collecting(**parts) if parts["request"]["mode"] == "collect" else Running(**parts)
-
-
-def neutralise(config: Any, options: dict[str, object]) -> None:
-    """Give options the value they have when nobody asks for anything."""
-    for name, value in options.items():
-        if hasattr(config.option, name):
-            setattr(config.option, name, value)
-
-
-def quieten(config: Any) -> None:
-    """Keep plugins from doing for each test what is done once for a session."""
-    rerunning = config.pluginmanager.getplugin("rerunfailures")
-    if hasattr(rerunning, "HAS_PYTEST_HANDLECRASHITEM"):  # a thread that serves workers of pytest-xdist: there are none
-        rerunning.HAS_PYTEST_HANDLECRASHITEM = False
-    coverage = getattr(config.pluginmanager.getplugin("_cov"), "options", None)
-    if coverage is not None:  # measured, but neither printed nor judged by the coverage of one test
-        coverage.cov_report = {}
-        coverage.cov_fail_under = None
 
 
 class Common:
@@ -96,6 +54,7 @@ class Common:
         foreign: Any,
         is_usual: Any,
         describe_warning: Any,
+        take_reins: Any,
         load: Any,
     ) -> None:
         self.request = request
@@ -111,6 +70,7 @@ class Common:
         self.foreign = foreign
         self.is_usual = is_usual
         self.describe_warning = describe_warning
+        self.take_reins = take_reins
         self.load = load
         self.markup = False
         self.width = int(request.get("width", 80))
@@ -182,14 +142,9 @@ class Common:
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         self.send({"type": "interrupted", "text": excinfo.exconly()})
 
-    def begin(self, config: Any, options: dict[str, object]) -> None:
+    def begin(self, config: Any, *, single: bool) -> None:
         """Take the reins before any plugin acts on its options."""
-        self.distributed = bool(getattr(config.option, "numprocesses", None)) or bool(
-            getattr(config.option, "tx", None)
-        )
-        neutralise(config, options)
-        neutralise(config, self.request.get("options", {}))
-        quieten(config)
+        self.distributed = self.take_reins(config, single=single, more=self.request.get("options", {}))
 
 
 class Collecting(Common):
@@ -197,7 +152,7 @@ class Collecting(Common):
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> Iterator[None]:
-        self.begin(config, DISTRIBUTION)
+        self.begin(config, single=False)
         yield
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -277,7 +232,7 @@ class Running(Common):
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> Iterator[None]:
-        self.begin(config, dict(DISTRIBUTION, **SINGLE))
+        self.begin(config, single=True)
         yield
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -107,6 +107,7 @@ def make_plugin(
         foreign=load(directory, "hooks")["foreign"],
         is_usual=reports["is_usual"],
         describe_warning=reports["describe_warning"],
+        take_reins=load(directory, "options")["take_reins"],
         load=partial(load, directory),
     )
 

@@ -17,7 +17,8 @@ import pytest
 
 from maelstrom_core.errors import MaelstromError, UserError
 from maelstrom_pytest.config import PytestConfig
-from maelstrom_pytest.guest.plugin import DISTRIBUTION, neutralise, numbered
+from maelstrom_pytest.guest.options import DISTRIBUTION, neutralise
+from maelstrom_pytest.guest.plugin import numbered
 from maelstrom_pytest.guest.reports import describe_item
 from maelstrom_pytest.plugin import settings
 
