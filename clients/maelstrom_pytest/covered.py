@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -31,6 +32,15 @@ class Combined:
                 pairs = zip(numbers[::2], numbers[1::2], strict=False)
                 self._arcs.setdefault((context, file), set()).update(pairs)
         self.tracers.update(told.tracers)
+
+    def record(self) -> dict[str, object]:
+        """Return it all in the form that jobs send it in."""
+        lines = {
+            key: b64encode(bits.to_bytes(bits.bit_length() // 8 + 1, "little")).decode()
+            for key, bits in self._lines.items()
+        }
+        arcs = {key: [number for pair in sorted(pairs) for number in pair] for key, pairs in self._arcs.items()}
+        return {"lines": dict(_by_context(lines)), "arcs": dict(_by_context(arcs)), "tracers": self.tracers}
 
     def __bool__(self) -> bool:
         return bool(self._lines or self._arcs)

@@ -19,6 +19,7 @@ from maelstrom_pytest.interpreter import Interpreter
 MODULES = (
     "boot",
     "channel",
+    "cov_report",
     "covered",
     "early",
     "expressions",

@@ -194,6 +194,11 @@ def run_request(plan: Plan, items: Sequence[Item], *, prune: bool = True) -> byt
     return _request(plan, mode="run", select=[[item.nodeid, item.occurrence, item.file] for item in items], prune=prune)
 
 
+def coverage_request(plan: Plan, covered: object, *, failed: bool) -> bytes:
+    """Return the standard input of the job that reports what all jobs have measured; `failed`: tests have failed."""
+    return _request(plan, mode="coverage", covered=covered, failed=failed)
+
+
 def _request(plan: Plan, **fields: object) -> bytes:
     return _dump({"args": plan.arguments, "markup": plan.markup, "width": plan.width, **plan.wishes, **fields})
 

@@ -218,6 +218,7 @@ async def _run(
     opened: AbstractAsyncContextManager[Runner],
 ) -> int:
     from maelstrom_pytest import running
+    from maelstrom_pytest.coverage_report import CoverageOfJobs
     from maelstrom_test_runner.history import History
 
     # What is here stays, and so do results; cycles are rare. Looking for some at every 700 objects costs 2 %.
@@ -228,7 +229,10 @@ async def _run(
         plan = await find_plan(runner)
         with History(config.cache_root / "pytest-history" / f"{plan.name}.jsonl") as history:
             isolation = Isolation(config.isolation)
-            tests = running.Run(runner, plan, ui, isolation=isolation, history=history, slots=config.slots)
+            coverage = CoverageOfJobs()
+            tests = running.Run(
+                runner, plan, ui, isolation=isolation, history=history, slots=config.slots, hear=coverage.hear
+            )
             try:
                 collection = await _collect(config, plan, runner, None if call.listing else tests)
                 code = _show_collection(collection, ui)
@@ -246,11 +250,12 @@ async def _run(
                 mismatches = await tests.finish(collection.items, stop_after=stop_after, verify=config.verify_templates)
                 store = expressions.Store(Path(plan.expressions[0]))
                 await expressions.compile_learned(runner, plan, tests.learned, store)
+                covered = await coverage.report(runner, plan, ui.message, failed=tests.failures > 0)
             finally:
                 tests.stop()
     summary = ui.summary()
     report.write()
-    if collection.errors or mismatches:
+    if collection.errors or mismatches or not covered:
         return summary.exit_code or 1
     return EXIT_NO_TESTS if not collection.items else summary.exit_code
 

@@ -199,6 +199,14 @@ class Covered(msgspec.Struct, frozen=True, tag="covered"):
     """Coverage's own plugins that measured, by file."""
 
 
+class CoverageReport(msgspec.Struct, frozen=True, tag="coverage-report"):
+    """What pytest-cov prints about all jobs together."""
+
+    text: str
+    failed: bool
+    """It is less than the project wants."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """How pytest's process ended, from the reaper; the last record."""
 
@@ -224,6 +232,7 @@ Record = (
     | Warned
     | JUnitNotes
     | Covered
+    | CoverageReport
     | Ended
 )
 

@@ -122,6 +122,7 @@ class Run:
     ) -> None:
         self.isolation = isolation
         self.mismatches = 0
+        self.failures = 0
         self._runner = runner
         self._plan = plan
         self._container = planning.container(plan)
@@ -137,7 +138,6 @@ class Run:
         self._forks: int | None = None
         self._stages: dict[str, planning.Stage] = {}
         self._templates: dict[planning.Stage, TemplateSpec] = {}
-        self._failures = 0
         self._unforkable: set[str] = set()
         self._noted: set[str] = set()
         self._flying: dict[asyncio.Future[Outcome], _Flight] = {}
@@ -228,7 +228,7 @@ class Run:
 
     @property
     def _stopped(self) -> bool:
-        return bool(self._stop_after) and self._failures >= self._stop_after
+        return bool(self._stop_after) and self.failures >= self._stop_after
 
     def _submit_guesses(self) -> None:
         try:
@@ -336,7 +336,7 @@ class Run:
                 f"{item.nodeid} failed after {len(work.accused)} other tests in its process and passed alone: one of "
                 f"them leaks, from {work.accused[0].nodeid} on"
             )
-        self._failures += failed
+        self.failures += failed
         if self._history is not None:
             self._history.add(item.nodeid, item.occurrence, seconds=verdict.duration, failed=failed)
         self._listener.finished(item, verdict)

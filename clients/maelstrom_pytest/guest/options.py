@@ -34,15 +34,16 @@ SINGLE: dict[str, object] = {
 }
 
 
-def take_reins(config: Any, *, single: bool, more: Mapping[str, object]) -> bool:
+def take_reins(config: Any, *, single: bool, more: Mapping[str, object], reporting: bool = False) -> bool:
     """Set the options of a process that collects, or of one that runs single tests; tell whether xdist was wanted.
 
-    `more` are values that the session has for all its processes.
+    `more` are values that the session has for all its processes. One that is `reporting` coverage does so.
     """
     distributed = bool(getattr(config.option, "numprocesses", None)) or bool(getattr(config.option, "tx", None))
     neutralise(config, dict(DISTRIBUTION, **SINGLE) if single else DISTRIBUTION)
     neutralise(config, more)
-    quieten(config)
+    if not reporting:
+        quieten(config)
     return distributed
 
 

@@ -93,6 +93,9 @@ def make_plugin(
     reaper: int,
 ) -> Any:
     """Return the plugin for a request, with the parts it needs of other modules."""
+    take_reins = load(directory, "options")["take_reins"]
+    if request["mode"] == "coverage":
+        return load(directory, "cov_report")["Combining"](request, channel, take_reins)
     reports = load(directory, "reports")
     return load(directory, "plugin")["make_plugin"](
         request=request,
@@ -107,7 +110,7 @@ def make_plugin(
         foreign=load(directory, "hooks")["foreign"],
         is_usual=reports["is_usual"],
         describe_warning=reports["describe_warning"],
-        take_reins=load(directory, "options")["take_reins"],
+        take_reins=take_reins,
         load=partial(load, directory),
     )
 

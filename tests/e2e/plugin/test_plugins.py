@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.plugin import suite
 from tests.e2e.plugin.conftest import Session
 from tests.support.plugin_environment import plugin_python
-from tests.support.programs import Programs, write_project
+from tests.support.programs import PYTEST, Programs, write_project
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +52,34 @@ def test_lines_and_branches_that_were_covered_are_the_same(reports: Path) -> Non
     plain = suite.coverage(reports / "plain.json")
     assert plain["totals"]["covered_branches"]
     assert suite.coverage(reports / "ours.json") == plain
+
+
+def test_maelstrom_pytest_reports_the_coverage_of_plain_pytest(environment: Session, reports: Path) -> None:
+    """The program: one report at the end, by the project's own pytest-cov, whose files are brought back."""
+    (reports / ".coverage").unlink()
+    arguments = (*suite.ARGUMENTS, "--cov-report=json:program.json", "--cov-report=html")
+    python = ("--python", str(environment.python))
+    done = environment.programs.run(PYTEST, *python, "--", *arguments, cwd=reports).check(1)
+    plain = (reports / "plain.txt").read_text()
+    assert table(done.out)
+    assert table(done.out) == table(plain)
+    assert suite.coverage(reports / "program.json") == suite.coverage(reports / "plain.json")
+    assert (reports / "htmlcov" / "index.html").exists()
+    assert (reports / ".coverage").exists()
+
+
+def test_maelstrom_pytest_fails_where_coverage_is_below_the_limit(environment: Session, project: Path) -> None:
+    write_project(project, suite.FILES)
+    command = ("--python", str(environment.python), "test_groups.py::TestPlain", "--", "--cov=pkg")
+    done = environment.programs.run(PYTEST, *command, "--cov-fail-under=90", cwd=project).check(1)
+    assert "FAIL Required test coverage of 90" in done.out
+    environment.programs.run(PYTEST, *command, "--cov-fail-under=10", cwd=project).check(0)
+
+
+def table(text: str) -> list[str]:
+    """Return the lines of the table that pytest-cov prints."""
+    lines = text.splitlines()
+    return [line for line in lines if line.startswith(("Name  ", "pkg/", "TOTAL"))]
 
 
 def test_tests_draw_the_numbers_of_the_session_s_seed(environment: Session, project: Path) -> None:

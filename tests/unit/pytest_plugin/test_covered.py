@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_pytest.covered import Combined, numbers
+from maelstrom_pytest.guest.cov_report import numbers as unpacked
 from maelstrom_pytest.guest.covered import Recorder, bits
 from maelstrom_pytest.records import Covered, Record
 
@@ -56,6 +57,25 @@ def test_ways_between_lines_and_plugins_of_coverage_are_united() -> None:
         combined.add(sent(recorder))
     assert list(combined.arcs()) == [("", {"/a.py": [(-1, 2), (2, 3), (3, -1)]})]
     assert combined.tracers == {"/a.html": "django"}
+
+
+@given(LINES)
+def test_what_is_united_can_be_sent_on(job: dict[str, dict[str, set[int]]]) -> None:
+    """The job that reports gets it in the form in which jobs send it."""
+    combined, recorder = Combined(), Recorder()
+    for context, files in job.items():
+        recorder.set_context(context)
+        recorder.add_lines(files)
+        recorder.add_arcs({file: {(line, -1) for line in lines} for file, lines in files.items()})
+    combined.add(sent(recorder))
+    again = Combined()
+    again.add(msgspec.convert(combined.record(), Covered))
+    assert dict(again.lines()) == dict(combined.lines())
+    assert dict(again.arcs()) == dict(combined.arcs())
+    for files in combined.record()["lines"].values():  # type: ignore[attr-defined]
+        for text in files.values():
+            told = int.from_bytes(msgspec.convert(text, bytes), "little")
+            assert unpacked(text) == numbers(told)
 
 
 def test_ways_that_come_to_no_end_are_dropped() -> None:
