@@ -97,7 +97,7 @@ def write(controller: Any, covered: Any) -> None:
         data.add_arcs({file: list(zip(flat[::2], flat[1::2])) for file, flat in files.items()})
     data.add_file_tracers(covered["tracers"])
     data.write()
-    data.close()
+    getattr(data, "close", bool)()  # not there in older ones
 
 
 def numbers(text: str) -> list[int]:

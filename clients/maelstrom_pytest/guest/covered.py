@@ -124,7 +124,7 @@ class Measured:
         except Exception:  # noqa: BLE001 left half written by a program that was killed
             return
         finally:
-            data.close()
+            getattr(data, "close", bool)()  # not there in older ones
 
 
 def measured(config: Any) -> Measured | None:
