@@ -13,7 +13,8 @@ import pytest
 from tests.e2e.plugin.conftest import Session
 from tests.support.programs import PATIENCE, alive, descendants, eventually, sleepers, write_project
 
-QUIET = ("-q", "--tb=short", "-p", "no:cacheprovider")
+# hypothesis is imported as a whole at the end of each session
+QUIET = ("-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 # a conftest that writes down which hooks are called in which process
 HOOKS = """
 import json, os, pathlib
@@ -153,6 +154,41 @@ def test_without_capture_tests_are_heard(session: Session, project: Path) -> Non
     assert done.out.count("heard") == 1
     assert done.out.count("too\n") == 1
     assert "Captured stdout" not in done.out
+
+
+def test_the_reporter_of_an_editor_hears_of_each_test_and_stays_out_of_containers(
+    session: Session, project: Path
+) -> None:
+    """Visual Studio Code names a plugin that speaks to a socket of this machine, and collects by itself first."""
+    reporter = """
+import os
+if os.path.exists("/.maelstrom"):
+    raise RuntimeError("there is no editor in here")
+
+def pytest_collection_finish(session):
+    told("collected", *[item.nodeid for item in session.items])
+
+def pytest_report_teststatus(report, config):
+    if report.when == "call":
+        told(report.nodeid, report.outcome)
+
+def told(*words):
+    with open("told", "a") as stream:
+        print(*words, file=stream)
+"""
+    write_project(
+        project,
+        {
+            "vscode_pytest.py": reporter,
+            "test_a.py": "def test_a(): pass\nclass TestB:\n    def test_b(self): assert 0\n",
+        },
+    )
+    arguments = ("--maelstrom", "-p", "vscode_pytest", f"--rootdir={project}")
+    session.pytest(*arguments, "--collect-only", *QUIET, cwd=project).check(0)
+    session.pytest(*arguments, *QUIET, "test_a.py::TestB::test_b", "test_a.py::test_a", cwd=project).check(1)
+    told = (project / "told").read_text().splitlines()
+    assert told[0] == "collected test_a.py::test_a test_a.py::TestB::test_b"
+    assert sorted(set(told[2:])) == ["test_a.py::TestB::test_b failed", "test_a.py::test_a passed"]
 
 
 @pytest.mark.parametrize("option", ["--pdb", "--trace", "--setup-show"])
