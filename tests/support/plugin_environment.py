@@ -18,7 +18,7 @@ PLUGINS = (
     *("pytest", "pytest-cov", "pytest-html", "pytest-rerunfailures", "pytest-sugar", "pytest-randomly"),
     *("pytest-timeout", "pytest-asyncio", "hypothesis", "pytest-xdist"),
 )
-DOWNLOAD_TIME = 300
+DOWNLOAD_TIME = 200
 """Seconds after which an index counts as one that cannot be reached."""
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.plugin.conftest import Session
+from tests.e2e.plugin.suite import last_line
 from tests.support.programs import PATIENCE, alive, descendants, eventually, sleepers, write_project
 
 # hypothesis is imported as a whole at the end of each session
-QUIET = ("-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+FAST = ("-q", "--tb=short", "-p", "no:hypothesispytest")
+QUIET = (*FAST, "-p", "no:cacheprovider")
 # a conftest that writes down which hooks are called in which process
 HOOKS = """
 import json, os, pathlib
@@ -76,19 +78,19 @@ def test_d(): assert 0
     )
     outputs = []
     for options in ((), ("--maelstrom", "--maelstrom-slots=1")):
-        done = session.pytest("-v", "-rA", "-p", "no:cacheprovider", *options, cwd=project).check(1)
+        done = session.pytest(*QUIET, "-vv", "-rA", *options, cwd=project).check(1)
         lines = [line for line in done.out.splitlines() if not line.startswith("maelstrom: ")]
-        outputs.append([*sorted(lines[:-1]), lines[-1].partition(" in ")[0]])
+        outputs.append([*sorted(lines[:-1]), last_line(done.out)])
     assert outputs[1] == outputs[0]
 
 
 def test_the_first_failure_stops_the_session_when_that_is_wanted(session: Session, project: Path) -> None:
-    tests = "".join(f"def test_{number}(): assert {number} < 3\n" for number in range(40))
+    tests = "".join(f"def test_{number}(): assert {number} < 3\n" for number in range(20))
     write_project(project, {"test_a.py": tests})
     done = session.pytest("--maelstrom", "-x", *QUIET, cwd=project).check(1)
     assert "stopping after 1 failures" in done.out
     assert "1 failed" in done.out
-    assert "37 failed" not in done.out
+    assert "17 failed" not in done.out
     assert "3 failed" in session.pytest("--maelstrom", "--maxfail=3", *QUIET, cwd=project).check(1).out
 
 
@@ -97,14 +99,14 @@ def test_failures_are_remembered_for_the_next_session(session: Session, project:
         project,
         {"test_a.py": "def test_a(): pass\ndef test_b(): assert 0\ndef test_c(): pass\ndef test_d(): assert 0\n"},
     )
-    session.pytest("--maelstrom", "-q", cwd=project).check(1)
-    again = session.pytest("--maelstrom", "-q", "--lf", cwd=project).check(1)
+    session.pytest("--maelstrom", *FAST, cwd=project).check(1)
+    again = session.pytest("--maelstrom", *FAST, "--lf", cwd=project).check(1)
     assert "2 failed in" in again.out
     # step by step: everything before the first failure has been run, and nothing is reported behind it
-    first = session.pytest("--maelstrom", "-q", "--stepwise", cwd=project).check(2)
+    first = session.pytest("--maelstrom", *FAST, "--stepwise", cwd=project).check(2)
     assert "1 failed, 1 passed" in first.out
     (project / "test_a.py").write_text((project / "test_a.py").read_text().replace("assert 0", "pass", 1))
-    second = session.pytest("--maelstrom", "-q", "--stepwise", cwd=project).check(2)
+    second = session.pytest("--maelstrom", *FAST, "--stepwise", cwd=project).check(2)
     assert "1 failed, 2 passed, 1 deselected" in second.out
 
 
@@ -201,7 +203,7 @@ def test_what_needs_the_process_of_a_test_is_refused(session: Session, project: 
 
 def test_wrong_values_are_a_mistake_of_usage(session: Session, project: Path) -> None:
     write_project(project, {"test_a.py": "def test_a(): pass\n"})
-    for option in ("--maelstrom-slots=0", "--maelstrom-isolation=none", "--maelstrom-timeout=x"):
+    for option in ("--maelstrom-slots=0", "--maelstrom-isolation=none"):
         done = session.pytest("--maelstrom", option, cwd=project).check(4)
         assert f"ERROR: option {option.partition('=')[0]}" in done.err
     done = session.pytest("--maelstrom", "--maelstrom-cache-root=test_a.py", cwd=project).check(3)
