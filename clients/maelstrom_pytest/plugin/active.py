@@ -173,10 +173,10 @@ class Active:
             [str(argument) for argument in config.invocation_params.args], uncaptured=uncaptured
         )
         call = Call(directory, arguments, self._environment)
-        terminal: Any = config.get_terminal_writer()
-        plan = make_plan(
-            ours, call, markup=bool(terminal.hasmarkup), width=int(terminal.fullwidth), mount_point=GUEST_MOUNT_POINT
-        )
+        terminal: Any = config.get_terminal_writer() if config.pluginmanager.hasplugin("terminalreporter") else None
+        # explanations of assertions are coloured where they are made
+        markup, width = (bool(terminal.hasmarkup), int(terminal.fullwidth)) if terminal is not None else (False, 80)
+        plan = make_plan(ours, call, markup=markup, width=width, mount_point=GUEST_MOUNT_POINT)
         seeds = {name: getattr(config.option, name) for name in settings.SEEDS if hasattr(config.option, name)}
         plan = msgspec.structs.replace(plan, wishes={"data": True, "path": self._path, "options": seeds})
         client = ClientOptions(
