@@ -112,6 +112,8 @@ class Plan(msgspec.Struct, frozen=True):
     """The containers that it names, as parents of others."""
     hermetic: bool = False
     """Whether the built-in container is the minimal one."""
+    wishes: Mapping[str, object] = {}
+    """Further fields of what the guest is asked for: `data`, `path`, `options`."""
 
     @property
     def name(self) -> str:
@@ -235,8 +237,13 @@ def _selection(items: Sequence[Item], directory: str | None) -> dict[str, object
     return selection if directory is None else {**selection, "directory": directory}
 
 
+def coverage_request(plan: Plan, covered: object, *, failed: bool) -> bytes:
+    """Return the standard input of the job that reports what all jobs have measured; `failed`: tests have failed."""
+    return _request(plan, mode="coverage", covered=covered, failed=failed)
+
+
 def _request(plan: Plan, **fields: object) -> bytes:
-    return _dump({"args": plan.arguments, "markup": plan.markup, "width": plan.width, **fields})
+    return _dump({"args": plan.arguments, "markup": plan.markup, "width": plan.width, **plan.wishes, **fields})
 
 
 def _dump(document: object) -> bytes:

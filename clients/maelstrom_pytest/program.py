@@ -148,6 +148,7 @@ async def _run(
     opened: AbstractAsyncContextManager[Runner],
 ) -> int:
     from maelstrom_pytest import running
+    from maelstrom_pytest.coverage_report import CoverageOfJobs
     from maelstrom_test_runner.history import History
 
     # What is here stays, and so do results; cycles are rare. Looking for some at every 700 objects costs 2 %.
@@ -159,6 +160,7 @@ async def _run(
         file = config.cache_root / "pytest-history" / f"{plan.name}.jsonl"
         with History(file, keep_seconds=call.selection.shard is not None) as history:
             isolation = Isolation(config.isolation)
+            coverage = CoverageOfJobs()
             rules = Rules(plan, call.file.directives, timeout=config.timeout)
             tests = running.Run(
                 runner,
@@ -172,6 +174,7 @@ async def _run(
                 slow_after=config.slow_after,
                 likely=likely(call.selection, history),
                 urgent=affected(call.first),
+                hear=coverage.hear,
             )
             try:
                 idle = call.listing or call.dry_run
@@ -198,10 +201,11 @@ async def _run(
                 mismatches = await tests.finish(items, stop_after=stop_after, verify=config.verify_templates)
                 store = expressions.Store(Path(plan.expressions[0]))
                 await expressions.compile_learned(runner, plan, tests.learned, store)
+                covered = await coverage.report(runner, plan, teller.message, failed=tests.failures > 0)
             finally:
                 tests.stop()
     code = teller.exit_code
-    if collection.errors or mismatches or (config.fail_flaky and teller.flaky):
+    if collection.errors or mismatches or not covered or (config.fail_flaky and teller.flaky):
         return code or EXIT_FAILED
     nothing = not items and call.selection.shard is None
     return EXIT_NO_TESTS if nothing else code

@@ -97,6 +97,8 @@ class Report(msgspec.Struct, frozen=True, tag="report"):
     word: str
     subtest: bool = False
     duration: float = 0.0
+    start: float = 0.0
+    """Seconds since the epoch; 0: not known."""
     wasxfail: str | None = None
     reason: str = ""
     text: str = ""
@@ -112,6 +114,7 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
     item: int
     durations: tuple[float, float, float]
+    starts: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def reports(self) -> tuple[Report, ...]:
         """Return the reports that this one record stands for."""
@@ -124,8 +127,9 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
                 category="passed" if when == "call" else "",
                 word="PASSED" if when == "call" else "",
                 duration=duration,
+                start=start,
             )
-            for when, duration in zip(("setup", "call", "teardown"), self.durations, strict=True)
+            for when, duration, start in zip(("setup", "call", "teardown"), self.durations, self.starts, strict=True)
         )
 
 
@@ -164,6 +168,47 @@ class Expressions(msgspec.Struct, frozen=True, tag="expressions"):
     """Text, whether it stands for bytes (then in Latin-1), flags."""
 
 
+class Warned(msgspec.Struct, frozen=True, tag="warned"):
+    """A warning that pytest recorded while it ran an item; only where reports are wanted as data."""
+
+    item: int
+    message: str
+    module: str
+    """Of its class, which is named `category`."""
+    category: str
+    filename: str
+    lineno: int
+
+
+class JUnitNotes(msgspec.Struct, frozen=True, tag="junit"):
+    """What a test added to pytest's JUnit report by itself; only where reports are wanted as data."""
+
+    item: int
+    attributes: dict[str, str]
+    """Of its test case."""
+    properties: tuple[tuple[str, str], ...]
+    """Of the test suite."""
+
+
+class Covered(msgspec.Struct, frozen=True, tag="covered"):
+    """What pytest-cov measured in a job, by context and file."""
+
+    lines: dict[str, dict[str, bytes]]
+    """Numbers of lines as bits, the lowest first."""
+    arcs: dict[str, dict[str, tuple[int, ...]]]
+    """Ways from line to line: from, to, from, to, ..."""
+    tracers: dict[str, str]
+    """Coverage's own plugins that measured, by file."""
+
+
+class CoverageReport(msgspec.Struct, frozen=True, tag="coverage-report"):
+    """What pytest-cov prints about all jobs together."""
+
+    text: str
+    failed: bool
+    """It is less than the project wants."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """How pytest's process ended, from the reaper; the last record."""
 
@@ -186,6 +231,10 @@ Record = (
     | Interrupted
     | SessionEnd
     | Expressions
+    | Warned
+    | JUnitNotes
+    | Covered
+    | CoverageReport
     | Ended
 )
 

@@ -28,7 +28,7 @@ from maelstrom_pytest import plan as planning
 from maelstrom_pytest.expressions import Learned
 from maelstrom_pytest.listener import Listener
 from maelstrom_pytest.plan import Isolation, Plan
-from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, parse
+from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, Transcript, parse
 from maelstrom_pytest.rules import FILE_NAME, Rules, Site, in_shares
 from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import Verdict, after_attempts, ignored, judge_job
@@ -76,6 +76,7 @@ class Run:
         likely: Callable[[Sequence[Item]], Sequence[Item]] = tuple,
         urgent: Callable[[str], bool] = lambda _: False,
         slow_after: float = 0.0,
+        hear: Callable[[Sequence[Item], Transcript], object] | None = None,
     ) -> None:
         """Make the state of a run; `likely` says which of some tests will be wanted, as far as that is known.
 
@@ -84,6 +85,7 @@ class Run:
         """
         self.isolation = isolation
         self.mismatches = 0
+        self.failures = 0
         self._runner = runner
         self._plan = plan
         self.rules = Rules(plan) if rules is None else rules
@@ -93,6 +95,8 @@ class Run:
         self._slow_after = slow_after
         self._slow: SlowAlarm | None = None
         self._listener = listener
+        self._hear = hear
+        """Is told what a job has said about these tests, before their verdicts are."""
         self.learned = Learned()
         self._history = history
         self._slots = slots
@@ -102,7 +106,6 @@ class Run:
         self._forks: int | None = None
         self._stages: dict[tuple[int, str], planning.Stage] = {}
         self._templates: dict[tuple[int, planning.Stage], TemplateSpec] = {}
-        self._failures = 0
         self._failed: set[tuple[str, int]] = set()
         self._unforkable: set[tuple[int, str]] = set()
         self._noted: set[str] = set()
@@ -225,7 +228,7 @@ class Run:
 
     @property
     def _stopped(self) -> bool:
-        return bool(self._stop_after) and self._failures >= self._stop_after
+        return bool(self._stop_after) and self.failures >= self._stop_after
 
     def _submit_guesses(self) -> None:
         try:
@@ -314,6 +317,8 @@ class Run:
         transcript = parse(result.data, result.lost) if result is not None else parse(b"")
         for told in transcript.all(Expressions):
             self.learned.add(told)
+        if self._hear is not None:
+            self._hear(work.items, transcript)
         judged = judge_job(len(work.items), transcript, outcome, pruned=work.prune, direct=warm)
         suspects = []
         for index, verdict in sorted(judged.verdicts.items()):
@@ -344,7 +349,7 @@ class Run:
             again = self._part(work, (item,))
             self._queue.append(msgspec.structs.replace(again, attempts=(*work.attempts, verdict)))
             return
-        self._failures += failed
+        self.failures += failed
         if failed:
             self._failed.add(key(item))
         if self._history is not None:

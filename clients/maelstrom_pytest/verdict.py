@@ -30,6 +30,8 @@ from maelstrom_pytest.records import (
 )
 from maelstrom_test_runner.status import Status
 
+NOT_FOUND = "this test was there at collection, but not when it was to be run"
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """What became of one test."""
@@ -212,7 +214,7 @@ def _not_collected(transcript: Transcript) -> Verdict:
     errors = "\n".join(record.text for record in transcript.all(CollectError))
     if errors:
         return Verdict(Status.ERROR, detail=errors)
-    return Verdict(Status.ERR, detail="this test was there at collection, but not when it was to be run")
+    return Verdict(Status.ERR, detail=NOT_FOUND)
 
 
 def _grief(transcript: Transcript, outcome: Outcome) -> Verdict | None:

@@ -19,24 +19,30 @@ if TYPE_CHECKING:
 # its container. The same goes for what is printed (pytest_terminal_summary).
 LAST_HOOKS = ("pytest_runtestloop", "pytest_sessionfinish", "pytest_unconfigure")
 SETUP_FUNCTIONS = ("setUpModule", "setup_module", "tearDownModule", "teardown_module", "__getattr__")
+# what these do at the end is about a session's reports and its exit code
+REPORTING = ("pytest_html.", "pytest_rerunfailures")
 # called for each test
 PRINTING_HOOKS = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
 
 
-def foreign(config: Any, *names: str) -> bool:
-    """Tell whether a plugin that is neither pytest's nor ours implements one of these hooks."""
+def foreign(config: Any, *names: str, but: tuple[str, ...] = ()) -> bool:
+    """Tell whether a plugin that is neither pytest's, nor ours, nor of the packages `but` implements one of these."""
     for name in names:
         caller = getattr(config.hook, name, None)
         for implementation in caller.get_hookimpls() if caller is not None else ():
             module = str(getattr(implementation.function, "__module__", ""))
-            if not module.startswith(("_pytest.", "maelstrom_guest.")):
+            if not module.startswith(("_pytest.", "maelstrom_guest.", *but)):
                 return True
     return False
 
 
-def matters_at_the_end(config: Any) -> bool:
-    """Tell whether somebody but pytest has something to do when a session ends."""
-    return foreign(config, *LAST_HOOKS) or foreign_cleanups(config)
+def matters_at_the_end(config: Any, *, measured: bool = False) -> bool:
+    """Tell whether somebody but pytest has something to do when a session ends.
+
+    `measured`: what pytest-cov does is seen to; see `covered`.
+    """
+    known = (*REPORTING, "pytest_cov.") if measured else REPORTING
+    return foreign(config, *LAST_HOOKS, but=known) or foreign_cleanups(config)
 
 
 def leave_out_printing(config: Any) -> None:

@@ -25,31 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-# What would start other processes, stop early, choose or sort tests by what earlier runs left, or ask a terminal.
-# Options that no plugin has defined are left undefined.
-DISTRIBUTION: dict[str, object] = {
-    "numprocesses": None,
-    "dist": "no",
-    "tx": [],
-    "distload": False,
-    "looponfail": False,
-    "forked": False,
-}
-SINGLE: dict[str, object] = {
-    "maxfail": 0,
-    "lf": False,
-    "failedfirst": False,
-    "newfirst": False,
-    "stepwise": False,
-    "stepwise_skip": False,
-    "stepwise_reset": False,
-    "usepdb": False,
-    "trace": False,
-}
-
-
 # the records that every test sends, ready-made: an encoder's pages would have to be copied in each fork
 DONE = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f]}'
+DONE_WHEN = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f],"starts":[%.6f,%.6f,%.6f]}'
 SESSION = b'{"type":"session","status":%d,"warnings":%d,"deselected":%d}'
 PHASES = ("setup", "call", "teardown")
 
@@ -57,17 +35,6 @@ PHASES = ("setup", "call", "teardown")
 def make_plugin(**parts: Any) -> Collecting | Running:
     """Return the plugin for a request."""
     return Collecting(**parts) if parts["request"]["mode"] == "collect" else Running(**parts)
-
-
-def neutralise(config: Any, options: dict[str, object]) -> None:
-    """Give options the value they have when nobody asks for anything."""
-    for name, value in options.items():
-        if hasattr(config.option, name):
-            setattr(config.option, name, value)
-    coverage = getattr(config.pluginmanager.getplugin("_cov"), "options", None)
-    if coverage is not None:  # measured, but neither printed nor judged by the coverage of one test
-        coverage.cov_report = {}
-        coverage.cov_fail_under = None
 
 
 class Common:
@@ -85,6 +52,10 @@ class Common:
         reason: Any,
         describe_item: Any,
         foreign: Any,
+        is_usual: Any,
+        describe_warning: Any,
+        take_reins: Any,
+        load: Any,
     ) -> None:
         self.request = request
         self.channel = channel  # none in a template: there is nobody to tell
@@ -97,6 +68,10 @@ class Common:
         self.reason = reason
         self.describe_item = describe_item
         self.foreign = foreign
+        self.is_usual = is_usual
+        self.describe_warning = describe_warning
+        self.take_reins = take_reins
+        self.load = load
         self.markup = False
         self.width = int(request.get("width", 80))
         self.warnings = 0
@@ -167,12 +142,9 @@ class Common:
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         self.send({"type": "interrupted", "text": excinfo.exconly()})
 
-    def begin(self, config: Any, options: dict[str, object]) -> None:
+    def begin(self, config: Any, *, single: bool) -> None:
         """Take the reins before any plugin acts on its options."""
-        self.distributed = bool(getattr(config.option, "numprocesses", None)) or bool(
-            getattr(config.option, "tx", None)
-        )
-        neutralise(config, options)
+        self.distributed = self.take_reins(config, single=single, more=self.request.get("options", {}))
 
 
 class Collecting(Common):
@@ -180,7 +152,7 @@ class Collecting(Common):
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> Iterator[None]:
-        self.begin(config, DISTRIBUTION)
+        self.begin(config, single=False)
         yield
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -214,6 +186,7 @@ class Running(Common):
         self.collect_error = ""
         self.passed: list[Any] = []  # reports of the current item that are not sent yet
         self.brief = False
+        self.measured: Any = None
         if self.request["mode"] == "run":
             self.adopt(self.request, self.channel)
 
@@ -259,13 +232,19 @@ class Running(Common):
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> Iterator[None]:
-        self.begin(config, dict(DISTRIBUTION, **SINGLE))
+        self.begin(config, single=True)
         yield
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self, session: Any) -> Iterator[None]:
         config = session.config
-        self.brief = not self.foreign(config, "pytest_report_teststatus")
+        # whoever has a word of their own for a report says it where reports are sent as data
+        self.brief = bool(self.request.get("data")) or not self.foreign(config, "pytest_report_teststatus")
+        self.take_measure(config)
+        if self.request.get("data") and config.getoption("xmlpath", None):
+            notes = self.load("junit")["notes"](config, self.send_note)
+            if notes is not None:
+                config.pluginmanager.register(notes)
         if self.entered is None:
             yield
             return
@@ -305,18 +284,41 @@ class Running(Common):
         items[:] = kept
         self.report_missing()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> None:
-        """Go where the tests are to be: after collection, which takes paths from where pytest was called."""
-        directory = self.request.get("directory")
-        if directory is not None:
-            os.chdir(directory)
-
     def pytest_collectreport(self, report: Any) -> None:
         if self.channel is None and report.failed:
             self.collect_error = self.collect_error or str(report.nodeid)
         else:
             super().pytest_collectreport(report)
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtestloop(self) -> Iterator[None]:
+        # Go where the tests are to be: after collection, which takes paths from where pytest was called.
+        directory = self.request.get("directory")
+        if directory is not None:
+            os.chdir(directory)
+        yield
+        self.send_measured()
+
+    def send_note(self, record: dict[str, Any]) -> None:
+        """Send something about the current item."""
+        if self.current >= 0:
+            self.send(dict(record, item=self.current))
+
+    def take_measure(self, config: Any) -> None:
+        """Take over what is measured of coverage in this process, if anything is."""
+        if self.measured is None and config.pluginmanager.getplugin("_cov") is not None:
+            self.measured = self.load("covered")["measured"](config)
+
+    def send_measured(self) -> None:
+        """Send what was covered, if somebody wants to know."""
+        if self.measured is not None and self.channel is not None:
+            self.send(self.measured.record())
+            self.measured = None
+
+    def pytest_warning_recorded(self, warning_message: Any = None, when: str = "") -> None:
+        super().pytest_warning_recorded()
+        if self.request.get("data") and when == "runtest":
+            self.send_note(self.describe_warning(warning_message))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -328,7 +330,12 @@ class Running(Common):
         if outcome.excinfo is not None:  # pytest is being stopped in the middle of this item
             self.send_passed()
         elif len(self.passed) == len(PHASES):
-            self.pending.append(DONE % (index, *[report.duration for report in self.passed]))
+            durations = [report.duration for report in self.passed]
+            if self.request.get("data"):
+                starts = [getattr(report, "start", 0.0) for report in self.passed]
+                self.pending.append(DONE_WHEN % (index, *durations, *starts))
+            else:
+                self.pending.append(DONE % (index, *durations))
             del self.passed[:]
         else:
             self.send_passed()
@@ -338,13 +345,13 @@ class Running(Common):
     def pytest_runtest_logreport(self, report: Any) -> None:
         if (
             self.brief
-            and not self.request.get("data")
             and report.outcome == "passed"
             and type(report) is pytest.TestReport
             and len(self.passed) < len(PHASES)
             and report.when == PHASES[len(self.passed)]
             and not report.user_properties
             and not hasattr(report, "wasxfail")
+            and (not self.request.get("data") or self.is_usual(report))
         ):
             self.passed.append(report)
             return

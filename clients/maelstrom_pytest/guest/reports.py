@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# what every report has, and what can be told of one of a test that passed without being sent
+USUAL = {
+    *("_id", "nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections"),
+    *("duration", "start", "stop"),
+}
+
+
 def describe(config: Any, report: Any, markup: bool, width: int, data: bool = False) -> dict[str, Any]:
     """Return the record of a test's report; with its portable form only if somebody wants that: it is costly."""
     category, word = status(config, report)
@@ -40,6 +47,24 @@ def describe(config: Any, report: Any, markup: bool, width: int, data: bool = Fa
         record["text"] = render(config, report, f"ERROR at {when} of {head}" if error else head, markup, width)
         record["message"] = message(report)
     return record
+
+
+def is_usual(report: Any) -> bool:
+    """Tell whether a report of a phase that passed has nothing that others have not."""
+    return not report.sections and not any(value for name, value in vars(report).items() if name not in USUAL)
+
+
+def describe_warning(warning: Any) -> dict[str, Any]:
+    """Return the record of a warning, but for where it belongs."""
+    category = warning.category
+    return {
+        "type": "warned",
+        "message": str(warning.message),
+        "module": str(category.__module__),
+        "category": str(category.__qualname__),
+        "filename": str(warning.filename),
+        "lineno": int(warning.lineno),
+    }
 
 
 def status(config: Any, report: Any) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,9 +77,10 @@ def run_template(
 
 
 def prepare(request: dict[str, Any], safe_path: bool) -> list[str]:
-    """Put the current directory where `-m` would; return pytest's arguments."""
-    if not safe_path:
-        sys.path.insert(0, os.getcwd())
+    """Put first on the path what the caller has there, else the current directory, as `-m`; return the arguments."""
+    first = request.get("path", "" if safe_path else os.getcwd())
+    if first:
+        sys.path.insert(0, first)
     return [os.fsdecode(os.fsencode(argument)) for argument in request["args"]]
 
 
@@ -91,6 +93,9 @@ def make_plugin(
     reaper: int,
 ) -> Any:
     """Return the plugin for a request, with the parts it needs of other modules."""
+    take_reins = load(directory, "options")["take_reins"]
+    if request["mode"] == "coverage":
+        return load(directory, "cov_report")["Combining"](request, channel, take_reins)
     reports = load(directory, "reports")
     return load(directory, "plugin")["make_plugin"](
         request=request,
@@ -103,6 +108,10 @@ def make_plugin(
         reason=reports["reason"],
         describe_item=reports["describe_item"],
         foreign=load(directory, "hooks")["foreign"],
+        is_usual=reports["is_usual"],
+        describe_warning=reports["describe_warning"],
+        take_reins=take_reins,
+        load=partial(load, directory),
     )
 
 

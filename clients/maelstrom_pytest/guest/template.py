@@ -84,7 +84,8 @@ class Gate:
         objection = self.watch.objection(self.renewal.own_descriptors(config), own_file)
         if objection is not None:
             self.forks.refuse(objection)
-        self.whole_end = self.hooks["matters_at_the_end"](config)
+        self.running.take_measure(config)
+        self.whole_end = self.hooks["matters_at_the_end"](config, measured=self.running.measured is not None)
         # not in the base: a conftest further down may yet want a proper end, and what was printed
         if self.running.collected is not None and not self.whole_end:
             self.hooks["leave_out_printing"](config)
@@ -112,6 +113,7 @@ class Gate:
 
         Threads that keep a process alive are waited for, exit functions run and outputs are flushed, in that order.
         """
+        self.running.send_measured()
         compiled = self.expressions.record()
         if compiled is not None:
             self.running.send(compiled)

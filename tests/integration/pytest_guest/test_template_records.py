@@ -58,11 +58,16 @@ def test_items_that_are_not_there_are_reported_missing(tmp_path):
 
 
 def test_the_portable_form_of_reports_is_sent_to_those_who_ask(tmp_path):
-    project = make(tmp_path, test_a_py="def test_x(): pass\n")
-    outcome = fork_raw(project, [["test_a.py::test_x", 0, str(project / "test_a.py")]], data=True)
-    reports = [record for record in parse(outcome.effects.result.data).records if hasattr(record, "data")]
+    project = make(tmp_path, test_a_py="def test_x(): print()\ndef test_y(): pass\n")
+    file = str(project / "test_a.py")
+    outcome = fork_raw(project, [["test_a.py::test_x", 0, file], ["test_a.py::test_y", 0, file]], data=True)
+    transcript = parse(outcome.effects.result.data)
+    reports = [record for record in transcript.records if hasattr(record, "data")]
     assert [report.when for report in reports] == ["setup", "call", "teardown"]
     assert all(report.data["$report_type"] == "TestReport" for report in reports)
+    (brief,) = transcript.all(Done)  # of a test that has nothing that cannot be told without
+    assert brief.item == 1
+    assert all(brief.starts)
 
 
 @pytest.mark.parametrize("closing", ["os.closerange(100, 1000)", "os.close(200)"])

@@ -1,0 +1,141 @@
+"""What coverage measures in a job: taken from its collector in memory, and sent as one record.
+
+pytest-cov would write a data file at the end of each job, into a container that goes away, combine and report it. So
+its part at the end is left out, and what was measured is kept by a recorder in the place of coverage's data file: no
+database is made, nothing is written, and a fork of a template that has measured what it loaded sends that as well. Data
+files of programs that a test started, and that coverage measured, are read.
+
+Runs inside the container; see the package. Imports nothing but the standard library, and coverage where that is in use.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+
+class Recorder:
+    """Keeps what a collector of coverage would write into its data file: the part of `CoverageData` that it calls."""
+
+    def __init__(self) -> None:
+        self.context = ""
+        self.lines: dict[str, dict[str, set[int]]] = {}
+        self.arcs: dict[str, dict[str, set[tuple[int, int]]]] = {}
+        self.tracers: dict[str, str] = {}
+
+    def set_context(self, context: str | None) -> None:
+        """Say to which context what follows belongs."""
+        self.context = context or ""
+
+    def add_lines(self, lines: Mapping[str, Iterable[int]]) -> None:
+        """Add lines by file."""
+        files = self.lines.setdefault(self.context, {})
+        for file, numbers in lines.items():
+            files.setdefault(file, set()).update(numbers)
+
+    def add_arcs(self, arcs: Mapping[str, Iterable[tuple[int, int]]]) -> None:
+        """Add ways from line to line by file."""
+        files = self.arcs.setdefault(self.context, {})
+        for file, pairs in arcs.items():
+            files.setdefault(file, set()).update(pairs)
+
+    def add_file_tracers(self, tracers: Mapping[str, str]) -> None:
+        """Add the plugins that have measured files."""
+        self.tracers.update(tracers)
+
+    def add_data(self, data: Any) -> None:
+        """Add all that a data file holds."""
+        with_arcs = data.has_arcs()
+        for context in sorted(data.measured_contexts()) or [""]:
+            self.set_context(context)
+            data.set_query_context(context)
+            for file in data.measured_files():
+                if with_arcs:
+                    self.add_arcs({file: data.arcs(file) or ()})
+                else:
+                    self.add_lines({file: data.lines(file) or ()})
+                if data.file_tracer(file):
+                    self.tracers[file] = data.file_tracer(file)
+
+    def record(self) -> dict[str, Any]:
+        """Return it all as a record: lines as bits, ways as numbers one after another."""
+        return {
+            "type": "covered",
+            "lines": {
+                context: {file: bits(numbers) for file, numbers in files.items() if numbers}
+                for context, files in self.lines.items()
+            },
+            "arcs": {
+                context: {file: [number for pair in pairs for number in pair] for file, pairs in files.items() if pairs}
+                for context, files in self.arcs.items()
+            },
+            "tracers": self.tracers,
+        }
+
+
+def bits(numbers: Iterable[int]) -> str:
+    """Return a set of small numbers as the bits of a text in base 64, the lowest first."""
+    known = [number for number in numbers if number >= 0]
+    array = bytearray(max(known, default=0) // 8 + 1)
+    for number in known:
+        array[number >> 3] |= 1 << (number & 7)
+    return b64encode(bytes(array)).decode("ascii")
+
+
+class Measured:
+    """The coverage of this process, in the hands of a recorder from now on."""
+
+    def __init__(self, cov: Any, controller: Any) -> None:
+        self.recorder = Recorder()
+        self.collector = cov._collector
+        self.collector.use_data(self.recorder, cov.config.context)
+        self.file = os.path.abspath(os.path.join(str(getattr(controller, "topdir", ".")), str(cov.config.data_file)))
+        self.before = self.data_files()  # a project may have some from earlier
+        controller.finish = do_nothing
+
+    def data_files(self) -> set[str]:
+        """Return the data files of other processes."""
+        directory, name = os.path.split(self.file)
+        try:
+            return {os.path.join(directory, each) for each in os.listdir(directory) if each.startswith(name + ".")}
+        except OSError:
+            return set()
+
+    def record(self) -> dict[str, Any]:
+        """Return the record of all that has been measured."""
+        self.collector.flush_data()
+        for file in sorted(self.data_files() - self.before):
+            self.read(file)
+        return self.recorder.record()
+
+    def read(self, file: str) -> None:
+        """Add the data file of a program that a test started."""
+        from coverage import CoverageData
+
+        data = CoverageData(basename=file)
+        try:
+            data.read()
+            self.recorder.add_data(data)
+        except Exception:  # noqa: BLE001 left half written by a program that was killed
+            return
+        finally:
+            getattr(data, "close", bool)()  # not there in older ones
+
+
+def measured(config: Any) -> Measured | None:
+    """Take over what pytest-cov measures in this process; None if that is nothing, or cannot be had."""
+    plugin = config.pluginmanager.getplugin("_cov")
+    controller = getattr(plugin, "cov_controller", None)
+    cov = getattr(controller, "cov", None)
+    if cov is None or getattr(plugin, "_disabled", False) or not hasattr(getattr(cov, "_collector", None), "use_data"):
+        return None
+    return Measured(cov, controller)
+
+
+def do_nothing() -> None:
+    """Stand in for the end of pytest-cov."""

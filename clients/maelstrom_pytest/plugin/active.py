@@ -1,0 +1,192 @@
+"""The part of the plugin that `--maelstrom` registers: collects as ever, runs the tests elsewhere, reports as ever.
+
+Hooks around a single test (setup, call, teardown, fixtures) are called in its container. Those of the session, of
+collection, and of reports are called here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+import pytest
+
+from maelstrom_core.errors import MaelstromError, UserError
+from maelstrom_pytest.config import PytestConfig
+from maelstrom_pytest.guest.options import DISTRIBUTION, neutralise
+from maelstrom_pytest.guest.plugin import numbered
+from maelstrom_pytest.guest.reports import describe_item
+from maelstrom_pytest.plugin import settings
+
+if TYPE_CHECKING:
+    from maelstrom_pytest.plugin.drive import Drive
+    from maelstrom_pytest.records import Item
+    from maelstrom_worker.nursery import Nursery
+
+EXIT_INFRASTRUCTURE = 3
+
+
+def activate(config: pytest.Config) -> None:
+    """Fork what containers are made from, while this process has one thread, and register the plugin.
+
+    Raises UsageError.
+    """
+    environment = dict(os.environ)
+    path = "" if sys.flags.safe_path or sys.flags.isolated else sys.path[0]
+    options = config.known_args_namespace
+    if (refused := settings.refused(options)) is not None:
+        raise pytest.UsageError(
+            f"{refused} does not work with --maelstrom: tests run in other processes\n"
+            "  hint: leave out --maelstrom; or `maelstrom-pytest --shell TEST` opens a shell in a test's container"
+        )
+    try:
+        configured = settings.configuration(options, sys.executable, environment)
+    except UserError as error:
+        raise pytest.UsageError(settings.in_our_words(error.render())) from None
+    from maelstrom_client import start_nursery
+
+    nursery = start_nursery()
+    config.add_cleanup(nursery.close)
+    distributed = bool(getattr(options, "numprocesses", None) or getattr(options, "tx", None))
+    for name, value in DISTRIBUTION.items():  # pytest-cov looks at these right now
+        if hasattr(options, name):
+            setattr(options, name, value)
+    active = Active(configured, nursery, environment, path, distributed=distributed)
+    config.pluginmanager.register(active, "maelstrom-active")
+
+
+class Active:
+    """A session whose tests run in containers."""
+
+    def __init__(
+        self, config: PytestConfig, nursery: Nursery, environment: Mapping[str, str], path: str, *, distributed: bool
+    ) -> None:
+        self._config = config
+        self._nursery = nursery
+        self._environment = environment
+        self._path = path
+        self._distributed = distributed
+        self._notes: Sequence[str] = ()
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> Iterator[None]:
+        """Keep pytest-xdist from starting workers."""
+        neutralise(config, DISTRIBUTION)
+        yield
+
+    def pytest_report_header(self) -> str:
+        """Say where tests run."""
+        slots = self._config.slots
+        isolation = "each test" if self._config.isolation == "test" else f"isolation {self._config.isolation}"
+        ignored = "; options of pytest-xdist are ignored" if self._distributed else ""
+        return f"maelstrom: {isolation} in a container of its own, {slots} slot{'s'[: slots > 1]}{ignored}"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the tests; pytest's own loop, which would run them here, is not called."""
+        errors = session.testsfailed
+        if errors and not session.config.option.continue_on_collection_errors:
+            raise session.Interrupted(f"{errors} error{'s' if errors != 1 else ''} during collection")
+        if session.items:
+            try:
+                self._run(session)
+            except MaelstromError as error:
+                _give_up(error)
+        return True
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say what was worth a remark."""
+        for note in self._notes:
+            terminalreporter.write_line(f"maelstrom: {note}", yellow=True)
+
+    def _run(self, session: pytest.Session) -> None:
+        by_key: dict[tuple[str, int], pytest.Item] = {}
+        records: list[Item] = []
+        from maelstrom_pytest.records import Item as Record
+
+        for item, occurrence in numbered(session.items):
+            by_key[item.nodeid, occurrence] = item
+            records.append(msgspec.convert(describe_item(item, occurrence), Record, strict=False))
+        # a later session takes up where the first failure was: all tests before it must have been run
+        order = list(by_key) if getattr(session.config.option, "stepwise", False) else None
+        with self._drive(session.config) as drive:
+            self._notes = drive.notes
+            for item, reports, noted in self._told(drive, records, by_key, order):
+                self._tell(item, reports, noted)
+                if session.shouldfail:
+                    raise session.Failed(session.shouldfail)
+                if session.shouldstop:
+                    raise session.Interrupted(session.shouldstop)
+        if drive.covered:
+            from maelstrom_pytest.plugin import coverage_file
+
+            coverage_file.write(session.config, drive.covered)
+
+    def _told(
+        self,
+        drive: Drive,
+        records: Sequence[Item],
+        items: Mapping[tuple[str, int], pytest.Item],
+        order: Sequence[tuple[str, int]] | None,
+    ) -> Iterator[tuple[pytest.Item, list[Any], Sequence[Any]]]:
+        """Yield tests with their reports and notes as they end, or in an order."""
+        from maelstrom_pytest.plugin.reports import reports_of
+
+        held: dict[tuple[str, int], tuple[pytest.Item, list[Any], Sequence[Any]]] = {}
+        waiting = iter(order or ())
+        wanted = next(waiting, None)
+        for record, verdict, noted in drive.verdicts(records):
+            item = items[record.nodeid, record.occurrence]
+            told = item, reports_of(item, verdict), noted
+            if order is None:
+                yield told
+                continue
+            held[record.nodeid, record.occurrence] = told
+            while wanted is not None and wanted in held:
+                yield held.pop(wanted)
+                wanted = next(waiting, None)
+
+    def _tell(self, item: pytest.Item, reports: Sequence[Any], noted: Sequence[Any]) -> None:
+        from maelstrom_pytest.plugin.reports import tell, uncapture
+
+        if item.config.getoption("capture") == "no":
+            for report in reports:
+                for stream, text in uncapture(report):
+                    print(text, end="", file=getattr(sys, stream), flush=True)
+        tell(item, reports, noted)
+
+    def _drive(self, config: pytest.Config) -> Drive:
+        from maelstrom_client import Client, ClientOptions
+        from maelstrom_pytest.plan import GUEST_MOUNT_POINT
+        from maelstrom_pytest.plans import Call, make_plan
+        from maelstrom_pytest.plugin.drive import Drive
+        from maelstrom_pytest.session import ClientRunner
+
+        ours = self._config
+        directory = Path(config.invocation_params.dir)
+        uncaptured = config.getoption("capture") == "no"
+        arguments = settings.guest_arguments(
+            [str(argument) for argument in config.invocation_params.args], uncaptured=uncaptured
+        )
+        call = Call(directory, arguments, self._environment)
+        terminal: Any = config.get_terminal_writer() if config.pluginmanager.hasplugin("terminalreporter") else None
+        # explanations of assertions are coloured where they are made
+        markup, width = (bool(terminal.hasmarkup), int(terminal.fullwidth)) if terminal is not None else (False, 80)
+        plan = make_plan(ours, call, markup=markup, width=width, mount_point=GUEST_MOUNT_POINT)
+        seeds = {name: getattr(config.option, name) for name in settings.SEEDS if hasattr(config.option, name)}
+        plan = msgspec.structs.replace(plan, wishes={"data": True, "path": self._path, "options": seeds})
+        client = ClientOptions(
+            project_directory=directory, slots=ours.slots, cache_root=ours.cache_root, cache_size=ours.cache_size
+        )
+        return Drive(ours, plan, ClientRunner(Client(self._nursery, client), inline_limit=ours.inline_limit))
+
+
+def _give_up(error: MaelstromError) -> NoReturn:
+    """End the session: by a wrong request, or by a machine that cannot do it."""
+    if isinstance(error, UserError):
+        raise pytest.UsageError(settings.in_our_words(error.render())) from None
+    pytest.exit(f"maelstrom: {settings.in_our_words(error.render())}", returncode=EXIT_INFRASTRUCTURE)
