@@ -143,10 +143,10 @@ class DigestCache:
                 for name, own in wanted.items()
                 if name in self._fresh and self._fresh[name][0] == own
             }
-            connection = self._database()
+            names = [name for name in wanted if name not in self._fresh]
+            connection = self._database() if names else None
             if connection is None:
                 return found
-            names = [name for name in wanted if name not in self._fresh]
             with contextlib.suppress(connection.Error):
                 for start in range(0, len(names), _ASKED_AT_ONCE):
                     some = names[start : start + _ASKED_AT_ONCE]
