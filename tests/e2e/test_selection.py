@@ -153,10 +153,14 @@ def test_retries_tell_flaky_tests_from_bad_ones(programs: Programs, project: Pat
     assert "of them FLAKY   : 1\n    test_it.py::test_flaky: flaky\n" in done.out
     assert "as pytest counts: 1 failed, 2 passed" in done.out
     lines = [json.loads(line) for line in (project / "r.json").read_text().splitlines()]
-    outcomes = {line["nodeid"].rpartition("::")[2]: (line["outcome"], len(line.get("attempts", []))) for line in lines}
-    assert outcomes["test_bad"] == ("failed", 3)
-    assert outcomes["test_good"] == ("passed", 0)
-    assert outcomes["test_flaky"][0] == "flaky"
+    outcomes = {
+        line["test"]["name"].rpartition("::")[2]: (line["status"], len(line.get("attempts", [])))
+        for line in lines
+        if line["event"] == "finished"
+    }
+    assert outcomes["test_bad"] == ("FAIL", 3)
+    assert outcomes["test_good"] == ("OK", 0)
+    assert outcomes["test_flaky"][0] == "FLAKY"
     cases = {case.get("name"): case for case in ET.parse(project / "r.xml").iter("testcase")}
     assert {mark.tag for mark in cases["test_flaky"]} == {"flakyFailure"}
     assert "too early" in (cases["test_flaky"][0].findtext("stackTrace") or "")
