@@ -1,4 +1,4 @@
-"""What holds for all tests: hypothesis has no deadline, as no test asserts a time; and ^C reaches what tests start."""
+"""What holds for all tests: no deadlines of hypothesis, as none asserts a time; what they start can be interrupted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from hypothesis import settings
 settings.register_profile("maelstrom", deadline=None)
 settings.load_profile("maelstrom")
 
-# A shell ignores it for what it starts in the background, and whoever is started with that ignores it as well.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell or nohup has ignored for who runs in the background, all that is started from there would ignore as well.
+for number, usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
