@@ -44,7 +44,7 @@ def _running(state: RunState, at: float, width: int, room: int) -> list[Row]:
         name = cut_left(printable(test.name), max(1, width - TIME_WIDTH - 1))
         rows.append(((f"{spoken(int(at - since)):>{TIME_WIDTH}} ", DIM), (name, "")))
     if shown < count and room:
-        rows.append(((f"{'':{TIME_WIDTH}} and {count - shown} more", DIM),))
+        rows.append(((f"{'':{TIME_WIDTH}} and {count - shown} more"[:width], DIM),))
     return rows
 
 
