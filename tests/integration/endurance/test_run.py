@@ -96,8 +96,8 @@ def test_jobs_in_a_row_that_end_in_every_way_leave_nothing(programs: Programs, p
         programs.start(RUN, "--slots", "2", *LIMITS, cwd=project, stderr=errors) as process,
     ):
         look = partial(census, process.pid, programs.temporary)
-        # every member keeps the containers that it has met
-        for each in (litter("sleep 0.2"), shell_job("sleep 0.2"), shell_job("true")):
+        # every member keeps the containers that it has met: long enough for a member to be made beside the first
+        for each in (litter("sleep 2"), shell_job("sleep 2"), shell_job("true")):
             run(process, [each] * 2)
         run_every_way(process, 3)
         before, used = settled(look), private_memory(process.pid)
