@@ -6,6 +6,7 @@ job with an equal container goes straight to the supervisor. `client.Client` is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class _Waiting(msgspec.Struct, frozen=True):
-    """A job whose container is not ready."""
+    """A job whose container is not ready, or that is on its way to the supervisor."""
 
     spec: JobSpec
     report: Report
@@ -51,6 +52,13 @@ class _Waiting(msgspec.Struct, frozen=True):
     inline_limit: int
     on_start: OnStart | None
     variables: tuple[str, ...]
+    descriptor: int
+
+    def answer(self, outcome: Outcome) -> None:
+        """Report a job that never reached the supervisor, which would have had the descriptor."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+        self.report(outcome)
 
 
 class _Making(msgspec.Struct):
@@ -145,15 +153,17 @@ class CallbackClient:
         inline_limit: int = DEFAULT_INLINE_LIMIT,
         on_start: OnStart | None = None,
         variables: tuple[str, ...] = (),
+        descriptor: int = -1,
     ) -> JobId:
         """Run a job; `report` is called once, with its outcome. Raises SpecError for a wrong specification.
 
         `on_start` is called when a slot takes the job. `variables` (`NAME=value`) are what its environment has beside
-        that of its container: jobs that differ in nothing else are still equal to who runs them.
+        that of its container: jobs that differ in nothing else are still equal to who runs them. `descriptor` is one
+        of `passing.offer`, with the job's standard streams, and is closed here unless this raises.
         """
         if spec.slots != 1:
             check_slots(spec, self._options.slots)
-        job = _Waiting(spec, report, stdin, inline_limit, on_start, variables)
+        job = _Waiting(spec, report, stdin, inline_limit, on_start, variables, descriptor)
         if spec.capture is None and not self._awaited:
             return self._begin(job)
         return self._begin_in_turn(job)
@@ -201,12 +211,12 @@ class CallbackClient:
             return
         if missing is not None:
             text = f"its layer {missing} was not written, as the job that was to write it failed"
-            job.report(Cancelled() if self._closing else ExecutionError(text))
+            job.answer(Cancelled() if self._closing else ExecutionError(text))
             return
         try:
             self._begin(job, identity, flat)
         except SpecError as error:
-            job.report(failure(error))
+            job.answer(failure(error))
 
     def _written(self, archive: Archive, report: Report, outcome: Outcome) -> None:
         """Tell of a job that was to write an archive, and those who wait for that."""
@@ -235,7 +245,7 @@ class CallbackClient:
         if waiting is None:
             self._supervisor.cancel(identity)
         else:
-            waiting.report(Cancelled())
+            waiting.answer(Cancelled())
 
     def is_running(self, identity: JobId) -> bool:
         """Tell whether a job has been handed to a slot and has no outcome yet."""
@@ -314,7 +324,7 @@ class CallbackClient:
             try:
                 self._launch(job, ready, identity)
             except SpecError as error:
-                job.report(failure(error))
+                job.answer(failure(error))
 
     def _launch(self, waiting: _Waiting, ready: Ready, identity: JobId | None = None) -> JobId:
         """Hand a job to the supervisor. Raises SpecError where nothing can be kept of it."""
@@ -324,11 +334,11 @@ class CallbackClient:
             try:
                 keeping = keep(spec, ready.container, ready.working_directory, self._store, self._project)
             except InfrastructureError as error:
-                report(failure(error))
+                waiting.answer(failure(error))
                 return self._supervisor.new_id() if identity is None else identity
             job = msgspec.structs.replace(job, capture=keeping.capture)
             report = partial(self._take_up, keeping, report)
-        return self._supervisor.start(job, report, waiting.on_start, identity)
+        return self._supervisor.start(job, report, waiting.on_start, identity, descriptor=waiting.descriptor)
 
     def _take_up(self, keeping: Keeping, report: Report, outcome: Outcome) -> None:
         """Bring back what a job left, in a thread, before its outcome is told."""
@@ -347,7 +357,7 @@ class CallbackClient:
         self._end(key, making)
         outcome = failure(error)
         for _, job in self._take(making):
-            job.report(outcome)
+            job.answer(outcome)
 
     def _end(self, key: bytes, making: _Making) -> bool:
         """Note that the making is over; tell whether its result is still what its container means."""

@@ -53,14 +53,18 @@ class Client:
         stdin: bytes = b"",
         inline_limit: int = DEFAULT_INLINE_LIMIT,
         on_start: OnStart | None = None,
+        descriptor: int = -1,
     ) -> asyncio.Future[Outcome]:
         """Run a job. The future never fails: whatever happens is the outcome. Raises SpecError for a wrong spec.
 
-        `on_start` is called when a slot takes the job.
+        `on_start` is called when a slot takes the job. `descriptor` is one of `passing.offer`, with the job's standard
+        streams, and is closed here unless this raises.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         report = partial(self._settle, future)
-        identity = self._inner.start(spec, report, stdin=stdin, inline_limit=inline_limit, on_start=on_start)
+        identity = self._inner.start(
+            spec, report, stdin=stdin, inline_limit=inline_limit, on_start=on_start, descriptor=descriptor
+        )
         if not future.done():
             self._ids[future] = identity
         return future

@@ -54,9 +54,12 @@ class PytestConfig(RunnerConfig):
     memory = Value(
         Size(), "Kill a test that uses more memory than this, where cgroups are delegated; 0 means any.", default=0
     )
+    pdb = Value(
+        Flag(), "Run a test that fails, or comes to a breakpoint, once more with pdb on this terminal.", default=False
+    )
     escape_char = Value(
         EscapeCharacter(),
-        "With --shell: the character that begins a command (^C quits, ^Z suspends, itself is itself).",
+        "With --shell and --pdb: the character that begins a command (^C quits, ^Z suspends, itself is itself).",
         default=DEFAULT,
     )
 

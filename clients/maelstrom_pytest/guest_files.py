@@ -26,6 +26,7 @@ MODULES = (
     "forks",
     "heap",
     "hooks",
+    "hush",
     "junit",
     "options",
     "plugin",

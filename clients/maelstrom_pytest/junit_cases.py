@@ -60,6 +60,12 @@ def skipped_module(nodeid: str, reason: str) -> TestCase:
     return TestCase(classname, name, 0.0, (Mark("skipped", "collection skipped", reason),))
 
 
+def not_collected(nodeid: str, text: str) -> TestCase:
+    """Return the test case of something that could not be collected."""
+    classname, name = address(nodeid)
+    return TestCase(classname, name, 0.0, (Mark("error", "collection failure", text),))
+
+
 def _marks(reports: Iterable[Report]) -> tuple[Mark, ...]:
     return tuple(mark for report in reports if (mark := _mark(report)) is not None)
 

@@ -24,6 +24,18 @@ class Listener(Protocol):
         """Take note that a job ended without these tests; they will be started again."""
         ...
 
+    def wrote(self, items: Sequence[Item], stream: str, text: str) -> None:
+        """Take note of what a job with these tests has written; only where that is shown as it comes."""
+        ...
+
+    def suspended(self, item: Item) -> None:
+        """Take note that a test has the terminal."""
+        ...
+
+    def resumed(self) -> None:
+        """Take note that it has it no more."""
+        ...
+
     def note(self, text: str) -> None:
         """Take note of something that is worth a line."""
         ...

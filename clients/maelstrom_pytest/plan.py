@@ -50,6 +50,10 @@ exec(loader("maelstrom_guest", sys.argv[1] + "/boot.py").get_code("maelstrom_gue
 """
 
 
+LONGEST_ARGUMENT = 1 << 16
+"""Bytes of a request that go into one argument; the kernel takes twice as many."""
+
+
 class Isolation(enum.Enum):
     """How much shares one job: one process, one container."""
 
@@ -184,6 +188,17 @@ def job(plan: Plan, shared: ContainerSpec, *, timeout: float | None) -> JobSpec:
         timeout=timeout,
         grace=grace_of(plan),
     )
+
+
+def terminal_job(plan: Plan, shared: ContainerSpec, items: Sequence[Item], directory: str | None) -> JobSpec:
+    """Return the job that runs some tests with pdb; its standard input is a terminal, so it is told what to do else."""
+    wanted = {"usepdb": True, "no_header": True, "no_summary": True}
+    options = plan.wishes.get("options", {})
+    assert isinstance(options, Mapping)  # noqa: S101 - for the type checker
+    request = _request(plan, mode="run", **_selection(items, directory), options={**options, **wanted}).decode()
+    chunks = (request[start : start + LONGEST_ARGUMENT] for start in range(0, len(request), LONGEST_ARGUMENT))
+    spec = job(plan, shared, timeout=None)
+    return msgspec.structs.replace(spec, arguments=(*spec.arguments, "terminal", *chunks), grace=None)
 
 
 def template_of(plan: Plan, stage: Stage, *, forks: int) -> TemplateSpec:

@@ -79,12 +79,13 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         width=width,
         mount_point=mount_point,
         installed=(*info.path, *info.site_packages),
-        templates=config.template,
+        templates=config.template and not config.show_output,
         seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
         memory=config.memory,
         said=call.file.directives.treatment({}).container,
         named=call.file.directives.containers,
         hermetic=config.hermetic,
+        wishes=_wishes(config),
     )
     return _with_expressions(config, plan)
 
@@ -123,16 +124,22 @@ async def make_image_plan(
         timeout=config.timeout or None,
         grace=config.timeout_grace,
         mount_point=mount_point,
-        templates=config.template,
+        templates=config.template and not config.show_output,
         seccomp=Seccomp.DEFAULT if config.seccomp else Seccomp.OFF,
         memory=config.memory,
         said=call.file.directives.treatment({}).container,
         named=call.file.directives.containers,
         hermetic=config.hermetic,
         image=place,
+        wishes=_wishes(config),
     )
     ui.busy("collecting the tests")
     return _with_expressions(config, plan)
+
+
+def _wishes(config: PytestConfig) -> dict[str, object]:
+    """Return what the guest is asked for beside the usual."""
+    return {**({"live": True} if config.show_output else {}), **({"breakpoints": True} if config.pdb else {})}
 
 
 def _with_expressions(config: PytestConfig, plan: Plan) -> Plan:

@@ -180,6 +180,12 @@ class Warned(msgspec.Struct, frozen=True, tag="warned"):
     lineno: int
 
 
+class Asked(msgspec.Struct, frozen=True, tag="asked"):
+    """An item came to a breakpoint, and its process ended there; only where it could be run again with a terminal."""
+
+    item: int
+
+
 class JUnitNotes(msgspec.Struct, frozen=True, tag="junit"):
     """What a test added to pytest's JUnit report by itself; only where reports are wanted as data."""
 
@@ -232,6 +238,7 @@ Record = (
     | SessionEnd
     | Expressions
     | Warned
+    | Asked
     | JUnitNotes
     | Covered
     | CoverageReport

@@ -23,40 +23,22 @@ import msgspec
 from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
 from maelstrom_core.limit_words import limited
-from maelstrom_core.spec import JobSpec, TemplateSpec
 from maelstrom_pytest import plan as planning
+from maelstrom_pytest.debugging import Debugger, Turns, after_debugging, asked, has_quit, is_wanted
 from maelstrom_pytest.expressions import Learned
+from maelstrom_pytest.jobs import Jobs
 from maelstrom_pytest.listener import Listener
 from maelstrom_pytest.plan import Isolation, Plan
 from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, Transcript, parse
-from maelstrom_pytest.rules import FILE_NAME, Rules, Site, in_shares
+from maelstrom_pytest.rules import FILE_NAME, Rules, in_shares
 from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import Verdict, after_attempts, ignored, judge_job
-from maelstrom_pytest.works import Flight, Work, key, keys, rank, ranked
+from maelstrom_pytest.works import Flight, Work, key, keys, rank
 from maelstrom_test_runner.history import History, Past
 from maelstrom_test_runner.slow import SlowAlarm
 
 WINDOW = 512
 """Jobs that are handed to the runner at a time: enough for it to choose from, few enough to be made as needed."""
-
-
-async def run(
-    runner: Runner,
-    plan: Plan,
-    items: Sequence[Item],
-    listener: Listener,
-    *,
-    isolation: Isolation = Isolation.TEST,
-    stop_after: int = 0,
-    history: History | None = None,
-    verify: int = 0,
-    slots: int = 1,
-    rules: Rules | None = None,
-    retries: int = 0,
-) -> int:
-    """Run the tests, all of which are known; see `Run.finish`."""
-    whole = Run(runner, plan, listener, isolation=isolation, history=history, slots=slots, rules=rules, retries=retries)
-    return await whole.finish(items, stop_after=stop_after, verify=verify)
 
 
 class Run:
@@ -77,11 +59,14 @@ class Run:
         urgent: Callable[[str], bool] = lambda _: False,
         slow_after: float = 0.0,
         hear: Callable[[Sequence[Item], Transcript], object] | None = None,
+        show: bool = False,
+        debugger: Debugger | None = None,
     ) -> None:
         """Make the state of a run; `likely` says which of some tests will be wanted, as far as that is known.
 
         Tests of files that are `urgent` are wanted before all others. A test has failed when it was run `retries` times
-        more, alone. Whoever takes longer than `slow_after` seconds (0: nobody) is named.
+        more, alone. Whoever takes longer than `slow_after` seconds (0: nobody) is named. With `show` the listener
+        is told what tests write as it comes. With a `debugger` tests that fail get a second run, on the terminal.
         """
         self.isolation = isolation
         self.mismatches = 0
@@ -100,14 +85,15 @@ class Run:
         self.learned = Learned()
         self._history = history
         self._slots = slots
+        self._show = show
+        self._debugger = debugger
+        self._turns = Turns()
+        self._window = slots if show else WINDOW  # each of them takes descriptors of ours
         self._stop_after = 0
         self._queue: deque[Work] = deque()
         self._sample: set[tuple[str, int]] = set()
-        self._forks: int | None = None
-        self._stages: dict[tuple[int, str], planning.Stage] = {}
-        self._templates: dict[tuple[int, planning.Stage], TemplateSpec] = {}
+        self._jobs = Jobs(self._past, urgent)
         self._failed: set[tuple[str, int]] = set()
-        self._unforkable: set[tuple[int, str]] = set()
         self._noted: set[str] = set()
         self._flying: dict[asyncio.Future[Outcome], Flight] = {}
         self._held: list[tuple[Flight, asyncio.Future[Outcome]]] = []
@@ -119,11 +105,11 @@ class Run:
         try:
             items = self.rules.ready(self._likely(items))
             works = self._works(items)
-            self._stages.update(in_shares(items, self.rules))
+            self._jobs.stages.update(in_shares(items, self.rules))
         except MaelstromError:  # will come again where somebody waits for it
             return
-        if works and self._forks is None:
-            self._forks = forks or len(works)
+        if works and self._jobs.forks is None:
+            self._jobs.forks = forks or len(works)
         self._queue.extend(works)
         self._submit_guesses()
 
@@ -131,9 +117,9 @@ class Run:
         """Have the template loaded from which all tests are forked, by a fork that runs none."""
         if not self._plan.templates:
             return
-        self._forks = forks
+        self._jobs.forks = forks
         base = self.rules.base
-        spec = planning.fork(base.container, self._template(base, ()), timeout=None)
+        spec = planning.fork(base.container, self._jobs.template(base, ()), timeout=None)
         future = self._runner.submit(spec, stdin=planning.fork_request(()))
         self._fly(future, Flight(Work((), base), warm=True))
 
@@ -147,9 +133,9 @@ class Run:
                 self._listener.finished(item, ignored(item, f"a directive of {FILE_NAME}"))
         items = self.rules.ready(items)
         works = self._works(items)
-        if self._forks is None:
-            self._forks = len(works)
-        self._stop_after, self._stages = stop_after, in_shares(items, self.rules)
+        if self._jobs.forks is None:
+            self._jobs.forks = len(works)
+        self._stop_after, self._jobs.stages = stop_after, in_shares(items, self.rules)
         self._sample = {key(item) for item in items[:: max(1, len(items) // verify)][:verify]} if verify else set()
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
@@ -168,8 +154,10 @@ class Run:
 
     def stop(self) -> None:
         """Let go of what still runs."""
-        for future in list(self._flying):
+        for future, flight in list(self._flying.items()):
             self._runner.cancel(future)
+            if flight.live is not None:
+                flight.live.close()
         self._flying.clear()
         if self._slow is not None:
             self._slow.stop()
@@ -190,6 +178,8 @@ class Run:
 
     def _remark(self, text: str) -> None:
         assert self._over is not None  # noqa: S101 - for the type checker
+        if self._turns.attached:
+            return
         try:
             self._listener.note(text)
         except BaseException as error:  # noqa: BLE001 - a callback: whoever waits for the end gets it
@@ -237,12 +227,21 @@ class Run:
             self._queue.clear()
 
     def _submit(self) -> None:
-        """Hand out jobs as far as the window goes; see whether all is over."""
-        while self._queue and len(self._flying) < WINDOW and not self._stopped:
+        """Hand out jobs as far as the window goes; see whether all is over. Who debugs has all of our attention."""
+        self._debug_next()
+        while self._turns.current is None and self._queue and len(self._flying) < self._window and not self._stopped:
             work = self._queue.popleft()
-            spec, stdin, warm = self._job(work)
+            spec, stdin, warm = self._jobs.make(work)
             flight = Flight(work, warm)
-            self._fly(self._runner.submit(spec, stdin=stdin, on_start=partial(self._on_start, flight)), flight)
+            on_start = partial(self._on_start, flight)
+            if self._show:
+                from maelstrom_pytest.live import submit_shown
+
+                take = partial(self._listener.wrote, work.items)
+                future, flight.live = submit_shown(self._runner, spec, stdin, on_start=on_start, take=take)
+            else:
+                future = self._runner.submit(spec, stdin=stdin, on_start=on_start)
+            self._fly(future, flight)
         over = self._stopped or not self._flying
         if over and self._over is not None and not self._over.done():
             self._over.set_result(None)
@@ -262,36 +261,9 @@ class Run:
         if self._slow is not None:
             self._slow.begin(id(flight), flight.work.name)
 
-    def _job(self, work: Work) -> tuple[JobSpec, bytes, bool]:
-        """Return the job for some tests, its input, and whether it is forked from a template."""
-        site = work.site
-        if site.plan.templates and work.prune and not work.cold and not any(item.alone for item in work.items):
-            files = {(id(site), item.file) for item in work.items}
-            stages = {self._stages[file] for file in files}
-            stage = stages.pop() if len(stages) == 1 else ()
-            if not self._unforkable & files and all(item.file for item in work.items):
-                template, grace = self._template(site, stage), planning.grace_of(site.plan)
-                spec = planning.fork(site.container, template, timeout=work.timeout, grace=grace)
-                return (
-                    ranked(spec, work, self._past, self._urgent),
-                    planning.fork_request(work.items, site.directory),
-                    True,
-                )
-        spec = planning.job(site.plan, site.container, timeout=work.timeout)
-        stdin = planning.run_request(site.plan, work.items, site.directory, prune=work.prune)
-        return ranked(spec, work, self._past, self._urgent), stdin, False
-
-    def _template(self, site: Site, stage: planning.Stage) -> TemplateSpec:
-        """Return the template of a stage; always the same one, since it is told from others for each job."""
-        place = id(site.plan), stage
-        template = self._templates.get(place)
-        if template is None:
-            template = self._templates[place] = planning.template_of(site.plan, stage, forks=self._forks or 0)
-        return template
-
     def _on_end(self, future: asyncio.Future[Outcome]) -> None:
         flight = self._flying.pop(future, None)
-        if flight is None:  # nobody wants to know any more
+        if flight is None or self._turns.holds_back(flight, future):  # nobody wants to know any more, or just now
             return
         if self._slow is not None:
             self._slow.end(id(flight))
@@ -300,12 +272,28 @@ class Run:
             self._submit_guesses()
             return
         if self._over.done():
+            if flight.live is not None:
+                flight.live.close()
             return
         try:
-            self._judge(flight.work, flight.warm, future.result())
+            self._take(flight, future.result())
             self._submit()
         except BaseException as error:  # noqa: BLE001 - a callback: whoever waits for the end gets it
             self._over.set_exception(error)
+
+    def _take(self, flight: Flight, outcome: Outcome) -> None:
+        late = self._turns.end() if flight is self._turns.current else []
+        self._judge(flight.work, flight.warm, outcome if flight.live is None else flight.live.finish(outcome))
+        for other, future in late:
+            self._take(other, future.result())
+
+    def _debug_next(self) -> None:
+        """Give the terminal to the test that has waited for it for longest, if it is free."""
+        turns = self._turns
+        if self._debugger is None or turns.current is not None or not turns.waiting or self._stopped:
+            return
+        flight, future = turns.begin(self._debugger, self._on_start)
+        self._fly(future, flight)
 
     def _judge(self, work: Work, warm: bool, outcome: Outcome) -> None:
         if isinstance(outcome, NotForked):
@@ -320,12 +308,17 @@ class Run:
         if self._hear is not None:
             self._hear(work.items, transcript)
         judged = judge_job(len(work.items), transcript, outcome, pruned=work.prune, direct=warm)
+        if work.debugged is not None:
+            self._end_debugging(work, judged.verdicts.get(0), left=has_quit(transcript))
+            return
         suspects = []
         for index, verdict in sorted(judged.verdicts.items()):
             if self._stopped:
                 return
             if work.company and len(work.items) > 1 and verdict.status.is_failure and not verdict.infrastructure:
                 suspects.append(index)
+            elif self._debugger is not None and is_wanted(verdict, transcript, index):
+                self._debug(work, index, verdict, stopped=asked(transcript, index))
             else:
                 self._report(work, work.items[index], verdict, warm)
         for index in suspects:
@@ -333,6 +326,17 @@ class Run:
         self._again(work, judged.again, prune=work.prune, cold=work.cold)
         self._again(work, judged.unpruned, prune=False, cold=True)
         self._again(work, judged.cold, prune=work.prune, cold=True)
+
+    def _debug(self, work: Work, index: int, verdict: Verdict, *, stopped: bool) -> None:
+        part = self._part(work, (work.items[index],))
+        self._listener.requeued(part.items)
+        self._turns.waiting.append(msgspec.structs.replace(part, debugged=verdict, asked=stopped))
+
+    def _end_debugging(self, work: Work, again: Verdict | None, *, left: bool) -> None:
+        verdict = after_debugging(work, again, left=left)
+        self._report(msgspec.structs.replace(work, debugged=None), work.items[0], verdict, warm=False)
+        if left:
+            self._stop_after = max(1, self.failures)
 
     def _report(self, work: Work, item: Item, verdict: Verdict, warm: bool) -> None:
         if work.verified is not None:
@@ -381,7 +385,7 @@ class Run:
 
     def _give_up_template(self, work: Work, reason: str) -> None:
         """Run these tests, and all others that would have been forked from the same template, in another way."""
-        self._unforkable.update((id(work.site), item.file) for item in work.items)
+        self._jobs.give_up(work)
         self._listener.requeued(work.items)
         self._queue.appendleft(msgspec.structs.replace(work, cold=True))
         self._note_once(

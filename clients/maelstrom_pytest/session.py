@@ -55,8 +55,13 @@ T = TypeVar("T")
 class Runner(Protocol):
     """Runs jobs, as many at once as it sees fit."""
 
-    def submit(self, spec: JobSpec, *, stdin: bytes, on_start: Callable[[], None] | None = None) -> Future[Outcome]:
-        """Queue a job; the future has what became of it. `on_start` is called when it begins."""
+    def submit(
+        self, spec: JobSpec, *, stdin: bytes, on_start: Callable[[], None] | None = None, descriptor: int = -1
+    ) -> Future[Outcome]:
+        """Queue a job; the future has what became of it. `on_start` is called when it begins.
+
+        `descriptor`, one of `passing.offer`, has standard streams for it, and is closed unless this raises.
+        """
         ...
 
     def cancel(self, future: Future[Outcome]) -> None:
@@ -100,7 +105,13 @@ class Library(Protocol):
     async def __aexit__(self, *_: object) -> None: ...
 
     def submit(
-        self, spec: JobSpec, *, stdin: bytes = b"", inline_limit: int = ..., on_start: Callable[[], None] | None = None
+        self,
+        spec: JobSpec,
+        *,
+        stdin: bytes = b"",
+        inline_limit: int = ...,
+        on_start: Callable[[], None] | None = None,
+        descriptor: int = -1,
     ) -> Future[Outcome]:
         """Queue a job."""
         ...
@@ -127,9 +138,13 @@ class ClientRunner(AbstractAsyncContextManager["ClientRunner"]):
     async def __aexit__(self, *error: object) -> None:
         await self._client.__aexit__(*error)
 
-    def submit(self, spec: JobSpec, *, stdin: bytes, on_start: Callable[[], None] | None = None) -> Future[Outcome]:
+    def submit(
+        self, spec: JobSpec, *, stdin: bytes, on_start: Callable[[], None] | None = None, descriptor: int = -1
+    ) -> Future[Outcome]:
         """Queue a job."""
-        return self._client.submit(spec, stdin=stdin, inline_limit=self._inline_limit, on_start=on_start)
+        return self._client.submit(
+            spec, stdin=stdin, inline_limit=self._inline_limit, on_start=on_start, descriptor=descriptor
+        )
 
     def cancel(self, future: Future[Outcome]) -> None:
         """Stop a job."""

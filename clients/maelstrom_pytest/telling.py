@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from maelstrom_pytest.junit_cases import cases, skipped_module
+from maelstrom_pytest.junit_cases import cases, not_collected, skipped_module
 from maelstrom_pytest.records import CollectError, CollectSkipped, Item
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner import events
@@ -95,7 +95,16 @@ class Teller:
             case = skipped_module(record.nodeid, record.reason)
             self._tell(events.Skipped, name=record.nodeid, reason=record.reason, case=case)
         for error in errors:
-            self._tell(events.CollectionError, name=error.nodeid, text=error.text)
+            self._not_collected(error, error.text)
+
+    def collection_broke(self, errors: Sequence[CollectError]) -> None:
+        """Say what could not be collected where that was the end, and pytest's words about it have been passed on."""
+        for error in errors:
+            self._not_collected(error, "")
+
+    def _not_collected(self, error: CollectError, text: str) -> None:
+        case = not_collected(error.nodeid, error.text)
+        self._tell(events.CollectionError, name=error.nodeid, text=text, case=case)
 
     def started(self, items: Sequence[Item]) -> None:
         """Tell of a job that begins."""
@@ -104,6 +113,19 @@ class Teller:
     def requeued(self, items: Sequence[Item]) -> None:
         """Tell of tests that wait again."""
         self._tell(events.Requeued, tests=_tests(items))
+
+    def wrote(self, items: Sequence[Item], stream: str, text: str) -> None:
+        """Tell of lines that a job has written."""
+        test = _test(items[0]) if len(items) == 1 else Test(items[0].module)
+        self._tell(events.Output, test=test, stream=stream, text=text)
+
+    def suspended(self, item: Item) -> None:
+        """Tell that a test has the terminal."""
+        self._tell(events.Suspended, test=_test(item))
+
+    def resumed(self) -> None:
+        """Tell that the terminal is ours again."""
+        self._tell(events.Resumed)
 
     def note(self, text: str) -> None:
         """Pass on a remark, which is no test's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,6 +12,9 @@ from maelstrom_pytest.records import Item
 from maelstrom_pytest.rules import Site
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner.history import Past
+
+if TYPE_CHECKING:
+    from maelstrom_pytest.live import LiveOutput
 
 
 def key(item: Item) -> tuple[str, int]:
@@ -40,6 +44,10 @@ class Work(msgspec.Struct, frozen=True):
     """The test failed in the company of these."""
     verified: Verdict | None = None
     """The test has this verdict already, of a fork; only whether it gets the same now is of interest."""
+    debugged: Verdict | None = None
+    """The test has this verdict, and is run once more with a debugger."""
+    asked: bool = False
+    """It came to a breakpoint then."""
     attempts: tuple[Verdict, ...] = ()
     """The test failed in these."""
 
@@ -57,6 +65,8 @@ class Flight(msgspec.Struct):
     warm: bool
     """Whether it is forked from a template."""
     begun: bool = False
+    live: LiveOutput | None = None
+    """What it writes, if that is shown as it comes."""
 
 
 def rank(items: Sequence[Item], past_of: Callable[[Item], Past | None], urgent: Callable[[str], bool]) -> int:

@@ -30,6 +30,7 @@ class RunnerConfig(ImagesConfig):
         "When its time is up, send a test SIGABRT, at which pytest shows where it is, and kill it this much later.",
         default=1.0,
     )
+    show_output = Value(Flag(), "Show what tests write while they run, line by line.", default=False)
     slow_after = Value(Seconds(), "Name a test that has been running for this time; 0 means never.", default=0.0)
     repeat = Value(Integer(1, 1_000_000), "Run each test this many times.", default=1, short="r")
     retries = Value(

@@ -113,6 +113,8 @@ class CollectionError(Event, tag="collection-error", frozen=True, kw_only=True):
 
     name: str
     text: str
+    """Empty where the native runner's message has it."""
+    case: TestCase | None = None
 
 
 class Skipped(Event, tag="skipped", frozen=True, kw_only=True):
@@ -133,6 +135,26 @@ class Requeued(Event, tag="requeued", frozen=True, kw_only=True):
     """A job ended without these tests; they will be started again."""
 
     tests: tuple[Test, ...]
+
+
+class Output(Event, tag="output", frozen=True, kw_only=True):
+    """What a test writes while it runs, in whole lines but perhaps for its last; with --show-output."""
+
+    test: Test
+    """Named for its file where several share a process: who of them wrote it is not known."""
+    stream: str
+    """stdout or stderr."""
+    text: str
+
+
+class Suspended(Event, tag="suspended", frozen=True, kw_only=True):
+    """A test has the terminal for its debugger: nothing is shown until `resumed`."""
+
+    test: Test
+
+
+class Resumed(Event, tag="resumed", frozen=True, kw_only=True):
+    """The terminal is ours again."""
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -207,6 +229,9 @@ AnyEvent = (
     | Started
     | Requeued
     | Finished
+    | Output
+    | Suspended
+    | Resumed
     | Resized
     | Interrupted
     | Ended

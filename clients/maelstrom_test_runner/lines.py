@@ -13,6 +13,7 @@ from maelstrom_test_runner.status import Status
 STATUS_WIDTH = max(len(status.value) for status in Status)
 SECONDS_WIDTH = 9
 MINIMUM_NAME = 10
+COLOURS = re.compile(r"(\x1b\[[0-9;:]*m|\t)")
 ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
 
 
@@ -57,6 +58,20 @@ def paint(text: str, parameters: str, *, colour: bool) -> str:
 def plain(text: str) -> str:
     """Return a text without colours."""
     return ESCAPES.sub("", text)
+
+
+def shown_line(line: str, *, colour: bool) -> str:
+    """Return a line of foreign output, which moves no cursor: colours and tabs stay, other controls become visible.
+
+    Of what was written over, as by progress bars, the last is left.
+    """
+    last = line.removesuffix("\r").rpartition("\r")[2]
+    if last.isprintable():
+        return last
+    parts = COLOURS.split(last)
+    marks = [mark if colour or mark == "\t" else "" for mark in parts[1::2]]
+    end = "\x1b[0m" if any(mark not in {"", "\t"} for mark in marks) else ""
+    return "".join(printable(text) + mark for text, mark in zip(parts[::2], [*marks, end], strict=True))
 
 
 def status_line(name: str, status: Status, seconds: float | None, *, width: int, colour: bool) -> str:

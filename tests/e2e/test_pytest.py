@@ -90,7 +90,7 @@ def names(done: Done) -> set[str]:
 
 @pytest.mark.parametrize("isolation", ["test", "function", "class", "module", "session"])
 def test_every_outcome_and_pytests_own_counts(programs: Programs, project: Path, isolation: str):
-    """PY1, PY2, PY5."""
+    """PY1, PY2, PY5; AP7, AP8, AP12, AP13, AP16: only what failed shows what it printed."""
     write_project(project, {"test_all.py": OUTCOMES})
     done = programs.run(PYTEST, "--isolation", isolation, cwd=project).check(1)
     assert verdicts(done) == {f"test_all.py::{name}": word for name, word in WORDS.items()}
@@ -153,7 +153,7 @@ def test_a_selection_of_nothing(programs: Programs, project: Path):
     assert verdicts(done) == {}
 
 
-def test_py4_list_prints_node_ids_in_order(programs: Programs, project: Path):
+def test_py4_ap26_list_prints_node_ids_in_order_and_runs_nothing(programs: Programs, project: Path):
     done = programs.run(PYTEST, "--list", cwd=write_project(project, SELECTABLE)).check(0)
     assert sorted(done.out.splitlines()) == sorted(
         [
@@ -164,6 +164,17 @@ def test_py4_list_prints_node_ids_in_order(programs: Programs, project: Path):
         ]
     )
     assert programs.run(PYTEST, "-l", "-m", "slow", cwd=project).check(0).out == "test_one.py::test_b\n"
+    assert programs.run(PYTEST, "-l", "-r", "3", "-m", "slow", cwd=project).check(0).out == "test_one.py::test_b\n"
+    write_project(project, {"maelstrom-pytest.toml": "[[directives]]\nignore = true\n"})
+    assert len(programs.run(PYTEST, "--list", cwd=project).check(0).out.splitlines()) == 4
+
+
+def test_ap28_displays_have_names(programs: Programs, project: Path):
+    write_project(project, SELECTABLE)
+    for name in ("auto", "simple", "quiet"):
+        done = programs.run(PYTEST, "--ui", name, cwd=project).check(0)
+        assert ("test_b..." in done.out) == (name != "quiet")
+    assert "fancy" in programs.run(PYTEST, "--ui", "nice", cwd=project).check(2).single_message
 
 
 def test_a_directory_below_the_root_of_the_project(programs: Programs, project: Path):

@@ -143,7 +143,7 @@ def test_verdicts_are_those_of_the_image(
     assert sorted(path.name for path in suite.iterdir()) == sorted(SUITE)
 
 
-def test_projects_with_equal_requirements_share_what_was_installed_once(
+def test_py7_projects_with_equal_requirements_share_what_was_installed_once(
     programs: Programs, project: Path, layout: str, wheels: Path
 ):
     cache = project.parent / "cache"

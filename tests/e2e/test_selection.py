@@ -42,7 +42,7 @@ ALL = {"test_a", "test_b", "test_c", "test_d[x]", "test_d[(y]]"}
         (["-i", "node_id.starts_with(test_one.py::)", "test_one.py::test_a", "sub"], {"test_a"}),
     ],
 )
-def test_filters_choose_from_what_pytest_selects(
+def test_ap18_filters_choose_from_what_pytest_selects(
     programs: Programs, project: Path, options: list[str], expected: set[str]
 ):
     write_project(project, MARKED)

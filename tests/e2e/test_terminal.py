@@ -25,11 +25,14 @@ def test_the_progress_line_comes_and_goes(programs: Programs, project: Path):
         assert terminal.settings == terminal.before
 
 
-def test_no_colour_where_none_is_wanted(programs: Programs, project: Path):
-    write_project(project, {"test_a.py": PASSING})
+def test_ap4_no_colour_where_none_is_wanted(programs: Programs, project: Path):
+    write_project(project, {"test_a.py": "def test_bad(): assert 0\n"})
     with Terminal(programs, PYTEST, "--ui", "simple", cwd=project, env={"NO_COLOR": "1"}) as terminal:
-        assert terminal.wait() == 0
+        assert terminal.wait() == 1
         assert "\x1b[3" not in terminal.text
+    with Terminal(programs, PYTEST, "--ui", "simple", cwd=project) as terminal:
+        assert terminal.wait() == 1
+        assert "\x1b[31mE       assert 0" in terminal.text.replace("\x1b[1m", "")  # pytest's own words
 
 
 def test_ctrl_c_prints_the_summary_and_leaves_nothing(programs: Programs, project: Path):

@@ -17,6 +17,7 @@ import pytest
 PLUGINS = (
     *("pytest", "pytest-cov", "pytest-html", "pytest-rerunfailures", "pytest-sugar", "pytest-randomly"),
     *("pytest-timeout", "pytest-asyncio", "hypothesis", "pytest-xdist"),
+    *("anyio", "pyyaml"),
 )
 DOWNLOAD_TIME = 200
 """Seconds after which an index counts as one that cannot be reached."""

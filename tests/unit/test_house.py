@@ -20,7 +20,7 @@ EXCUSE = f"over {LIMIT} lines because"
 
 # the behaviours that tests or pages have to speak of, by group: first and last number
 BEHAVIOURS = {"EX": (1, 70), "CA": (1, 24), "LB": (1, 24), "SU": (1, 15), "CO": (1, 15), "SP": (1, 29), "IM": (1, 15)}
-BEHAVIOURS |= {"PA": (1, 16), "ME": (1, 16)}
+BEHAVIOURS |= {"PA": (1, 16), "ME": (1, 16), "DB": (1, 10), "AP": (1, 30), "PY": (1, 7)}
 SINGLE_BEHAVIOURS = {"DI3", "DI4", "FS22"}
 
 # costly to import: whoever needs one imports it where it is used

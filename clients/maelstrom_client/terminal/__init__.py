@@ -5,6 +5,8 @@
     own         our terminal: raw and back
     guard       back even when we are killed
     signals     signals as events of a loop
+    loop        what is needed of an event loop
+    in_asyncio  one of asyncio's as such
 
 Imported by whoever shows a terminal, and nobody else.
 """

@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import Self
 
 from maelstrom_client.terminal.escapes import Command, Escapes
+from maelstrom_client.terminal.loop import SessionLoop
 from maelstrom_client.terminal.own import OwnTerminal
 from maelstrom_client.terminal.signals import Signals
 from maelstrom_core.errors import InfrastructureError
 from maelstrom_core.escape_character import DEFAULT, format_escape_character
-from maelstrom_worker.blocking import BlockingLoop
 from maelstrom_worker.passing import answer, offer
 
 CHUNK = 1 << 14
@@ -68,7 +68,7 @@ class TerminalSession:
         self.size = self._own.size()
         self._escapes = Escapes(escape)
         self._notice = f"{notice}{describe_escapes(escape)}\n"
-        self._loop: BlockingLoop
+        self._loop: SessionLoop
         self._signals: Signals | None = None
         self._master = self._slave = -1
         self._desk: socket.socket | None = None
@@ -92,7 +92,7 @@ class TerminalSession:
         self.close()
         self._own.close()
 
-    def begin(self, loop: BlockingLoop) -> int:
+    def begin(self, loop: SessionLoop) -> int:
         """Make the job's terminal; return the descriptor for the job. Raises InfrastructureError."""
         self._loop = loop
         try:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from maelstrom_worker.blocking import BlockingLoop
+from maelstrom_client.terminal.loop import SessionLoop
 
 
 class Signals:
@@ -16,7 +16,7 @@ class Signals:
     Those that are ignored stay so: somebody wants us to survive them, as `nohup` does.
     """
 
-    def __init__(self, loop: BlockingLoop, numbers: Iterable[signal.Signals], hear: Callable[[int], object]) -> None:
+    def __init__(self, loop: SessionLoop, numbers: Iterable[signal.Signals], hear: Callable[[int], object]) -> None:
         self._loop = loop
         self._hear = hear
         self._ear, self._mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

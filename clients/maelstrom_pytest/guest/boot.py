@@ -27,6 +27,7 @@ FORWARDED = (
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2),
     signal.SIGABRT,
 )
+FROM_TERMINALS = (signal.SIGINT, signal.SIGQUIT)
 
 
 def load(directory: str, name: str) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def hide_channel() -> int:
     return RESULT_DESCRIPTOR
 
 
-def reap(child: int, directory: str, channel: int) -> NoReturn:
+def reap(child: int, directory: str, channel: int, terminal: bool) -> NoReturn:
     """Wait until the child has ended, report how, and end the same way."""
     lost = []
 
@@ -81,7 +82,8 @@ def reap(child: int, directory: str, channel: int) -> NoReturn:
             pass
 
     for number in FORWARDED:
-        signal.signal(number, forward)
+        # what is typed at a terminal reaches the child by itself
+        signal.signal(number, signal.SIG_IGN if terminal and number in FROM_TERMINALS else forward)
     signal.signal(CHANNEL_LOST, lambda _number, _frame: lost.append(True))
     while True:
         pid, status = os.waitpid(-1, 0)
@@ -118,12 +120,13 @@ def serve(directory: str, safe_path: bool) -> NoReturn:
 
 def main(directory: str, safe_path: bool) -> None:
     """Read the request, fork, and be the reaper or pytest."""
-    request = read_request()
+    terminal = sys.argv[2:3] == ["terminal"]
+    request = os.fsencode("".join(sys.argv[3:])) if terminal else read_request()
     channel = hide_channel()
     reaper = os.getpid()
     child = os.fork()
     if child:
-        reap(child, directory, channel)
+        reap(child, directory, channel, terminal)
     start = load(directory, "start")
     start["run"](load, directory, request, channel, reaper, safe_path)
 

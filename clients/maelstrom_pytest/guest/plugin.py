@@ -47,13 +47,8 @@ class Common:
         channel_lost_error: Any,
         channel_lost_code: int,
         reaper: int,
-        describe: Any,
-        render: Any,
-        reason: Any,
-        describe_item: Any,
+        reports: dict[str, Any],
         foreign: Any,
-        is_usual: Any,
-        describe_warning: Any,
         take_reins: Any,
         load: Any,
     ) -> None:
@@ -63,13 +58,8 @@ class Common:
         self.channel_lost_code = channel_lost_code
         self.pending: list[bytes] = []
         self.reaper = reaper
-        self.describe = describe
-        self.render = render
-        self.reason = reason
-        self.describe_item = describe_item
+        self.reports = reports
         self.foreign = foreign
-        self.is_usual = is_usual
-        self.describe_warning = describe_warning
         self.take_reins = take_reins
         self.load = load
         self.markup = False
@@ -106,6 +96,8 @@ class Common:
         reporter = config.pluginmanager.getplugin("terminalreporter")
         if reporter is not None and self.markup:  # explanations of assertions are coloured when they are made
             config.get_terminal_writer().hasmarkup = True
+        if self.request.get("live"):
+            self.load("hush")["hush"](config)
         record = {
             "type": "configured",
             "python": ".".join(map(str, sys.version_info[:3])),
@@ -131,10 +123,10 @@ class Common:
         nodeid = str(report.nodeid)
         if report.failed:
             title = "ERROR collecting " + str(getattr(report, "head_line", None) or nodeid or "test session")
-            text = self.render(self.config, report, title, self.markup, self.width)
+            text = self.reports["render"](self.config, report, title, self.markup, self.width)
             self.send({"type": "collect-error", "nodeid": nodeid, "text": text})
         elif report.skipped:
-            self.send({"type": "collect-skipped", "nodeid": nodeid, "reason": self.reason(report)})
+            self.send({"type": "collect-skipped", "nodeid": nodeid, "reason": self.reports["reason"](report)})
 
     def pytest_internalerror(self, excrepr: Any) -> None:
         self.send({"type": "internal-error", "text": str(excrepr)})
@@ -159,7 +151,7 @@ class Collecting(Common):
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
         for item, occurrence in numbered(items):
-            self.send(self.describe_item(item, occurrence))
+            self.send(self.reports["describe_item"](item, occurrence))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -318,7 +310,7 @@ class Running(Common):
     def pytest_warning_recorded(self, warning_message: Any = None, when: str = "") -> None:
         super().pytest_warning_recorded()
         if self.request.get("data") and when == "runtest":
-            self.send_note(self.describe_warning(warning_message))
+            self.send_note(self.reports["describe_warning"](warning_message))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -351,12 +343,18 @@ class Running(Common):
             and report.when == PHASES[len(self.passed)]
             and not report.user_properties
             and not hasattr(report, "wasxfail")
-            and (not self.request.get("data") or self.is_usual(report))
+            and (not self.request.get("data") or self.reports["is_usual"](report))
         ):
             self.passed.append(report)
             return
         self.send_passed()
         self.send_report(report)
+
+    def pytest_enter_pdb(self) -> None:
+        # at a breakpoint, and nobody can type: said to who can run the test again where somebody can
+        if self.request.get("breakpoints") and not self.config.option.usepdb:
+            self.send_note({"type": "asked"})
+            _exit(0)
 
     def send_passed(self) -> None:
         """Send one by one what was kept for a brief record, for it was no such test."""
@@ -365,7 +363,7 @@ class Running(Common):
         del self.passed[:]
 
     def send_report(self, report: Any) -> None:
-        record = self.describe(self.config, report, self.markup, self.width, bool(self.request.get("data")))
+        record = self.reports["describe"](self.config, report, self.markup, self.width, bool(self.request.get("data")))
         record["item"] = self.current
         self.send(record)
 

@@ -96,20 +96,14 @@ def make_plugin(
     take_reins = load(directory, "options")["take_reins"]
     if request["mode"] == "coverage":
         return load(directory, "cov_report")["Combining"](request, channel, take_reins)
-    reports = load(directory, "reports")
     return load(directory, "plugin")["make_plugin"](
         request=request,
         channel=channel,
         channel_lost_error=channel_module["ChannelLostError"],
         channel_lost_code=channel_module["CHANNEL_LOST_CODE"],
         reaper=reaper,
-        describe=reports["describe"],
-        render=reports["render"],
-        reason=reports["reason"],
-        describe_item=reports["describe_item"],
+        reports=load(directory, "reports"),
         foreign=load(directory, "hooks")["foreign"],
-        is_usual=reports["is_usual"],
-        describe_warning=reports["describe_warning"],
         take_reins=take_reins,
         load=partial(load, directory),
     )

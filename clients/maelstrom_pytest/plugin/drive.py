@@ -117,6 +117,15 @@ class Drive:
     def started(self, items: Sequence[Item]) -> None:
         """Nothing: pytest is told of a test when it is over."""
 
+    def wrote(self, items: Sequence[Item], stream: str, text: str) -> None:
+        """Nothing: pytest shows what tests wrote when they are over."""
+
+    def suspended(self, item: Item) -> None:
+        """Nothing: no test gets a terminal."""
+
+    def resumed(self) -> None:
+        """Nothing."""
+
     def requeued(self, items: Sequence[Item]) -> None:
         """Nothing: the tests will come again."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from maelstrom_test_runner.displays.region import region
-from maelstrom_test_runner.displays.text import detail_lines
+from maelstrom_test_runner.displays.text import detail_lines, output_lines
 from maelstrom_test_runner.events import (
     AnyEvent,
     CollectionError,
@@ -19,7 +19,10 @@ from maelstrom_test_runner.events import (
     Interrupted,
     Message,
     Note,
+    Output,
     Resized,
+    Resumed,
+    Suspended,
 )
 from maelstrom_test_runner.lines import prefixed_lines, status_line
 from maelstrom_test_runner.state import RunState
@@ -41,6 +44,7 @@ class FancyDisplay:
         self._durations = durations
         self._painter: Painter | None = None
         self._summarised = False
+        self._suspended = False
 
     def take(self, event: AnyEvent, state: RunState) -> None:
         """Print what is to stay on the screen; the rest is drawn when time has passed."""
@@ -48,14 +52,17 @@ class FancyDisplay:
             self._width, self._height = event.columns, event.rows
             if self._painter is not None:
                 self._painter.resize(event.columns, event.rows)
+        elif isinstance(event, Suspended | Resumed):
+            self._suspended = isinstance(event, Suspended)
+            self.close()
         elif isinstance(event, Interrupted | Ended):
             self._summarise(state)
-        elif lines := list(self._lines(event)):
+        elif lines := list(self._lines(event, state)):
             self._print(lines)
 
     def tick(self, at: float, state: RunState) -> None:
         """Draw the lower part anew, as far as it has changed."""
-        if self._summarised or not (state.busy or state.running or state.expected):
+        if self._summarised or self._suspended or not (state.busy or state.running or state.expected):
             return
         if self._painter is None:
             from maelstrom_test_runner.displays.painter import Painter
@@ -70,13 +77,15 @@ class FancyDisplay:
             self._painter.close()
             self._painter = None
 
-    def _lines(self, event: AnyEvent) -> Iterable[str]:
+    def _lines(self, event: AnyEvent, state: RunState) -> Iterable[str]:
         match event:
             case Finished(status=status) if status.is_failure or status in {Status.XPASS, Status.FLAKY}:
                 line = status_line(event.test.name, status, event.seconds, width=self._width, colour=self._colour)
                 return [line, *detail_lines(event, colour=self._colour)]
             case Message(text=text) | CollectionError(text=text):
                 return prefixed_lines(text)
+            case Output():
+                return output_lines(event, state, colour=self._colour)
             case Note(text=text):
                 return prefixed_lines(f"note: {text}")
             case _:

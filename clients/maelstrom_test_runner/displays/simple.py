@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TextIO
 
-from maelstrom_test_runner.displays.text import detail_lines, progress_text
+from maelstrom_test_runner.displays.text import detail_lines, output_lines, progress_text
 from maelstrom_test_runner.events import (
     AnyEvent,
     Busy,
@@ -19,11 +19,14 @@ from maelstrom_test_runner.events import (
     Interrupted,
     Message,
     Note,
+    Output,
     Remark,
     Requeued,
     Resized,
+    Resumed,
     Skipped,
     Started,
+    Suspended,
 )
 from maelstrom_test_runner.lines import prefixed_lines, status_line
 from maelstrom_test_runner.progress import ProgressLine
@@ -44,6 +47,7 @@ class SimpleDisplay:
         self._durations = durations
         self._at = 0.0
         self._summarised = False
+        self._suspended = False
         self._progress = ProgressLine(stream, active=terminal, width=width, clock=lambda: self._at)
 
     def take(self, event: AnyEvent, state: RunState) -> None:
@@ -54,10 +58,13 @@ class SimpleDisplay:
             self._progress.resize(event.columns)
         elif isinstance(event, Interrupted | Ended):
             self._summarise(state)
+        elif isinstance(event, Suspended | Resumed):
+            self._suspended = isinstance(event, Suspended)
+            self._progress.clear()
         elif isinstance(event, Busy | Started | Requeued):
             self._progress.update(progress_text(state, event.at))
         else:
-            lines = self._lines(event)
+            lines = self._lines(event, state)
             if lines:
                 self._progress.print_lines(lines)
             if isinstance(event, Finished):
@@ -66,14 +73,14 @@ class SimpleDisplay:
     def tick(self, at: float, state: RunState) -> None:
         """Show how far the run is."""
         self._at = at
-        if self._progress.active and (state.running or state.busy):
+        if self._progress.active and not self._suspended and (state.running or state.busy):
             self._progress.update(progress_text(state, at))
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._progress.close()
 
-    def _lines(self, event: AnyEvent) -> Iterable[str]:
+    def _lines(self, event: AnyEvent, state: RunState) -> Iterable[str]:
         match event:
             case Finished():
                 if self._quiet and not event.status.is_failure:
@@ -84,6 +91,8 @@ class SimpleDisplay:
                 return () if self._quiet else [self._status_line(name, Status.SKIPPED, None)]
             case Message(text=text) | CollectionError(text=text):
                 return prefixed_lines(text)
+            case Output():
+                return output_lines(event, state, colour=self._colour)
             case Remark(text=text):
                 return () if self._progress.active or self._quiet else prefixed_lines(text)
             case Note(text=text):

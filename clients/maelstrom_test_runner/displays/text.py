@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from maelstrom_test_runner.events import Attempt, Finished
-from maelstrom_test_runner.lines import plain, prefixed_lines, printable
+from maelstrom_test_runner.events import Attempt, Finished, Output
+from maelstrom_test_runner.lines import plain, prefixed_lines, printable, shown_line
 from maelstrom_test_runner.state import RunState
 
 
@@ -23,6 +23,13 @@ def _attempt_lines(attempt: Finished | Attempt, *, colour: bool) -> list[str]:
             lines.append(f"  hint: {attempt.hint}")
         lines += prefixed_lines(attempt.stderr, "stderr: ")
     return lines
+
+
+def output_lines(event: Output, state: RunState, *, colour: bool) -> list[str]:
+    """Return what a running test has written, behind its name where others may write between."""
+    alone = state.begun is not None and (state.begun.slots == 1 or state.expected == 1)
+    prefix = "" if alone else f"{printable(event.test.name)}: "
+    return [prefix + shown_line(line, colour=colour) for line in prefixed_lines(event.text)]
 
 
 def progress_text(state: RunState, at: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from maelstrom_core.errors import UserError
 from maelstrom_core.whole_file import write_whole
-from maelstrom_test_runner.events import AnyEvent, Begun, Ended, Finished, Skipped, TestCase
+from maelstrom_test_runner.events import AnyEvent, Begun, CollectionError, Ended, Finished, Skipped, TestCase
 from maelstrom_test_runner.lines import plain
 from maelstrom_test_runner.state import RunState
 
@@ -28,16 +28,16 @@ class JUnitReport:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._skipped: list[TestCase] = []
+        self._uncollected: list[TestCase] = []
         self._cases: list[TestCase] = []
 
     def take(self, event: AnyEvent, state: RunState) -> None:
         """Keep what the report needs."""
         if isinstance(event, Finished):
             self._cases += event.cases
-        elif isinstance(event, Skipped) and event.case is not None:
-            self._skipped.append(event.case)
-        elif isinstance(event, Ended) and state.begun is not None and (state.expected is not None or state.interrupted):
+        elif isinstance(event, Skipped | CollectionError) and event.case is not None:
+            self._uncollected.append(event.case)
+        elif isinstance(event, Ended) and state.begun is not None and self._wanted(state):
             write(self._path, self._document(state.begun, event.at))
 
     def tick(self, at: float, state: RunState) -> None:
@@ -46,8 +46,11 @@ class JUnitReport:
     def close(self) -> None:
         """Have nothing to let go of."""
 
+    def _wanted(self, state: RunState) -> bool:
+        return state.expected is not None or state.interrupted or bool(self._uncollected)
+
     def _document(self, begun: Begun, at: float) -> bytes:
-        cases = [*self._skipped, *self._cases]
+        cases = [*self._uncollected, *self._cases]
         return document(cases, suite=begun.native, time=at, timestamp=begun.time, hostname=begun.host)
 
 

@@ -7,11 +7,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
-from xml.etree import ElementTree as ET
 
 import msgspec
 
@@ -20,8 +18,8 @@ from maelstrom_pytest import guest_files, program
 from maelstrom_pytest.config import PytestConfig
 from tests.integration.pytest_guest.subprocess_runner import SubprocessRunner
 from tests.integration.pytest_guest.template_runner import TemplateRunner
+from tests.support.cases import Cases, load_cases
 
-Cases = Counter[tuple[str | None, str | None, tuple[str, ...]]]
 RUNNER: type[SubprocessRunner] = SubprocessRunner
 """How jobs are run unless a test says so itself; a test may be run both ways."""
 # of a pytest that may be running these tests
@@ -59,20 +57,6 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | more
 
 
-def load(path: Path) -> Cases:
-    """Return name and kind of each test case of a report."""
-    if not path.exists():
-        return Counter()
-    return Counter(
-        (
-            case.get("classname"),
-            case.get("name"),
-            tuple(sorted(f"{e.tag}:{e.get('type')}" for e in case if e.tag in {"failure", "error", "skipped"})),
-        )
-        for case in ET.parse(path).getroot().iter("testcase")
-    )
-
-
 def native(project: Path, *arguments: str, python: str = sys.executable, env: dict[str, str] | None = None) -> Cases:
     """Run plain pytest."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -85,7 +69,7 @@ def native(project: Path, *arguments: str, python: str = sys.executable, env: di
             capture_output=True,
             check=False,
         )
-        return load(report)
+        return load_cases(report)
 
 
 def ours(
@@ -112,7 +96,7 @@ def ours(
         )
         refusals = tuple(getattr(chosen_runner, "refusals", ()))
         outcomes = tuple(chosen_runner.outcomes)
-        return Run(code, stream.getvalue(), load(report), outcomes, len(chosen_runner.specs), refusals)
+        return Run(code, stream.getvalue(), load_cases(report), outcomes, len(chosen_runner.specs), refusals)
 
 
 def warm(project: Path, *arguments: str, **more: object) -> Run:

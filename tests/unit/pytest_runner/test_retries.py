@@ -8,15 +8,16 @@ import msgspec
 import pytest
 
 from maelstrom_core.job import SystemFailure
-from maelstrom_pytest import junit_cases, running
+from maelstrom_pytest import junit_cases
+from maelstrom_pytest.course import repeated
 from maelstrom_pytest.plan import Isolation
-from maelstrom_pytest.program import repeated
 from maelstrom_pytest.rules import LANGUAGE, Rules
 from maelstrom_pytest.verdict import Verdict, after_attempts
 from maelstrom_test_runner.directives import Directives, parse_directive
 from maelstrom_test_runner.history import History
 from maelstrom_test_runner.reports import junit
 from maelstrom_test_runner.status import Status
+from tests.support.whole_run import run_whole
 from tests.unit.pytest_runner.builders import item, phases, plan
 from tests.unit.pytest_runner.test_session import END, ENDED, ITEMS, Fake, Log, all_pass, outcome
 
@@ -73,7 +74,7 @@ def run(runner, items, directives=None, **more):
 
     async def main():
         rules = Rules(common, directives or Directives())
-        await running.run(runner, common, items, log, rules=rules, **more)
+        await run_whole(runner, common, items, log, rules=rules, **more)
 
     asyncio.run(main())
     return log
@@ -195,7 +196,7 @@ def test_what_changes_no_container_costs_no_template():
     items = [item(f"a.py::t{number}") for number in range(20)]
 
     async def main():
-        await running.run(runner, common, items, Verdicts(), rules=Rules(common, said))
+        await run_whole(runner, common, items, Verdicts(), rules=Rules(common, said))
 
     asyncio.run(main())
     kept = {(msgspec.msgpack.encode(spec.container), spec.template) for spec in runner.specs}

@@ -14,6 +14,7 @@ from maelstrom_pytest.guest.channel import encode
 from maelstrom_pytest.plan import Isolation
 from maelstrom_pytest.records import CHANNEL_LOST_CODE
 from maelstrom_test_runner.status import Status
+from tests.support.whole_run import run_whole
 from tests.unit.pytest_runner.builders import item, plan
 
 ENDED = {"type": "ended", "code": 0, "signal": None, "channel_lost": False}
@@ -84,7 +85,7 @@ def run(runner, items, *, templates=False, log=None, **more):
     log = log or Log()
 
     async def main():
-        await running.run(runner, plan(timeout=2.0, templates=templates), items, log, **more)
+        await run_whole(runner, plan(timeout=2.0, templates=templates), items, log, **more)
 
     asyncio.run(main())
     assert log.twice == []
@@ -230,7 +231,7 @@ def verified(answer, verify=2):
     log, found = Log(), []
 
     async def main():
-        found.append(await running.run(Fake(answer), plan(), ITEMS, log, verify=verify))
+        found.append(await run_whole(Fake(answer), plan(), ITEMS, log, verify=verify))
 
     asyncio.run(main())
     assert log.twice == []

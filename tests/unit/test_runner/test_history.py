@@ -5,7 +5,7 @@ from __future__ import annotations
 from maelstrom_test_runner.history import History, Past
 
 
-def test_the_last_result_of_a_test_counts(tmp_path):
+def test_db8_db10_the_last_result_of_a_test_counts(tmp_path):
     path = tmp_path / "deep" / "history"
     for seconds in (1.0, 2.0):
         with History(path) as history:
@@ -24,7 +24,7 @@ def test_a_failure_is_on_disk_at_once(tmp_path):
         assert path.read_text() == '["a.py::t",0,1.0,true]\n'
 
 
-def test_what_is_no_line_is_passed_over(tmp_path):
+def test_db9_what_is_no_line_is_passed_over(tmp_path):
     path = tmp_path / "history"
     path.write_bytes(b'garbage\n["a",0,1.0,false]\n{}\n\xff\xfe\n["b",0,"x",false]\n["c",0,2.0,tr')
     with History(path) as history:
@@ -61,7 +61,7 @@ def test_names_of_half_characters_do_no_harm(tmp_path):
         assert len(history) == 1
 
 
-def test_where_nothing_can_be_written_there_is_no_past(tmp_path):
+def test_db9_where_nothing_can_be_written_there_is_no_past(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     with History(blocked / "history") as history:

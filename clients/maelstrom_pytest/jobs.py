@@ -1,0 +1,54 @@
+"""How the jobs of a run are made: forks of which template, or an interpreter of their own. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from maelstrom_core.spec import JobSpec, TemplateSpec
+from maelstrom_pytest import plan as planning
+from maelstrom_pytest.records import Item
+from maelstrom_pytest.rules import Site
+from maelstrom_pytest.works import Work, ranked
+from maelstrom_test_runner.history import Past
+
+
+class Jobs:
+    """Makes jobs, and knows what can be forked."""
+
+    def __init__(self, past: Callable[[Item], Past | None], urgent: Callable[[str], bool]) -> None:
+        self.forks: int | None = None
+        """How many there will be, about."""
+        self.stages: dict[tuple[int, str], planning.Stage] = {}
+        """From which template the tests of a file at a site are forked."""
+        self._templates: dict[tuple[int, planning.Stage], TemplateSpec] = {}
+        self._unforkable: set[tuple[int, str]] = set()
+        self._past = past
+        self._urgent = urgent
+
+    def make(self, work: Work) -> tuple[JobSpec, bytes, bool]:
+        """Return the job for some tests, its input, and whether it is forked from a template."""
+        site = work.site
+        if site.plan.templates and work.prune and not work.cold and not any(item.alone for item in work.items):
+            files = {(id(site), item.file) for item in work.items}
+            stages = {self.stages[file] for file in files}
+            stage = stages.pop() if len(stages) == 1 else ()
+            if not self._unforkable & files and all(item.file for item in work.items):
+                template, grace = self.template(site, stage), planning.grace_of(site.plan)
+                spec = planning.fork(site.container, template, timeout=work.timeout, grace=grace)
+                stdin = planning.fork_request(work.items, site.directory)
+                return ranked(spec, work, self._past, self._urgent), stdin, True
+        spec = planning.job(site.plan, site.container, timeout=work.timeout)
+        stdin = planning.run_request(site.plan, work.items, site.directory, prune=work.prune)
+        return ranked(spec, work, self._past, self._urgent), stdin, False
+
+    def template(self, site: Site, stage: planning.Stage) -> TemplateSpec:
+        """Return the template of a stage; always the same one, since it is told from others for each job."""
+        place = id(site.plan), stage
+        template = self._templates.get(place)
+        if template is None:
+            template = self._templates[place] = planning.template_of(site.plan, stage, forks=self.forks or 0)
+        return template
+
+    def give_up(self, work: Work) -> None:
+        """Fork the tests of these files no more."""
+        self._unforkable.update((id(work.site), item.file) for item in work.items)
