@@ -1,7 +1,8 @@
 """The command line of ci/verdicts: which suites, which programs, what to print, which exit code.
 
-Exit code 0 when every test that was compared has the same outcome, or gets ours under plain pytest too once it runs
-alone (it was leaning on other tests: a leak); 1 when one has not, 2 for a wrong command line,
+Compared are the outcome of each test, what the last line counts, the JUnit reports, and coverage where it is wanted; of
+a sample only the outcomes. Exit code 0 when all is the same, but for tests that get our outcome under plain pytest too
+once they run alone (they were leaning on other tests: leaks); 1 when something is not, 2 for a wrong command line,
 3 when a run left nothing to compare or did not end as a complete one does.
 """
 
@@ -15,9 +16,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ci.comparison.agreement import Agreement, agree
 from ci.comparison.outcomes import TABLE_HEAD, Difference, choose, compare, restrict, table_row
 from ci.comparison.runs import Run, RunError, run_alone, run_native, run_ours
-from ci.comparison.suites import Suite, parse_command
+from ci.comparison.suites import Suite, measured, parse_command
 
 REPOSITORY = Path(__file__).parent.parent.parent
 BESIDE_US = REPOSITORY / ".venv" / "bin" / "maelstrom-pytest"
@@ -25,6 +27,7 @@ BESIDE_US = REPOSITORY / ".venv" / "bin" / "maelstrom-pytest"
 EXAMPLES = """examples:
   ci/verdicts ~/src/project
   ci/verdicts --python venv/bin/python ~/src/project -- tests -m 'not slow'
+  ci/verdicts --coverage project --python venv/bin/python ~/src/project
   ci/verdicts --suite-command 'cd ~/src/project && env LANG=C.UTF-8 venv/bin/python -m pytest tests' --sample 50
 """
 
@@ -33,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the description of the command line."""
     made = argparse.ArgumentParser(
         prog="ci/verdicts",
-        description="Run suites under plain pytest and under maelstrom-pytest, and compare the outcomes test by test.",
+        description="Run suites under plain pytest and maelstrom-pytest; compare outcomes, counts and reports.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,6 +54,13 @@ def parser() -> argparse.ArgumentParser:
         "--python", default="python", help="interpreter of the suites given as DIR (default: python on PATH)"
     )
     made.add_argument("--maelstrom", metavar="CMD", default=default_program(), help="default: %(default)s")
+    made.add_argument(
+        "--coverage",
+        metavar="SOURCE",
+        action="append",
+        default=[],
+        help="compare coverage, too, of this package or directory, by the pytest-cov of the suite's environment",
+    )
     made.add_argument("--sample", metavar="N", type=int, help="compare only N tests, chosen at random")
     made.add_argument("--seed", type=int, default=0, help="of that choice (default: 0)")
     made.add_argument(
@@ -88,22 +98,39 @@ def compare_suite(suite: Suite, options: argparse.Namespace) -> tuple[str, bool,
 
     Returns its row, whether all is equal, and whether all runs were complete. Raises RunError.
     """
+    plain, data_file = suite, Path(f"/tmp/maelstrom-verdicts-{os.getpid()}.coverage")
+    if options.coverage:
+        suite = measured(suite, options.coverage, str(data_file))
     natives = [run_native(suite, options.timeout) for _ in range(max(1, options.repeat))]
     nodeids = None if options.sample is None else choose(natives[0].outcomes, options.sample, options.seed)
     ours = run_ours(suite, shlex.split(options.maelstrom), nodeids, options.timeout)
+    data_file.unlink(missing_ok=True)
     known = [run.outcomes if nodeids is None else restrict(run.outcomes, nodeids) for run in natives]
     comparison = compare(known, ours.outcomes)
-    tried = [with_alone(suite, each, options.timeout) for each in comparison.differences[: options.alone]]
+    tried = [with_alone(plain, each, options.timeout) for each in comparison.differences[: options.alone]]
     comparison = replace(comparison, differences=(*tried, *comparison.differences[options.alone :]))
-    for difference in comparison.differences[: options.show]:
-        print(f"{suite.name}: {difference}")
-    if len(comparison.differences) > options.show:
-        print(f"{suite.name}: ... and {len(comparison.differences) - options.show} more")
+    agreement = Agreement()
+    if nodeids is None:
+        try:
+            agreement = agree(natives[0].said, ours.said, comparison, covered=bool(options.coverage))
+        except ValueError as error:
+            raise RunError(f"{suite.name}: a JUnit report cannot be read: {error}") from error
+    show(suite, [*map(str, comparison.differences)], options.show)
+    show(suite, agreement.lines, options.show)
     for nodeid, _ in comparison.flaky[: options.show]:
         print(f"{suite.name}: {nodeid}: not the same in {len(natives)} native runs")
     complete = all([well_ended(suite, "plain pytest", natives[0]), well_ended(suite, "maelstrom-pytest", ours)])
-    row = table_row(suite.name, comparison, natives[0].seconds, ours.seconds)
-    return row, all(difference.leak for difference in comparison.differences), complete
+    row = table_row(suite.name, comparison, agreement.cells, natives[0].seconds, ours.seconds)
+    equal = not agreement.lines and all(difference.leak for difference in comparison.differences)
+    return row, equal, complete
+
+
+def show(suite: Suite, lines: Sequence[str], limit: int) -> None:
+    """Print lines about a suite, and how many more there are."""
+    for line in lines[:limit]:
+        print(f"{suite.name}: {line}")
+    if len(lines) > limit:
+        print(f"{suite.name}: ... and {len(lines) - limit} more")
 
 
 def with_alone(suite: Suite, difference: Difference, timeout: float) -> Difference:

@@ -132,13 +132,24 @@ def restrict(outcomes: dict[Test, str], nodeids: Iterable[str]) -> dict[Test, st
 
 
 TABLE_HEAD = (
-    "| suite | tests | same | different | of these leaks | flaky natively | native s | maelstrom s |\n"
-    "|---|---|---|---|---|---|---|---|"
-)  # fmt: skip
+    "| suite | tests | same | different | of these leaks | flaky natively "
+    "| counts | junit | coverage | native s | maelstrom s |\n"
+    f"|{'---|' * 11}"
+)
 
 
-def table_row(name: str, comparison: Comparison, native_seconds: float, our_seconds: float) -> str:
-    """Return a row for the table above."""
+def table_row(
+    name: str, comparison: Comparison, agreement: Sequence[str], native_seconds: float, our_seconds: float
+) -> str:
+    """Return a row for the table above; `agreement` has its cells of counts, JUnit and coverage."""
     leaks = sum(difference.leak for difference in comparison.differences)
-    cells = (name, comparison.tests, comparison.same, len(comparison.differences), leaks, len(comparison.flaky))
+    cells = (
+        name,
+        comparison.tests,
+        comparison.same,
+        len(comparison.differences),
+        leaks,
+        len(comparison.flaky),
+        *agreement,
+    )
     return f"| {' | '.join(map(str, cells))} | {native_seconds:.1f} | {our_seconds:.1f} |"

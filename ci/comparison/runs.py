@@ -1,4 +1,7 @@
-"""Runs a suite: once under plain pytest, once under maelstrom-pytest. Both leave a report of one line for each test."""
+"""Runs a suite: once under plain pytest, once under maelstrom-pytest.
+
+Both leave a report of one line for each test, and a JUnit report.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ci.comparison.agreement import Said
 from ci.comparison.outcomes import Test, parse_report
 from ci.comparison.suites import Suite, without_selection
 
 RECORDER = Path(__file__).parent / "recorder.py"
 BOOTSTRAP = f"exec(compile(open({str(RECORDER)!r}).read(), {str(RECORDER)!r}, 'exec'))"
+
+REPORT, JUNIT = "{report}", "{junit}"
+"""Stand in commands for the paths of the two reports."""
 
 HAS_VERDICTS = frozenset({0, 1})
 """Exit codes of both programs after which the report is complete: all passed, or some failed."""
@@ -34,6 +41,12 @@ class Run:
     seconds: float
     exit_code: int
     output: str
+    junit: bytes = b""
+
+    @property
+    def said(self) -> Said:
+        """What is compared beside the outcomes."""
+        return Said(self.output, self.junit)
 
     @property
     def complete(self) -> bool:
@@ -49,7 +62,8 @@ def run_native(suite: Suite, timeout: float) -> Run:
     python = shutil.which(suite.python, path=suite.environment.get("PATH", os.defpath))
     if python is None:
         raise RunError(f"{suite.name}: there is no {suite.python} on the suite's PATH")
-    return _run("plain pytest", [python, "-c", BOOTSTRAP, "{report}", *suite.arguments], suite, timeout)
+    command = [python, "-c", BOOTSTRAP, REPORT, *suite.arguments, f"--junit-xml={JUNIT}"]
+    return _run("plain pytest", command, suite, timeout)
 
 
 def run_alone(suite: Suite, nodeid: str, timeout: float) -> Run:
@@ -63,25 +77,27 @@ def run_ours(suite: Suite, program: Sequence[str], nodeids: Sequence[str] | None
     Raises RunError as `run_native` does.
     """
     arguments = suite.arguments if nodeids is None else (*without_selection(suite.arguments), *nodeids)
-    command = [*program, "--python", suite.python, "--report", "{report}", "--", *arguments]
+    command = [*program, "--python", suite.python, "--report", REPORT, "--junit-xml", JUNIT]
+    command += ["--", *arguments]
     return _run("maelstrom-pytest", command, suite, timeout)
 
 
 def _run(who: str, command: Sequence[str], suite: Suite, timeout: float) -> Run:
     with tempfile.TemporaryDirectory(prefix="maelstrom-verdicts-") as directory:
-        report = Path(directory) / "report.jsonl"
-        filled = [str(report) if word == "{report}" else word for word in command]
+        report, junit = Path(directory) / "report.jsonl", Path(directory) / "junit.xml"
+        filled = [word.replace(REPORT, str(report)).replace(JUNIT, str(junit)) for word in command]
         start = time.monotonic()
         code, output = _bounded(who, filled, suite, timeout)
         seconds = time.monotonic() - start
         lines = report.read_text().splitlines() if report.exists() else []
+        junit_report = junit.read_bytes() if junit.exists() else b""
     try:
         outcomes = parse_report(lines)
     except ValueError as error:
         raise RunError(f"{suite.name}: {who} wrote a report that cannot be read: {error}") from error
     if not outcomes:
         raise RunError(f"{suite.name}: {who} reported no test (exit code {code}):\n{output[-2000:]}")
-    return Run(outcomes, seconds, code, output)
+    return Run(outcomes, seconds, code, output, junit_report)
 
 
 def _bounded(who: str, command: Sequence[str], suite: Suite, timeout: float) -> tuple[int, str]:

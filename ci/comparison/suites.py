@@ -7,7 +7,7 @@ import re
 import shlex
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -59,6 +59,19 @@ def parse_command(command: str, directory: str, environment: Mapping[str, str]) 
     if words[1:3] != ["-m", "pytest"] or {"&&", "||", ";", "|"} & set(words):
         raise ValueError(f"not a command line of the form [cd DIR &&] [env ...] PYTHON -m pytest ...: {command}")
     return Suite(directory, words[0], tuple(words[3:]), own)
+
+
+def measured(suite: Suite, sources: Sequence[str], data_file: str) -> Suite:
+    """Return the suite with pytest-cov asked to measure these sources, and to print a table.
+
+    Its data goes into a file that is not the project's, in a directory that containers have, too.
+    """
+    options = [*(f"--cov={source}" for source in sources), "--cov-report=term"]
+    return replace(
+        suite,
+        arguments=(*suite.arguments, *options),
+        environment={**suite.environment, "COVERAGE_FILE": data_file},
+    )
 
 
 def without_selection(arguments: Sequence[str]) -> list[str]:

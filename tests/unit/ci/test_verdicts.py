@@ -96,8 +96,8 @@ def test_a_difference_names_the_occurrence_where_there_are_several():
 
 
 def test_the_row_has_a_cell_for_each_heading():
-    row = table_row("suite", compare([{("a", 0): "passed"}], {("a", 0): "failed"}), 1.25, 2.0)
-    assert row == "| suite | 1 | 0 | 1 | 0 | 0 | 1.2 | 2.0 |"
+    row = table_row("suite", compare([{("a", 0): "passed"}], {("a", 0): "failed"}), ("same", "3", ""), 1.25, 2.0)
+    assert row == "| suite | 1 | 0 | 1 | 0 | 0 | same | 3 |  | 1.2 | 2.0 |"
 
 
 def test_a_command_line_gives_directory_environment_interpreter_and_arguments():
