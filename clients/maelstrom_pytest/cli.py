@@ -171,13 +171,11 @@ def _run_here(nursery: Nursery | None, config: PytestConfig, asked: Asked) -> in
     import os
     import sys
 
-    from maelstrom_core import logs
-    from maelstrom_core.log import set_up
+    from maelstrom_core import log
     from maelstrom_pytest.plans import Call
     from maelstrom_pytest.program import open_runner, run
 
-    set_up(config.log_level)
-    logs.listen(config.log_level)
+    log.listen(config.log_level)
     call = Call(
         Path.cwd(),
         asked.arguments,

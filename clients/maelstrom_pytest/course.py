@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from maelstrom_core import logs
+from maelstrom_core import log
 from maelstrom_pytest import expressions, running, session
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.affected import affected
@@ -127,7 +127,7 @@ class Course:
             self._teller.note(note)
         items = repeated(chosen.items, self._config.repeat, self._rules.ignored)
         deselected = collection.deselected + chosen.deselected
-        logs.info("tests collected", tests=len(items), errors=len(collection.errors))
+        log.info("tests collected", tests=len(items), errors=len(collection.errors))
         self._teller.collected(items, collection.skipped, collection.errors, deselected, self.tests.seconds)
         return items
 

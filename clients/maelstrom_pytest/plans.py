@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from maelstrom_container.python_probe import PythonInfo, probe_python
-from maelstrom_core import logs
+from maelstrom_core import log
 from maelstrom_core.spec import Seccomp
 from maelstrom_pytest import expressions, guest_files, interpreter
 from maelstrom_pytest.config import PytestConfig
@@ -65,7 +65,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
     root = find_root(call.directory)
     python = interpreter.choose(config.python, call.directory, root, call.environment, prober=prober)
     info = prober(python.executable)
-    logs.info("interpreter chosen", python=python.executable)
+    log.info("interpreter chosen", python=python.executable)
     plan = Plan(
         interpreter=python,
         directory=str(call.directory),

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from maelstrom_core import logs
+from maelstrom_core import log
 from maelstrom_core.config_click import build_command, run_command
 from maelstrom_run.backend import Backend
 from maelstrom_run.config import PROGRAM, RunConfig
@@ -61,7 +61,7 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
         cpu_weight: int | None,
         **given: Any,
     ) -> int:
-        logs.listen(config.log_level)
+        log.listen(config.log_level)
         if doctor:
             return backend.doctor(config)
         interaction = choose_interaction(command, file, one=one, tty=tty, stdin=stdin)

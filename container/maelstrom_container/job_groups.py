@@ -13,10 +13,10 @@ from collections.abc import Callable
 import msgspec
 
 from maelstrom_container.cgroups import counter, kept_by_groups, lacking, written
-from maelstrom_container.launcher import NO_GROUP
 from maelstrom_core.job import Effects, Exited, Limited, Outcome, Signaled, TimedOut
 from maelstrom_core.spec import Limits
 
+NO_GROUP = -1
 MICROSECOND = 1e-6
 _TEXT = 4096
 

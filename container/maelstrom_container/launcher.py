@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,6 +16,7 @@ from maelstrom_container import syscalls
 from maelstrom_container.captured.mounts import check_layout, real_path, shown_uppers, with_captured
 from maelstrom_container.confine import confine
 from maelstrom_container.failures import not_executed, refused
+from maelstrom_container.job_groups import NO_GROUP, JobGroups
 from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
@@ -42,9 +43,6 @@ from maelstrom_core.job import (
 )
 from maelstrom_core.spec import Network
 
-if TYPE_CHECKING:
-    from maelstrom_container.job_groups import JobGroups
-
 KEPT_CONTAINERS = 6
 NAMESPACES = (
     syscalls.CLONE_NEWUSER
@@ -56,7 +54,6 @@ NAMESPACES = (
 """No cgroup namespace: see `outer`."""
 SECOND = 1_000_000_000
 NOT_FAILED = lib.PHASE_NONE
-NO_GROUP = -1
 NOTHING = Output()
 # Making a decoder takes longer than launching a job: members have that of the process that forks them.
 _DECODE = msgspec.msgpack.Decoder(Container).decode

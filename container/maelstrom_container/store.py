@@ -28,7 +28,7 @@ from maelstrom_container.digest_cache import DigestCache
 from maelstrom_container.manifest import DIRECTORY_MODE
 from maelstrom_container.manifest_builder import BuiltLayer, SourceChangedError, TarArtifact
 from maelstrom_container.promise import Promise
-from maelstrom_core import logs
+from maelstrom_core import log
 from maelstrom_core.cache import DEFAULT_TARGET_SIZE, Cache, Get, Key, Stored, Success
 from maelstrom_core.errors import InfrastructureError
 from maelstrom_core.job import LayerDirectory, RealisedLayer
@@ -244,7 +244,7 @@ class LayerStore:
             if isinstance(answer, Get):
                 self._make(key, make)
             else:
-                logs.debug(f"{key.kind} found in the cache", digest=key.digest[:16])
+                log.debug(f"{key.kind} found in the cache", digest=key.digest[:16])
             # if the one who makes it fails it is for reasons of its own: then we try ourselves
             if isinstance(answer, Success) or waiting.wait():
                 with self._mutex:
@@ -265,7 +265,7 @@ class LayerStore:
                     hint="look whether the disk is full, or choose another directory with --cache-root",
                 ) from None
             raise
-        logs.info(f"{key.kind} made", digest=key.digest[:16], seconds=f"{time.monotonic() - begun:.3f}")
+        log.info(f"{key.kind} made", digest=key.digest[:16], seconds=f"{time.monotonic() - begun:.3f}")
         for waiting in stored.waiting:
             waiting.keep(stored.error is None)
         if stored.error is not None:

@@ -1,61 +1,51 @@
-"""Logging to the terminal: `Mon DD HH:MM:SS.mmm LEVEL message, key: value`.
+"""What programs log of their work, at no cost for who does not want to see it: nothing is imported then.
 
-    set_up("info")
-    logging.getLogger(__name__).info("job started", extra=fields(job=3, slot=1))
+    listen("debug")                             # a program, once; --log-level
+    log.info("pool member lost", member=3)
+    if log.threshold <= log.DEBUG:              # where even the call would count
+        log.debug("job started", job=7)
 
-`logs` is for who logs something. Imports the names of levels only.
+Imports nothing of the project but, where somebody listens, `log_format`.
 """
 
 from __future__ import annotations
 
-import logging
-import time
-from typing import TextIO
+import sys
 
-from maelstrom_core.logs import LEVELS
+DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
+LEVELS = {"error": ERROR, "warning": WARNING, "info": INFO, "debug": DEBUG}
+"""The names of levels, as they are configured; the numbers are those of `logging`."""
 
-_ROOT = "maelstrom"
-_FIELDS = "maelstrom_fields"
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+threshold = WARNING
+"""The least level that somebody wants to see."""
 
 
-def fields(**values: object) -> dict[str, object]:
-    """Return the `extra` of a log call: what is printed as `key: value` after the message."""
-    return {_FIELDS: values}
-
-
-def set_up(level: str, stream: TextIO | None = None) -> None:
-    """Send messages of `level` and above to `stream`, standard error unless given; may be called again.
-
-    Levels are those of `logs.LEVELS`. Whatever other libraries log is shown from warnings on.
-    """
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(TerminalFormatter())
-    root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old.formatter, TerminalFormatter)]:
-        root.removeHandler(old)
-    root.addHandler(handler)
+def listen(level: str) -> None:
+    """Have messages of a level, and above, shown on standard error from now on. May be called again."""
+    global threshold  # noqa: PLW0603 - one for a process, as its standard error
     threshold = LEVELS[level]
-    root.setLevel(max(threshold, logging.WARNING))
-    for package in ("core", "container", "worker", "broker", "client", "test_runner", "pytest", "run"):
-        logging.getLogger(f"{_ROOT}_{package}").setLevel(threshold)
+    if threshold < WARNING:
+        from maelstrom_core.log_format import set_up
+
+        set_up(threshold)
 
 
-class TerminalFormatter(logging.Formatter):
-    """One record, one line (and a traceback, if there is one); control characters are made visible."""
+def info(message: str, **values: object) -> None:
+    """Log what users may want to know now and then: what took long, what went wrong and was mended."""
+    if threshold <= INFO:
+        _log(INFO, message, values)
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the text of a record, in local time."""
-        moment = time.localtime(record.created)
-        text = (
-            f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday:02} "
-            f"{moment.tm_hour:02}:{moment.tm_min:02}:{moment.tm_sec:02}.{int(record.msecs):03} "
-            f"{record.levelname} {record.getMessage()}"
-        )
-        values: dict[str, object] = getattr(record, _FIELDS, {})
-        text += "".join(f", {key}: {value}" for key, value in values.items())
-        text = text.translate(_CONTROL)
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return text
+
+def debug(message: str, **values: object) -> None:
+    """Log what somebody wants to know who looks for a fault: every step."""
+    if threshold <= DEBUG:
+        _log(DEBUG, message, values)
+
+
+def _log(level: int, message: str, values: dict[str, object]) -> None:
+    import logging
+
+    from maelstrom_core.log_format import fields
+
+    caller = sys._getframe(2).f_globals["__name__"]  # noqa: SLF001 - as `logging` does
+    logging.getLogger(caller).log(level, message, extra=fields(**values))

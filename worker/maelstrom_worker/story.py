@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from maelstrom_core import logs
+from maelstrom_core import log
 from maelstrom_core.job import Exited, Outcome, Signaled, TimedOut
 from maelstrom_worker.job_queue import JobId, Slot
 
 
 def ended(identity: JobId, outcome: Outcome) -> None:
     """Tell how a job ended."""
-    if logs.threshold > logs.DEBUG:
+    if log.threshold > log.DEBUG:
         return
     values: dict[str, object] = {"outcome": outcome.__struct_config__.tag}
     if isinstance(outcome, Exited | Signaled | TimedOut):
         values["seconds"] = f"{outcome.effects.duration:.3f}"
-    logs.debug("job ended", job=identity, **values)
+    log.debug("job ended", job=identity, **values)
 
 
 def born(number: int, slot: Slot, pidfd: int) -> None:
     """Tell of a pool member."""
-    if logs.threshold <= logs.DEBUG:
-        logs.debug("pool member born", member=number, slot=slot, pid=pid_of(pidfd))
+    if log.threshold <= log.DEBUG:
+        log.debug("pool member born", member=number, slot=slot, pid=pid_of(pidfd))
 
 
 def pid_of(pidfd: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from maelstrom_container.request import PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL, Request, TemplateRequest
-from maelstrom_core import logs
+from maelstrom_core import log
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
 from maelstrom_core.spec import Network, Seccomp, TemplateSpec
@@ -111,7 +111,7 @@ class Supervisor:
         self._loop = loop
         loop.add_reader(self._bell, self._on_bell)
         loop.add_reader(self._nursery.fileno(), self._on_nursery, loop)
-        logs.debug("pool opened", slots=self.slots, memory=self._memory)
+        log.debug("pool opened", slots=self.slots, memory=self._memory)
 
     def expect(self, network: Network, seccomp: Seccomp) -> None:
         """Have a member made for the next job, whose container is said to have these: it need not wait for one then.
@@ -195,9 +195,9 @@ class Supervisor:
     def _start(self, identity: JobId, slot: Slot) -> None:
         task = self._tasks[identity]
         task.started = True
-        if logs.threshold <= logs.DEBUG:
+        if log.threshold <= log.DEBUG:
             program = task.job.program if task.job.template is None else f"fork of {task.job.template.program}"
-            logs.debug("job started", job=identity, slot=slot, program=program)
+            log.debug("job started", job=identity, slot=slot, program=program)
         if task.on_start is not None:
             task.on_start()
         try:
@@ -272,7 +272,7 @@ class Supervisor:
     def _kill(self, identity: JobId, slot: Slot) -> None:
         member = self._members.get((slot, kind_of(self._tasks[identity].job)))
         if member is not None:
-            logs.debug("job is killed", job=identity, slot=slot)
+            log.debug("job is killed", job=identity, slot=slot)
             member.line.set_word(identity)
             os.eventfd_write(member.bell, 1)
 
@@ -376,7 +376,7 @@ class Supervisor:
     def _lose(self, member: _Member, reason: str) -> None:
         """Give up a member; its job gets a failure of ours, the next job of its slot a new member."""
         task = member.task
-        logs.info("pool member lost", member=member.number, job=task, reason=reason)
+        log.info("pool member lost", member=member.number, job=task, reason=reason)
         self._drop(member)
         if task is not None:
             hint = "the machine may be short of memory: see the kernel's log"

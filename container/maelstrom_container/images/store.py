@@ -38,7 +38,7 @@ from maelstrom_container.images.tag_lock import read_tags, write_tag
 from maelstrom_container.images.users import find_user
 from maelstrom_container.promise import Promise
 from maelstrom_container.store import LayerStore
-from maelstrom_core import logs
+from maelstrom_core import log
 from maelstrom_core.errors import InfrastructureError, MaelstromError, SpecError
 from maelstrom_core.job import LayerDirectory
 from maelstrom_core.spec import Reference, Use
@@ -228,7 +228,7 @@ class ImageStore:
     def _connect(self, name: RegistryName) -> RegistrySource:
         from maelstrom_container.images.registry import RegistrySource
 
-        logs.info("asking a registry", image=str(name))
+        log.info("asking a registry", image=str(name))
         source = RegistrySource(name, self._stop, check_certificates=self._options.check_certificates)
         with self._mutex:
             self._sources.append(source)
@@ -265,7 +265,7 @@ class ImageStore:
             for index, (descriptor, contents) in enumerate(layers)
             if not self._store.has_layer(_layer_key(contents))
         }
-        logs.info(f"{what} found", layers=len(layers), missing=len(missing), bytes=sum(missing.values()))
+        log.info(f"{what} found", layers=len(layers), missing=len(missing), bytes=sum(missing.values()))
         watch = self._options.watch
         count = Count(what.removeprefix("the image "), missing, watch) if watch and missing and found.remote else None
         if len(missing) < 2:
@@ -292,7 +292,7 @@ class ImageStore:
         def fill(root: int) -> int:
             nonlocal filled
             filled = True
-            logs.info("layer of an image is fetched", digest=descriptor.digest, bytes=descriptor.size)
+            log.info("layer of an image is fetched", digest=descriptor.digest, bytes=descriptor.size)
             came = partial(counted.came, index) if counted is not None else None
             return _unpack(found.source, descriptor, contents, root, what=what, stop=self._stop, came=came)
 

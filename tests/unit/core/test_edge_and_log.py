@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from maelstrom_core import logs
+from maelstrom_core import log
 from maelstrom_core.edge import run_program
 from maelstrom_core.errors import HostError, SpecError
-from maelstrom_core.log import TerminalFormatter, fields, set_up
+from maelstrom_core.log_format import TerminalFormatter, fields, set_up
 
 
 def raising(error: BaseException):
@@ -106,12 +106,12 @@ def logging_restored():
 
 @pytest.fixture
 def threshold_restored(monkeypatch):
-    monkeypatch.setattr(logs, "threshold", logs.WARNING)
+    monkeypatch.setattr(log, "threshold", log.WARNING)
 
 
 def test_what_nobody_wants_to_see_imports_nothing():
     code = (
-        "import sys; from maelstrom_core import logs; logs.listen('warning'); logs.info('x', a=1); logs.debug('y'); "
+        "import sys; from maelstrom_core import log; log.listen('warning'); log.info('x', a=1); log.debug('y'); "
         "print('logging' in sys.modules)"
     )
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -121,13 +121,13 @@ def test_what_nobody_wants_to_see_imports_nothing():
 
 @pytest.mark.usefixtures("logging_restored", "threshold_restored")
 def test_what_is_listened_for_is_shown(capsys):
-    logs.info("not yet")
-    logs.listen("info")
+    log.info("not yet")
+    log.listen("info")
     logging.getLogger("tests").setLevel(logging.DEBUG)
-    logs.info("seen", job=3)
-    logs.debug("too fine")
-    logs.listen("debug")
-    logs.debug("fine", job=4)
+    log.info("seen", job=3)
+    log.debug("too fine")
+    log.listen("debug")
+    log.debug("fine", job=4)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(" ", 3)[3] for line in lines] == ["INFO seen, job: 3", "DEBUG fine, job: 4"]
 
@@ -135,8 +135,8 @@ def test_what_is_listened_for_is_shown(capsys):
 @pytest.mark.usefixtures("logging_restored")
 def test_level_counts_for_our_loggers_and_warnings_for_others():
     stream = io.StringIO()
-    set_up("info", io.StringIO())
-    set_up("info", stream)
+    set_up(log.INFO, io.StringIO())
+    set_up(log.INFO, stream)
     logging.getLogger("maelstrom_core.x").info("ours")
     logging.getLogger("maelstrom_core.x").debug("too fine")
     logging.getLogger("asyncio").info("others")
