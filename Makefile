@@ -16,17 +16,19 @@ VM ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
+DOCS_STAMP := $(VENV)/.docs-up-to-date
 # the C parts are compiled by the set-up: whoever changes one gets it rebuilt
 BUILD_INPUTS := pyproject.toml setup.py ci/set-up \
 	$(filter-out %/_launch.c %/_ring.c,$(wildcard container/*/*.[ch] worker/*/*.[ch] container/*/build_*.py worker/*/build_*.py))
 
-.PHONY: help set-up demo test check vm bench clean
+.PHONY: help set-up demo test check docs vm bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    tests that disturb each other, under plain pytest and under maelstrom-pytest'
 	@echo 'make test    all tests'
 	@echo 'make check   format, lint, types, import rules'
+	@echo 'make docs    the book as HTML, into build/docs'
 	@echo 'make vm      a few tests on other kernels, in an emulator (qemu-system-x86_64)'
 	@echo 'make bench   all benchmarks'
 	@echo 'make set-up  the development environment only'
@@ -49,6 +51,17 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m ci.docs --check
+
+# what makes HTML is installed when it is wanted: nothing else needs it
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/python -m ci.docs --requirements | xargs $(BIN)/python -m pip install --quiet --disable-pip-version-check
+	@touch $@
+
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m ci.docs --check
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs . build/docs
+	@echo 'the book: build/docs/index.html'
 
 vm: $(STAMP)
 	$(BIN)/python -m ci.vm $(VM)

@@ -101,7 +101,8 @@ def _parameters() -> list[click.Parameter]:
             ["-i", "--include"],
             multiple=True,
             metavar="FILTER",
-            help="Run tests that one of these filters means, such as `markers.contains(slow)`; see docs/filters.md.",
+            help="Run tests that one of these filters means, such as `markers.contains(slow)`; see "
+            "docs/book/filters.md.",
         ),
         click.Option(
             ["-x", "--exclude"], multiple=True, metavar="FILTER", help="Run no test that one of these filters means."

@@ -1,4 +1,4 @@
-"""Results as JSON lines: one object for each job that is over. docs/results.md describes them.
+"""Results as JSON lines: one object for each job that is over. docs/book/results.md describes them.
 
 Objects in, bytes out; may import the core only.
 """

@@ -1,8 +1,8 @@
 """What happens in a run, as values: all that displays, summary and reports know.
 
 A run is one sequence of events. Whoever shows or reports something reads nothing but them, so that a run that was
-recorded looks the same again. `at` is in seconds since the run began, and never decreases. docs/events.md describes
-them for others; what they mean is changed only with `FORMAT`. Pure: imports the status words only.
+recorded looks the same again. `at` is in seconds since the run began, and never decreases. docs/book/events.md
+describes them for others; what they mean is changed only with `FORMAT`. Pure: imports the status words only.
 """
 
 from __future__ import annotations

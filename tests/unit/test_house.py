@@ -198,6 +198,7 @@ def test_every_dependency_has_its_reason():
     required = [
         *project["dependencies"],
         *project["optional-dependencies"]["dev"],
+        *project["optional-dependencies"]["docs"],
         *SETTINGS["build-system"]["requires"],
     ]
     names = {re.match(r"[\w.-]+", requirement).group() for requirement in required}

@@ -1,0 +1,63 @@
+"""The book's commands print what the book says: each page is done as a reader does it, in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.book import Command, File, difference, runs, steps
+from tests.support.programs import PATIENCE, PYTEST, ROOT, RUN, Programs
+
+BOOK = ROOT / "docs" / "book"
+PAGES = [path for path in sorted(BOOK.glob("*.md")) if runs(path.read_text())]
+COMMANDS = {"maelstrom-pytest": PYTEST, "maelstrom-run": RUN, "pytest": "pytest"}
+
+
+@pytest.fixture(scope="session")
+def commands(programs: Programs) -> Path:
+    """Return a directory with the programs of the tree, by the names that users know."""
+    directory = programs.home / "commands"
+    directory.mkdir()
+    for name, module in COMMANDS.items():
+        script = directory / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {module} "$@"\n')
+        script.chmod(0o755)
+    return directory
+
+
+def run(command: Command, directory: Path, environment: dict[str, str]) -> str | None:
+    """Run a command as a reader types it; return what is wrong with it."""
+    done = subprocess.run(
+        ["bash", "-c", command.text],
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return difference(command, done.returncode, done.stdout.decode(errors="replace"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_a_page_does_what_it_says(page: Path, project: Path, programs: Programs, commands: Path) -> None:
+    environment = programs.environment({"MAELSTROM_PYTEST_PYTHON": sys.executable, "LC_ALL": "C.UTF-8"})
+    environment["PATH"] = f"{commands}{os.pathsep}{environment['PATH']}"
+    for step in steps(page.read_text()):
+        match step:
+            case File(path, text):
+                (project / path).parent.mkdir(parents=True, exist_ok=True)
+                (project / path).write_text(text)
+            case Command():
+                wrong = run(step, project, environment)
+                assert wrong is None, f"{page.name}, {wrong}"
+
+
+def test_there_are_pages_to_run() -> None:
+    assert len(PAGES) > 10
