@@ -47,9 +47,8 @@ class Item(msgspec.Struct, frozen=True, tag="item"):
     function: str
     """Node id without parameters."""
     markers: tuple[str, ...]
-    location: tuple[str, int | None, str] = ("", None, "")
-    """Not there yet, as the keywords, while pytest still collects."""
-    keywords: tuple[str, ...] = ()
+    line: int | None = None
+    """Where in its file it begins, from 0. Not there yet while pytest still collects."""
     repetition: int = 0
     """Which time it is that it runs, from 0; never said by pytest."""
 

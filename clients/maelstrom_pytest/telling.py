@@ -148,6 +148,6 @@ class Teller:
             counts=verdict.counts,
             cases=tuple(cases(item.nodeid, verdict)),
             file=item.file,
-            line=(item.location[1] or 0) + 1,
+            line=(item.line or 0) + 1,
             attempts=tuple(map(_attempt, verdict.attempts)),
         )

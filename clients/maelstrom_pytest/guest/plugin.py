@@ -30,6 +30,7 @@ DONE = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f]}'
 DONE_WHEN = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f],"starts":[%.6f,%.6f,%.6f]}'
 SESSION = b'{"type":"session","status":%d,"warnings":%d,"deselected":%d}'
 PHASES = ("setup", "call", "teardown")
+TOGETHER = 200  # items that are sent in one go
 
 
 def make_plugin(**parts: Any) -> Collecting | Running:
@@ -56,7 +57,7 @@ class Common:
         self.channel = channel  # none in a template: there is nobody to tell
         self.channel_lost_error = channel_lost_error
         self.channel_lost_code = channel_lost_code
-        self.pending: list[bytes] = []
+        self.pending: list[dict[str, Any] | bytes] = []
         self.reaper = reaper
         self.reports = reports
         self.foreign = foreign
@@ -151,7 +152,9 @@ class Collecting(Common):
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
         for item, occurrence in numbered(items):
-            self.send(self.reports["describe_item"](item, occurrence))
+            self.pending.append(self.reports["describe_item"](item, occurrence))
+            if len(self.pending) == TOGETHER:
+                self.send(self.pending.pop())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:

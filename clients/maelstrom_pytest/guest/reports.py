@@ -6,6 +6,7 @@ Runs inside the container; see the package. Imports nothing but pytest and the s
 from __future__ import annotations
 
 from io import StringIO
+from types import FunctionType
 
 import pytest
 
@@ -19,6 +20,9 @@ USUAL = {
     *("_id", "nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections"),
     *("duration", "start", "stop"),
 }
+
+# by these a function says that another one stands for it
+WRAPPED = frozenset({"__wrapped__", "__pytest_wrapped__", "place_as"})
 
 
 def describe(config: Any, report: Any, markup: bool, width: int, data: bool = False) -> dict[str, Any]:
@@ -145,26 +149,46 @@ def sections(config: Any, report: Any, writer: Any) -> None:
 
 def identify(item: Any, occurrence: int) -> dict[str, Any]:
     """Return what of an item's record is known as soon as it has been made."""
-    file = item.getparent(pytest.File)
-    klass = item.getparent(pytest.Class)
-    name = getattr(item, "originalname", None) or item.name
+    place = places.get(item.parent)
+    if place is None:
+        place = places[item.parent] = _place(item)
+    file, module, klass, parent = place
     return {
         "type": "item",
         "nodeid": str(item.nodeid),
         "occurrence": occurrence,
-        "file": str(file.path if file is not None else item.path),
-        "module": str(file.nodeid) if file is not None else str(item.nodeid).split("::", 1)[0],
-        "class": str(klass.nodeid) if klass is not None else None,
-        "function": f"{item.parent.nodeid}::{name}",
+        "file": file or str(item.path),
+        "module": module or str(item.nodeid).split("::", 1)[0],
+        "class": klass,
+        "function": f"{parent}::{getattr(item, 'originalname', None) or item.name}",
         "markers": sorted({str(mark.name) for mark in item.iter_markers()}),
     }
 
 
+places: dict[Any, tuple[str, str, str | None, str]] = {}  # by parent: all items of a file or a class have the same
+
+
+def _place(item: Any) -> tuple[str, str, str | None, str]:
+    """Return what items have of their parents: path and node id of the file (empty: none), the class, the parent."""
+    file = item.getparent(pytest.File)
+    klass = item.getparent(pytest.Class)
+    path, module = ("", "") if file is None else (str(file.path), str(file.nodeid))
+    return path, module, str(klass.nodeid) if klass is not None else None, str(item.parent.nodeid)
+
+
 def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
     """Return the record of a collected item."""
-    path, line, domain = item.location
-    return dict(
-        identify(item, occurrence),
-        location=[str(path), line, str(domain)],
-        keywords=sorted({str(keyword) for keyword in item.keywords if isinstance(keyword, str)}),
-    )
+    return dict(identify(item, occurrence), line=line(item))
+
+
+def line(item: Any) -> int | None:
+    """Return where in its file an item begins, from 0, as its `location` has it.
+
+    That looks for the file of each item anew; where the item is a plain function there is no need to.
+    """
+    if getattr(type(item), "reportinfo", None) is pytest.Function.reportinfo:
+        function = getattr(item.obj, "__func__", item.obj)
+        if type(function) is FunctionType and WRAPPED.isdisjoint(vars(function)):
+            return int(function.__code__.co_firstlineno) - 1
+    number = item.location[1]
+    return None if number is None else int(number)

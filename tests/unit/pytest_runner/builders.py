@@ -22,9 +22,8 @@ def item(
         module=module,
         class_=class_,
         function=function or nodeid.split("[", maxsplit=1)[0],
-        location=(module, 0, "test_x"),
         markers=(),
-        keywords=(),
+        line=0,
     )
 
 
