@@ -111,8 +111,10 @@ def test_what_the_job_of_a_stream_left_is_said_with_its_number(disk: SmallDisk, 
         "arguments": ["-c", BIG],
         "out": str(disk.path),
     }
-    done = disk.programs.jobs(spec, {**spec, "arguments": ["-c", "echo x > small"]}, cwd=project).check(1)
-    assert f"job 1: failed to bring back the files of the job to {disk.path}: {FULL}" in done.err
+    # one after the other: what is brought back for the first is there before the second can fill the disk
+    small = {**spec, "arguments": ["-c", "echo x > small"]}
+    done = disk.programs.jobs(small, spec, cwd=project, options=("--slots", "1")).check(1)
+    assert f"job 2: failed to bring back the files of the job to {disk.path}: {FULL}" in done.err
     assert contents(disk) == {"small": b"x\n"}
 
 
