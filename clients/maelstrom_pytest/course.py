@@ -128,7 +128,15 @@ class Course:
         items = repeated(chosen.items, self._config.repeat, self._rules.ignored)
         deselected = collection.deselected + chosen.deselected
         log.info("tests collected", tests=len(items), errors=len(collection.errors))
-        self._teller.collected(items, collection.skipped, collection.errors, deselected, self.tests.seconds)
+        self._teller.collected(
+            items,
+            collection.skipped,
+            collection.errors,
+            deselected,
+            self.tests.seconds,
+            warned=collection.warned,
+            shown=collection.configured.shown if collection.configured else "",
+        )
         return items
 
     async def _run_tests(self, items: Sequence[Item], collection: Collection) -> bool:

@@ -28,7 +28,7 @@ LEFT_OVER = 1 << 20
 """The most that is read of each stream after a job's end: as much as a pipe can hold."""
 LONGEST = 1 << 16
 """Characters after which a line is shown though it has no end."""
-KEPT = 1 << 16
+KEPT = 1 << 15
 """Bytes of each stream that are kept for a message about a job that came to grief."""
 STREAMS = ("stdout", "stderr")
 

@@ -32,6 +32,8 @@ class Configured(msgspec.Struct, frozen=True, tag="configured"):
     continue_on_errors: bool
     distributed: bool
     """pytest-xdist was asked to start workers, which it was kept from."""
+    shown: str = ""
+    """What pytest would list at its end, by the letters of `-r`."""
 
 
 class Item(msgspec.Struct, frozen=True, tag="item"):
@@ -154,7 +156,6 @@ class SessionEnd(msgspec.Struct, frozen=True, tag="session"):
     """pytest has returned; its process may still do things at exit."""
 
     status: int
-    warnings: int
     deselected: int
 
 
@@ -168,7 +169,7 @@ class Expressions(msgspec.Struct, frozen=True, tag="expressions"):
 
 
 class Warned(msgspec.Struct, frozen=True, tag="warned"):
-    """A warning that pytest recorded while it ran an item; only where reports are wanted as data."""
+    """A warning that pytest recorded: while it ran an item, or, where that is -1, before."""
 
     item: int
     message: str
@@ -177,6 +178,10 @@ class Warned(msgspec.Struct, frozen=True, tag="warned"):
     category: str
     filename: str
     lineno: int
+    place: str = ""
+    """Where pytest says it came from."""
+    text: str = ""
+    """What pytest prints of it."""
 
 
 class Asked(msgspec.Struct, frozen=True, tag="asked"):

@@ -40,6 +40,7 @@ from maelstrom_pytest.records import (
     Interrupted,
     Item,
     SessionEnd,
+    Warned,
     parse,
 )
 from maelstrom_pytest.verdict import how_it_ended
@@ -182,6 +183,7 @@ class Collection(msgspec.Struct, frozen=True):
     error_output: bytes
     broken: bool
     """pytest was stopped, or failed, or could not collect everything and was not told to go on."""
+    warned: tuple[Warned, ...] = ()
 
 
 class Impatient(Protocol):
@@ -257,4 +259,5 @@ def _read_collection(effects: Effects, outcome: Outcome) -> Collection:
         output=effects.stdout.data,
         error_output=effects.stderr.data,
         broken=stopped or (bool(errors) and not go_on),
+        warned=tuple(transcript.all(Warned)),
     )

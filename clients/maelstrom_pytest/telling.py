@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from maelstrom_pytest.junit_cases import cases, not_collected, skipped_module
-from maelstrom_pytest.records import CollectError, CollectSkipped, Item
+from maelstrom_pytest.records import CollectError, CollectSkipped, Item, Warned
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner import events
 from maelstrom_test_runner.events import Attempt, Test
@@ -50,6 +50,8 @@ class Teller:
     def __init__(self, stream: EventStream) -> None:
         self._tell = stream.tell
         self._state = stream.state
+        self._warns = False
+        """Whether warnings are shown, and not only counted."""
 
     @property
     def exit_code(self) -> int:
@@ -81,8 +83,15 @@ class Teller:
         errors: Sequence[CollectError],
         deselected: int,
         seconds: Callable[[Item], float | None],
+        *,
+        warned: Sequence[Warned] = (),
+        shown: str = "",
     ) -> None:
-        """Say which tests there are; `seconds` says what one took in an earlier run."""
+        """Say which tests there are; `seconds` says what one took in an earlier run.
+
+        `warned` came up then; `shown` is what pytest would list, by the letters of its `-r`.
+        """
+        self._warns = "w" in shown
         known = [past for item in items if (past := seconds(item)) is not None]
         self._tell(
             events.Collected,
@@ -90,6 +99,8 @@ class Teller:
             deselected=deselected,
             seconds=round(sum(known), 6),
             unknown=len(items) - len(known),
+            warnings=self._warnings(warned),
+            listed="".join(letter for letter in shown if letter in "xXp"),
         )
         for record in skipped:
             case = skipped_module(record.nodeid, record.reason)
@@ -105,6 +116,9 @@ class Teller:
     def _not_collected(self, error: CollectError, text: str) -> None:
         case = not_collected(error.nodeid, error.text)
         self._tell(events.CollectionError, name=error.nodeid, text=text, case=case)
+
+    def _warnings(self, warned: Sequence[Warned]) -> tuple[events.Warned, ...]:
+        return tuple(events.Warned(each.place, each.text if self._warns else "") for each in warned)
 
     def started(self, items: Sequence[Item]) -> None:
         """Tell of a job that begins."""
@@ -146,6 +160,7 @@ class Teller:
             stderr=_stderr(verdict),
             infrastructure=verdict.infrastructure,
             counts=verdict.counts,
+            warnings=self._warnings(verdict.warned),
             cases=tuple(cases(item.nodeid, verdict)),
             file=item.file,
             line=(item.line or 0) + 1,

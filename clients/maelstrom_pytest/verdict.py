@@ -27,6 +27,7 @@ from maelstrom_pytest.records import (
     SessionEnd,
     Start,
     Transcript,
+    Warned,
 )
 from maelstrom_test_runner.status import Status
 
@@ -45,6 +46,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """The machinery could not do its part; the test is not to blame."""
     stderr: bytes = b""
     """What the process said before it died; only with `detail`."""
+    warned: tuple[Warned, ...] = ()
     attempts: tuple[Verdict, ...] = ()
     """Of earlier attempts, which failed, the first one first."""
 
@@ -61,7 +63,7 @@ class Verdict(msgspec.Struct, frozen=True):
     @property
     def counts(self) -> dict[str, int]:
         """What pytest's last line counts for this test, by category."""
-        counts: dict[str, int] = {}
+        counts: dict[str, int] = {"warnings": len(self.warned)} if self.warned else {}
         for report in self.reports:
             if report.category:
                 counts[report.category] = counts.get(report.category, 0) + 1
@@ -113,6 +115,21 @@ def judge_reports(reports: Sequence[Report]) -> Status:
 def judge_job(
     count: int, transcript: Transcript, outcome: Outcome, *, pruned: bool = True, direct: bool = False
 ) -> JobVerdicts:
+    """Return the verdict of each of the `count` items of a job, with the warnings that were recorded for it.
+
+    See `_judge_job`.
+    """
+    judged = _judge_job(count, transcript, outcome, pruned=pruned, direct=direct)
+    warned: dict[int, list[Warned]] = {}
+    for record in transcript.records:
+        if isinstance(record, Warned):
+            warned.setdefault(record.item, []).append(record)
+    for item in warned.keys() & judged.verdicts.keys():
+        judged.verdicts[item] = msgspec.structs.replace(judged.verdicts[item], warned=tuple(warned[item]))
+    return judged
+
+
+def _judge_job(count: int, transcript: Transcript, outcome: Outcome, *, pruned: bool, direct: bool) -> JobVerdicts:
     """Return the verdict of each of the `count` items of a job.
 
     Items that finished are judged by their reports. The item that was running when the job came to grief is told

@@ -50,6 +50,13 @@ class TestCase(msgspec.Struct, frozen=True, omit_defaults=True):
     properties: tuple[tuple[str, str], ...] = ()
 
 
+class Warned(msgspec.Struct, frozen=True):
+    """A warning; `text` is empty where it is only to be counted."""
+
+    place: str
+    text: str
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
     """Something that happened."""
 
@@ -106,6 +113,10 @@ class Collected(Event, tag="collected", frozen=True, kw_only=True):
     """What those of them that are known took in earlier runs, together."""
     unknown: int = 0
     """How many have not run before."""
+    warnings: tuple[Warned, ...] = ()
+    """Those of finding them."""
+    listed: str = ""
+    """What is to be listed at the end, beside failures and what was ignored: x for XFAIL, X for XPASS, p for OK."""
 
 
 class CollectionError(Event, tag="collection-error", frozen=True, kw_only=True):
@@ -190,6 +201,7 @@ class Finished(Event, tag="finished", frozen=True, kw_only=True):
     """The machinery could not do its part; the test is not to blame."""
     counts: dict[str, int] = {}
     """What the native runner's last line counts for it."""
+    warnings: tuple[Warned, ...] = ()
     cases: tuple[TestCase, ...] = ()
     file: str = ""
     """Path of the file it is in, absolute; empty if not known."""

@@ -20,6 +20,7 @@ from maelstrom_test_runner.events import (
     Skipped,
     Started,
     Test,
+    Warned,
 )
 from maelstrom_test_runner.status import Status
 from maelstrom_test_runner.summary import Result, Summary
@@ -37,6 +38,8 @@ class RunState:
         self.running: dict[Test, float] = {}
         """What runs, and since when. Those that share a job count from its beginning."""
         self.results: list[Result] = []
+        self.warnings: list[Warned] = []
+        self.listed = ""
         self.counts: dict[str, int] = {}
         """What the native runner's last line would count, by its words."""
         self.statuses: Counter[Status] = Counter()
@@ -68,6 +71,9 @@ class RunState:
                 self.busy = ""
                 self.expected = (self.expected or 0) + event.tests
                 self._count("deselected", event.deselected)
+                self._count("warnings", len(event.warnings))
+                self.warnings += event.warnings
+                self.listed = event.listed
                 self._planned, self._unknown = event.seconds, event.unknown
             case Skipped(name=name, reason=reason):
                 self._add(Result(name, Status.SKIPPED, reason))
@@ -98,6 +104,7 @@ class RunState:
         self.failed += event.status.is_failure
         self.finished += 1
         self._seconds += event.seconds
+        self.warnings += event.warnings
         for word, count in event.counts.items():
             self._count(word, count)
 
@@ -143,6 +150,8 @@ class RunState:
         return Summary(
             tuple(self.results),
             counts=self.counts,
+            warnings=tuple((warned.place, warned.text) for warned in self.warnings if warned.text),
+            listed=self.listed,
             native=self.begun.native if self.begun is not None else "",
             not_run=max(0, (self.expected or 0) - self.done),
             running=running if self.interrupted else (),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,6 +11,9 @@ from maelstrom_test_runner.lines import paint, printable
 from maelstrom_test_runner.status import Status
 
 TITLE = " Test Summary "
+WARNINGS_TITLE = " warnings summary "
+MANY_PLACES = 10
+"""From so many places on a warning's are counted by file."""
 NATIVE_ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "error")
 LISTED_FIRST = (Status.FAILED, Status.ERROR, Status.TIMEOUT, Status.ERR)
 
@@ -39,6 +43,10 @@ class Summary(msgspec.Struct, frozen=True):
     """What the native runner's last line would count, by its words."""
     native: str = "pytest"
     """The native runner."""
+    warnings: tuple[tuple[str, str], ...] = ()
+    """Place and text of each."""
+    listed: str = ""
+    """What is named beside failures and what was ignored: x, X, p, as in `events.Collected`."""
     not_run: int = 0
     running: tuple[str, ...] = ()
     """Tests that were running when the run was interrupted."""
@@ -64,12 +72,14 @@ def summary_lines(summary: Summary, *, width: int, colour: bool, durations: int 
     """Return the summary as lines for a terminal; the `durations` slowest tests are named."""
     successful = summary.count(Status.PASSED, Status.XFAIL, Status.XPASS, Status.FLAKY)
     failures = summary.failures
-    lines = ["", TITLE.center(width, "=")]
+    lines = [*warning_lines(summary.warnings, width=width, colour=colour), "", TITLE.center(width, "=")]
     digits = max(len(str(number)) for number in (successful, failures, len(summary.results), summary.not_run))
     lines += [_count("Successful Tests", successful, digits, "32" if successful else "", colour)]
     for status, label in ((Status.XFAIL, "of them XFAIL"), (Status.XPASS, "of them XPASS")):
         if summary.count(status):
             lines.append(_count(label, summary.count(status), digits, "33", colour))
+        lines += _listed(summary, status)
+    lines += _listed(summary, Status.PASSED)
     flaky = _with(summary, Status.FLAKY)
     if flaky:
         lines.append(_count("of them FLAKY", len(flaky), digits, "33", colour))
@@ -92,6 +102,38 @@ def summary_lines(summary: Summary, *, width: int, colour: bool, durations: int 
     if native:
         lines.append(f"as {summary.native} counts: {native}")
     return lines
+
+
+LETTERS = {Status.XFAIL: "x", Status.XPASS: "X", Status.PASSED: "p"}
+
+
+def _listed(summary: Summary, status: Status) -> list[str]:
+    """Return the names of tests with a status, with reasons, if that is wanted."""
+    if LETTERS[status] not in summary.listed:
+        return []
+    return [
+        f"    {printable(result.name)}: {status.value}" + (f" ({printable(result.reason)})" if result.reason else "")
+        for result in _with(summary, status)
+    ]
+
+
+def warning_lines(warnings: Sequence[tuple[str, str]], *, width: int, colour: bool) -> list[str]:
+    """Return what pytest prints of warnings: each text once, below the places where it came up."""
+    if not warnings:
+        return []
+    places: dict[str, list[str]] = {}
+    for place, text in warnings:
+        places.setdefault(text, []).append(place)
+    lines = ["", paint(WARNINGS_TITLE.center(width, "="), "33", colour=colour)]
+    for text, where in places.items():
+        if len(where) < MANY_PLACES:
+            lines += map(printable, where)
+        else:
+            files = Counter(place.split("::", 1)[0] for place in where)
+            lines += [f"{printable(file)}: {count} warning{'s' if count > 1 else ''}" for file, count in files.items()]
+        lines += [f"  {printable(line)}".rstrip() for line in text.rstrip().splitlines()]
+        lines.append("")
+    return lines[:-1]
 
 
 def _slowest(summary: Summary, count: int) -> list[str]:

@@ -309,6 +309,52 @@ PICKED = {
     "b/broken_test.py": "import nowhere\n",
 }
 
+WARNING = {
+    "pytest.ini": "[pytest]\nmarkers = known\n",
+    "conftest.py": "import warnings\ndef pytest_configure(config): warnings.warn('of the configuration')\n",
+    "test_warns.py": (
+        "import warnings, pytest\n"
+        "warnings.warn('of the module', DeprecationWarning)\n"
+        "class TestNotCollected:\n    def __init__(self): pass\n"
+        "@pytest.fixture\ndef loud():\n    warnings.warn('before')\n    yield\n    warnings.warn('after')\n"
+        "def test_one(loud): warnings.warn('the same')\n"
+        "@pytest.mark.parametrize('x', range(12))\n"
+        "def test_many(x): warnings.warn('of many\\nin two lines', UserWarning)\n"
+        "def test_fails(loud): warnings.warn('the same'); assert 0\n"
+        "def test_twice():\n    for _ in range(3): warnings.warn('the same')\n"
+        "def test_caught():\n    with pytest.warns(UserWarning): warnings.warn('seen')\n"
+        "@pytest.mark.unheard\ndef test_mark(): pass\n"
+        "@pytest.mark.filterwarnings('error')\ndef test_error(): warnings.warn('now an error')\n"
+        "@pytest.mark.filterwarnings('ignore')\ndef test_ignored(): warnings.warn('not there')\n"
+        "def test_returns(): return 1\n"
+    ),
+    "test_unit.py": (
+        "import unittest, warnings\n"
+        "class Case(unittest.TestCase):\n    def test_warns(self): warnings.warn('of unittest', ResourceWarning)\n"
+    ),
+}
+EVERYTHING = {
+    **WARNING,
+    "test_kinds.py": (
+        "import logging, pytest\n"
+        "@pytest.mark.skip(reason='not now')\ndef test_skip(): pass\n"
+        "@pytest.mark.xfail(reason='a bug')\ndef test_xfail(): assert 0\n"
+        "@pytest.mark.xfail(reason='was one')\ndef test_xpass(): pass\n"
+        "@pytest.mark.xfail(strict=True, reason='was one')\ndef test_strict(): pass\n"
+        "@pytest.fixture\ndef broken(): raise RuntimeError('broken')\n"
+        "@pytest.fixture\ndef late():\n    yield\n    raise RuntimeError('late')\n"
+        "def test_setup(broken): pass\n"
+        "def test_teardown(late): pass\n"
+        "def test_logs(record_property):\n"
+        "    record_property('key', 'value'); print('printed'); logging.getLogger().warning('logged'); assert 0\n"
+        "def test_prints(record_property): record_property('other', [1]); print('of one that passes')\n"
+        "def test_deselected(): pass\n"
+    ),
+    "test_skips_itself.py": "import pytest\npytest.importorskip('nowhere')\n",
+    "test_sub.py": SUBTESTS,
+    "test_doc.txt": ">>> 1\n2\n",
+}
+
 SUITES = {
     "doctest items": DOCTESTS,
     "doctest that goes on": DOCTESTS._replace(arguments=(*DOCTESTS.arguments, "--doctest-continue-on-failure")),
@@ -356,6 +402,13 @@ SUITES = {
     "not collected and gone on": Suite(PICKED, 7, ("--continue-on-collection-errors",)),
     "keywords": Suite(PICKED, 3, ("-k", "test_p or TestC", "--ignore-glob=*broken*")),
     "nothing matches": Suite(PICKED, 0, ("-k", "nowhere", "a")),
+    "warnings": Suite(WARNING, 21),
+    "warnings that nobody wants": Suite(WARNING, 21, ("-p", "no:warnings")),
+    "warnings that are only counted": Suite(WARNING, 21, ("--disable-warnings",)),
+    "warnings that are errors": Suite(
+        WARNING, 2, ("-W", "error::ResourceWarning", "test_unit.py", "test_warns.py::test_many[1]")
+    ),
+    "every kind": Suite(EVERYTHING, 36, ("--deselect", "test_kinds.py::test_deselected")),
     "by node id": Suite(PICKED, 3, ("b/test_b.py::test_p[2]", "a/test_a.py::TestC", "b/test_b.py::test_q")),
 }
 

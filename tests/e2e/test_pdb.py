@@ -110,8 +110,8 @@ def test_an_interrupt_reaches_the_test_once(programs: Programs, project: Path):
 import signal
 def test_counts():
     seen = []
-    signal.signal(signal.SIGINT, lambda *_: seen.append(1))
     breakpoint()
+    signal.signal(signal.SIGINT, lambda *_: seen.append(1))  # pdb has had one of its own
     print("waiting", flush=True)
     signal.pause()
     signal.sigtimedwait([signal.SIGUSR1], 0.2)

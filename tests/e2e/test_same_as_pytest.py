@@ -82,7 +82,47 @@ def test_cases_counts_and_end_are_those_of_pytest(programs: Programs, tmp_path: 
     check_same(programs, tmp_path, SUITES[name])
 
 
-@pytest.mark.parametrize("name", ["doctest items", "unittest", "subtests", "a plugin"])
+def part(text: str, start: str, end: str) -> list[str]:
+    """Return the lines of a text between two that have these in them."""
+    lines = text.splitlines()
+    first = next(number for number, line in enumerate(lines) if start in line)
+    last = next(number for number, line in enumerate(lines) if number > first and end in line)
+    return [line for line in lines[first:last] if line.strip()]
+
+
+def test_ap6_warnings_are_summed_up_as_pytest_does(programs: Programs, project: Path):
+    write_project(project, SUITES["warnings"].files)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    native = subprocess.run(
+        command, cwd=project, env=programs.environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    ours = programs.run(PYTEST, cwd=project).check(1)
+    said = part(ours.out, " warnings summary ", " Test Summary ")
+    expected = part(native.stdout, " warnings summary ", "-- Docs: ")
+    assert len(expected) > 30
+    assert [line.strip("= ") for line in sorted(said)] == [line.strip("= ") for line in sorted(expected)]
+    counted = programs.run(PYTEST, "--", "--disable-warnings", cwd=project).check(1)
+    assert "warnings summary" not in counted.out
+
+
+def test_failures_have_their_log_and_output_and_dash_r_lists_what_pytest_lists(programs: Programs, project: Path):
+    write_project(project, SUITES["every kind"].files)
+    done = programs.run(PYTEST, "test_kinds.py", "--", "-rA", cwd=project).check(1)
+    failure = part(done.out, "___ test_logs ___", "test_kinds.py::")
+    assert any("Captured log call" in line for line in failure)
+    assert any(line.startswith("WARNING  root:test_kinds.py:") for line in failure)
+    assert "printed" in failure
+    assert "of one that passes" in done.out
+    assert "    test_kinds.py::test_xfail: XFAIL (a bug)" in done.out
+    assert "    test_kinds.py::test_xpass: XPASS (was one)" in done.out
+    assert "    test_kinds.py::test_prints: OK" in done.out
+    assert "    test_kinds.py::test_skip: ignored (not now)" in done.out
+    plain = programs.run(PYTEST, "test_kinds.py", cwd=project).check(1)
+    assert "of one that passes" not in plain.out
+    assert "a bug" not in plain.out
+
+
+@pytest.mark.parametrize("name", ["doctest items", "unittest", "subtests", "a plugin", "every kind"])
 def test_so_they_are_without_templates(programs: Programs, tmp_path: Path, name: str):
     check_same(programs, tmp_path, SUITES[name], options=("--no-template",))
 

@@ -69,7 +69,8 @@ def test_where_one_runs_at_a_time_lines_are_as_they_are(programs: Programs, proj
 def test_tests_of_one_process_are_named_by_their_file(programs: Programs, project: Path):
     write_project(project, {"test_a.py": TALKING})
     done = programs.run(PYTEST, "--show-output", "--isolation", "module", "-k", "talks", cwd=project).check(0)
-    assert "\ntest_a.py: from python y\n" in done.out
+    assert "\ntest_a.py: from a child\n" in done.out
+    assert "\ntest_a.py: red no endfrom python y\n" in done.out  # who of them ended no line is not known
 
 
 def test_it_is_seen_while_the_test_runs(programs: Programs, project: Path):

@@ -65,7 +65,7 @@ class Combining:
 
     def send_end(self, status: int) -> None:
         """Say that the session is over."""
-        self.channel.send({"type": "session", "status": status, "warnings": 0, "deselected": 0})
+        self.channel.send({"type": "session", "status": status, "deselected": 0})
 
 
 class Reporter:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # the records that every test sends, ready-made: an encoder's pages would have to be copied in each fork
 DONE = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f]}'
 DONE_WHEN = b'{"type":"done","item":%d,"durations":[%.9f,%.9f,%.9f],"starts":[%.6f,%.6f,%.6f]}'
-SESSION = b'{"type":"session","status":%d,"warnings":%d,"deselected":%d}'
+SESSION = b'{"type":"session","status":%d,"deselected":%d}'
 PHASES = ("setup", "call", "teardown")
 TOGETHER = 200  # items that are sent in one go
 
@@ -65,7 +65,6 @@ class Common:
         self.load = load
         self.markup = False
         self.width = int(request.get("width", 80))
-        self.warnings = 0
         self.deselected = 0
         self.config: Any = None
 
@@ -87,7 +86,7 @@ class Common:
 
     def send_end(self, status: int) -> None:
         """Send that the session is over."""
-        self.send(SESSION % (status, self.warnings, self.deselected))
+        self.send(SESSION % (status, self.deselected))
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
@@ -109,13 +108,11 @@ class Common:
             "collect_only": bool(config.getoption("collectonly", False)),
             "continue_on_errors": bool(config.getoption("continue_on_collection_errors", False)),
             "distributed": self.distributed,
+            "shown": getattr(reporter, "reportchars", "") or "",
         }
         self.send(record)
 
     distributed = False
-
-    def pytest_warning_recorded(self) -> None:
-        self.warnings += 1
 
     def pytest_deselected(self, items: list[Any]) -> None:
         self.deselected += len(items)
@@ -156,6 +153,9 @@ class Collecting(Common):
             if len(self.pending) == TOGETHER:
                 self.send(self.pending.pop())
 
+    def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
+        self.send(dict(self.reports["describe_warning"](self.config, warning_message, nodeid), item=-1))
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
         errors = session.testsfailed
@@ -181,6 +181,7 @@ class Running(Common):
         self.collect_error = ""
         self.passed: list[Any] = []  # reports of the current item that are not sent yet
         self.brief = False
+        self.outputs = False  # shown of tests that pass as well
         self.measured: Any = None
         if self.request["mode"] == "run":
             self.adopt(self.request, self.channel)
@@ -234,6 +235,7 @@ class Running(Common):
     def pytest_collection(self, session: Any) -> Iterator[None]:
         config = session.config
         # whoever has a word of their own for a report says it where reports are sent as data
+        self.outputs = "P" in getattr(config.pluginmanager.getplugin("terminalreporter"), "reportchars", "")
         self.brief = bool(self.request.get("data")) or not self.foreign(config, "pytest_report_teststatus")
         self.take_measure(config)
         if self.request.get("data") and config.getoption("xmlpath", None):
@@ -310,10 +312,9 @@ class Running(Common):
             self.send(self.measured.record())
             self.measured = None
 
-    def pytest_warning_recorded(self, warning_message: Any = None, when: str = "") -> None:
-        super().pytest_warning_recorded()
-        if self.request.get("data") and when == "runtest":
-            self.send_note(self.reports["describe_warning"](warning_message))
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
+        if when == "runtest":  # those of loading are told by whoever collects
+            self.send_note(self.reports["describe_warning"](self.config, warning_message, nodeid))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -345,6 +346,7 @@ class Running(Common):
             and len(self.passed) < len(PHASES)
             and report.when == PHASES[len(self.passed)]
             and not report.user_properties
+            and not (self.outputs and report.sections)
             and not hasattr(report, "wasxfail")
             and (not self.request.get("data") or self.reports["is_usual"](report))
         ):
@@ -368,6 +370,9 @@ class Running(Common):
     def send_report(self, report: Any) -> None:
         record = self.reports["describe"](self.config, report, self.markup, self.width, bool(self.request.get("data")))
         record["item"] = self.current
+        if self.outputs and report.passed and report.when == "call" and report.sections:
+            title = self.reports["headline"](report)
+            record["text"] = self.reports["render"](self.config, report, title, self.markup, self.width, good=True)
         self.send(record)
 
 

@@ -5,6 +5,7 @@ Runs inside the container; see the package. Imports nothing but pytest and the s
 
 from __future__ import annotations
 
+import os
 from io import StringIO
 from types import FunctionType
 
@@ -58,9 +59,12 @@ def is_usual(report: Any) -> bool:
     return not report.sections and not any(value for name, value in vars(report).items() if name not in USUAL)
 
 
-def describe_warning(warning: Any) -> dict[str, Any]:
-    """Return the record of a warning, but for where it belongs."""
+def describe_warning(config: Any, warning: Any, nodeid: str) -> dict[str, Any]:
+    """Return the record of a warning, but for which item it is of; with what pytest prints of it, and of its place."""
+    from _pytest.warnings import warning_record_to_str
+
     category = warning.category
+    path = os.path.relpath(warning.filename, config.invocation_params.dir)
     return {
         "type": "warned",
         "message": str(warning.message),
@@ -68,6 +72,8 @@ def describe_warning(warning: Any) -> dict[str, Any]:
         "category": str(category.__qualname__),
         "filename": str(warning.filename),
         "lineno": int(warning.lineno),
+        "place": nodeid or f"{path}:{warning.lineno}",
+        "text": str(warning_record_to_str(warning)),
     }
 
 
@@ -113,8 +119,8 @@ def serialise(config: Any, report: Any) -> Any:
         return None
 
 
-def render(config: Any, report: Any, title: str, markup: bool, width: int) -> str:
-    """Return what pytest prints of a failed report below FAILURES or ERRORS."""
+def render(config: Any, report: Any, title: str, markup: bool, width: int, good: bool = False) -> str:
+    """Return what pytest prints of a failed report below FAILURES or ERRORS, or of a good one below PASSES."""
     from _pytest._io import TerminalWriter
 
     style = config.getoption("tbstyle", "auto")
@@ -130,7 +136,7 @@ def render(config: Any, report: Any, title: str, markup: bool, width: int) -> st
         crash = getattr(report.longrepr, "reprcrash", None)
         writer.line(str(crash) if crash is not None else str(report.longrepr)[:50])
         return stream.getvalue()
-    writer.sep("_", title, red=True, bold=True)
+    writer.sep("_", title, red=not good, green=good, bold=True)
     report.toterminal(writer)
     sections(config, report, writer)
     return stream.getvalue()

@@ -79,7 +79,7 @@ class FancyDisplay:
 
     def _lines(self, event: AnyEvent, state: RunState) -> Iterable[str]:
         match event:
-            case Finished(status=status) if status.is_failure or status in {Status.XPASS, Status.FLAKY}:
+            case Finished(status=status) if status.is_failure or event.texts or status in {Status.XPASS, Status.FLAKY}:
                 line = status_line(event.test.name, status, event.seconds, width=self._width, colour=self._colour)
                 return [line, *detail_lines(event, colour=self._colour)]
             case Message(text=text) | CollectionError(text=text):

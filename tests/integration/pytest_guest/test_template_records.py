@@ -43,7 +43,7 @@ def test_a_test_that_passes_alone_says_so_in_two_records(tmp_path):
     outcome = fork_raw(project, [["test_a.py::test_x", 0, str(project / "test_a.py")]])
     done, end = parse(outcome.effects.result.data).records
     assert isinstance(done, Done)
-    assert end == SessionEnd(0, 0, 0)
+    assert end == SessionEnd(0, 0)
     assert outcome.code == 0
     assert outcome.effects.stdout.data == b""
 

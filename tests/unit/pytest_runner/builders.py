@@ -49,7 +49,7 @@ def transcript(*records: Record, garbage: str | None = None, cut: bool = False) 
 
 
 def good_end(status: int = 0) -> list[Record]:
-    return [SessionEnd(status, 0, 0), Ended(status, None, False)]
+    return [SessionEnd(status, 0), Ended(status, None, False)]
 
 
 def exited(code: int = 0, stderr: bytes = b"") -> Exited:

@@ -18,7 +18,7 @@ from tests.support.whole_run import run_whole
 from tests.unit.pytest_runner.builders import item, plan
 
 ENDED = {"type": "ended", "code": 0, "signal": None, "channel_lost": False}
-END = {"type": "session", "status": 0, "warnings": 0, "deselected": 0}
+END = {"type": "session", "status": 0, "deselected": 0}
 
 
 def outcome(*records, code=0):

@@ -198,7 +198,7 @@ def test_duration_is_that_of_the_phases():
 
 
 def test_a_brief_record_is_three_reports_and_a_finish():
-    verdict = judge_job(1, transcript(Done(0, (1.0, 2.0, 3.0)), SessionEnd(0, 0, 0)), exited(), direct=True).verdicts[0]
+    verdict = judge_job(1, transcript(Done(0, (1.0, 2.0, 3.0)), SessionEnd(0, 0)), exited(), direct=True).verdicts[0]
     assert verdict.status is Status.PASSED
     assert verdict.duration == pytest.approx(6.0)
     assert verdict.counts == {"passed": 1}
@@ -206,7 +206,7 @@ def test_a_brief_record_is_three_reports_and_a_finish():
 
 
 def test_a_brief_record_of_no_item_is_ignored():
-    judged = judge_job(1, transcript(Done(5, (0, 0, 0)), Done(-1, (0, 0, 0)), *whole(), SessionEnd(0, 0, 0)), exited())
+    judged = judge_job(1, transcript(Done(5, (0, 0, 0)), Done(-1, (0, 0, 0)), *whole(), SessionEnd(0, 0)), exited())
     assert list(judged.verdicts) == [0]
 
 
@@ -218,7 +218,7 @@ def test_a_fork_that_dies_alone_is_blamed_without_having_said_that_it_began():
 
 
 def test_a_fork_killed_after_its_last_record_did_not_end_well():
-    records = transcript(Done(0, (0, 0, 0)), SessionEnd(0, 0, 0))
+    records = transcript(Done(0, (0, 0, 0)), SessionEnd(0, 0))
     assert judge_job(1, records, Signaled(6, Effects()), direct=True).verdicts[0].status is Status.ERR
 
 
@@ -240,7 +240,7 @@ def test_what_a_fork_could_not_tell_is_run_again_cold():
 
 
 def test_the_exit_code_of_a_lost_channel_means_nothing_where_all_was_told():
-    records = transcript(Done(0, (0, 0, 0)), SessionEnd(0, 0, 0))
+    records = transcript(Done(0, (0, 0, 0)), SessionEnd(0, 0))
     judged = judge_job(1, records, exited(CHANNEL_LOST_CODE), direct=True)
     assert judged.verdicts[0].status is Status.PASSED
     assert judged.cold == ()
@@ -259,7 +259,7 @@ def test_a_fork_that_runs_out_of_time_says_no_more_than_that():
 @pytest.mark.parametrize("cut", [False, True])
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_short_way_for_tests_that_passed_leads_where_the_long_one_does(outcome, garbage, cut, number):
-    done, end = Done(number, (1.0, 2.0, 3.0)), SessionEnd(0, 0, 0)
+    done, end = Done(number, (1.0, 2.0, 3.0)), SessionEnd(0, 0)
     short = judge_job(1, transcript(done, end, garbage=garbage, cut=cut), outcome, direct=True)
     long = judge_job(1, transcript(Start(-1), done, end, garbage=garbage, cut=cut), outcome, direct=True)
     assert short == long

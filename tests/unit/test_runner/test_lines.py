@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom_test_runner.lines import cells, cut_left, plain, prefixed_lines, printable, status_line
+from maelstrom_test_runner.lines import cells, cut_left, plain, prefixed_lines, printable, shown_line, status_line
 from maelstrom_test_runner.progress import CLEAR, ProgressLine
 from maelstrom_test_runner.status import Status
 
@@ -94,3 +95,20 @@ def test_the_progress_line_never_wraps():
     stream = io.StringIO()
     ProgressLine(stream, active=True, width=10, clock=Clock()).update("x" * 50)
     assert len(stream.getvalue().removeprefix(CLEAR)) < 10
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("plain", "plain"),
+        ("a\tb", "a\tb"),
+        ("10 %\r20 %\rdone", "done"),
+        ("ended by\r", "ended by"),
+        ("bell\x07 and \x1b[2J", "bell\\x07 and \\x1b[2J"),
+        ("\x1b[31mred", "\x1b[31mred\x1b[0m"),
+        ("\x1b[31mred\x1b[0m no more\x07", "\x1b[31mred\x1b[0m no more\\x07\x1b[0m"),
+    ],
+)
+def test_foreign_lines_move_no_cursor(line, shown):
+    assert shown_line(line, colour=True) == shown
+    assert shown_line(line, colour=False) == plain(shown)

@@ -6,7 +6,7 @@ import pytest
 
 from maelstrom_test_runner.lines import plain
 from maelstrom_test_runner.status import Status
-from maelstrom_test_runner.summary import Result, Summary, native_counts, summary_lines
+from maelstrom_test_runner.summary import Result, Summary, native_counts, summary_lines, warning_lines
 
 
 def lines(*results, **more):
@@ -83,3 +83,28 @@ def test_colour_adds_nothing_but_colour():
     coloured = "\n".join(summary_lines(summary, width=40, colour=True))
     assert plain(coloured) == "\n".join(summary_lines(summary, width=40, colour=False))
     assert coloured != plain(coloured)
+
+
+def test_warnings_are_named_once_with_their_places():
+    found = warning_lines(
+        [("a.py::t", "one\n  more\n"), ("b.py::t", "two"), ("c.py:3", "one\n  more\n")], width=40, colour=False
+    )
+    assert found[0] == ""
+    assert "warnings summary" in found[1]
+    assert found[2:] == ["a.py::t", "c.py:3", "  one", "    more", "", "b.py::t", "  two"]
+    assert warning_lines([], width=40, colour=True) == []
+
+
+def test_from_many_places_files_are_counted():
+    found = warning_lines(
+        [(f"a.py::t{number}", "w") for number in range(10)] + [("b.py::t", "w")], width=40, colour=False
+    )
+    assert found[2:] == ["a.py: 10 warnings", "b.py: 1 warning", "  w"]
+
+
+def test_letters_list_more():
+    results = (Result("a", Status.XFAIL, "bug"), Result("b", Status.XPASS), Result("c", Status.PASSED))
+    everything = summary_lines(Summary(results, listed="xXp"), width=80, colour=False)
+    assert [line.strip() for line in everything if line.startswith("    ")] == ["a: XFAIL (bug)", "b: XPASS", "c: OK"]
+    nothing = summary_lines(Summary(results), width=80, colour=False)
+    assert not any(line.startswith("    ") for line in nothing)
