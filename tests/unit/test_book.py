@@ -70,7 +70,7 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
 
 def test_every_option_that_a_page_names_exists():
     known = options(docs.pytest_command()) | options(docs.run_command()) | OTHERS
-    known |= {"--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
+    known |= {"--help", "--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
     named = {(name, option) for name, text in PAGES.items() for option in OPTION.findall(text)}
     assert len(named) > 100
     assert {pair for pair in named if pair[1] not in known} == set()
