@@ -116,7 +116,7 @@ def _run_all(
     open_runner: OpenRunner,
     mount_point: str,
 ) -> int:
-    teller = Teller(told)
+    teller = Teller(told, cases=config.report is not None or config.junit_xml is not None)
     teller.busy("collecting the tests")
     if config.image is None:
         plan = make_plan(config, call, markup=screen.colour, width=screen.width, mount_point=mount_point)

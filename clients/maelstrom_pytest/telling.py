@@ -45,9 +45,10 @@ def _stderr(verdict: Verdict) -> str:
 
 
 class Teller:
-    """Turns what it is told into events of a stream."""
+    """Turns what it is told into events of a stream. `cases`: with test cases for a JUnit report."""
 
-    def __init__(self, stream: EventStream) -> None:
+    def __init__(self, stream: EventStream, *, cases: bool = True) -> None:
+        self._cases = cases
         self._tell = stream.tell
         self._state = stream.state
         self._warns = False
@@ -161,7 +162,7 @@ class Teller:
             infrastructure=verdict.infrastructure,
             counts=verdict.counts,
             warnings=self._warnings(verdict.warned),
-            cases=tuple(cases(item.nodeid, verdict)),
+            cases=tuple(cases(item.nodeid, verdict)) if self._cases else (),
             file=item.file,
             line=(item.line or 0) + 1,
             attempts=tuple(map(_attempt, verdict.attempts)),

@@ -90,7 +90,7 @@ class Progress:
         now = self._clock()
         if now - self._last >= INTERVAL:
             self._last = now
-            self._line.update(progress_text(counts, now - self._start, self._slots))
+            self._line.update(lambda: progress_text(counts, now - self._start, self._slots))
 
     def clear(self) -> None:
         """Take the line away, as something else is to be written."""

@@ -24,15 +24,15 @@ class ProgressLine:
         """Whether there is a terminal to show it on."""
         self._width = width
         self._clock = clock
-        self._text = ""
+        self._text: Callable[[], str] | None = None
         self._shown = False
         self._last = -MINIMUM_INTERVAL
 
-    def update(self, text: str) -> None:
-        """Show another text, unless the last one has been shown just now."""
+    def update(self, text: Callable[[], str]) -> None:
+        """Show another text, unless the last one has been shown just now; it is made when it is shown."""
         if not self.active:
             return
-        self._text = printable(text)
+        self._text = text
         now = self._clock()
         if now - self._last >= MINIMUM_INTERVAL:
             self._last = now
@@ -44,7 +44,7 @@ class ProgressLine:
         self._erase()
         for line in lines:
             self._stream.write(line + "\n")
-        if self.active and self._text:
+        if self.active:
             self._draw()
         self._stream.flush()
 
@@ -65,7 +65,9 @@ class ProgressLine:
         self._stream.flush()
 
     def _draw(self) -> None:
-        text = self._text
+        if self._text is None:
+            return
+        text = printable(self._text())
         while cells(text) >= self._width and text:
             text = text[:-1]
         self._stream.write(CLEAR + text)

@@ -62,19 +62,19 @@ class SimpleDisplay:
             self._suspended = isinstance(event, Suspended)
             self._progress.clear()
         elif isinstance(event, Busy | Started | Requeued):
-            self._progress.update(progress_text(state, event.at))
+            self._progress.update(lambda: progress_text(state, event.at))
         else:
             lines = self._lines(event, state)
             if lines:
                 self._progress.print_lines(lines)
             if isinstance(event, Finished):
-                self._progress.update(progress_text(state, event.at))
+                self._progress.update(lambda: progress_text(state, event.at))
 
     def tick(self, at: float, state: RunState) -> None:
         """Show how far the run is."""
         self._at = at
         if self._progress.active and not self._suspended and (state.running or state.busy):
-            self._progress.update(progress_text(state, at))
+            self._progress.update(lambda: progress_text(state, at))
 
     def close(self) -> None:
         """Leave the terminal as it was."""

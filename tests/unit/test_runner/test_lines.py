@@ -67,7 +67,7 @@ class Clock:
 def test_no_terminal_no_escape_sequence():
     stream = io.StringIO()
     progress = ProgressLine(stream, active=False, width=80, clock=Clock())
-    progress.update("1 of 2")
+    progress.update(lambda: "1 of 2")
     progress.print_lines(["one"])
     progress.close()
     assert stream.getvalue() == "one\n"
@@ -76,7 +76,7 @@ def test_no_terminal_no_escape_sequence():
 def test_the_progress_line_gives_way_to_lines_and_leaves_nothing_behind():
     stream = io.StringIO()
     progress = ProgressLine(stream, active=True, width=80, clock=Clock())
-    progress.update("1 of 2")
+    progress.update(lambda: "1 of 2")
     progress.print_lines(["one"])
     progress.close()
     assert stream.getvalue() == f"{CLEAR}1 of 2{CLEAR}one\n{CLEAR}1 of 2{CLEAR}"
@@ -85,15 +85,17 @@ def test_the_progress_line_gives_way_to_lines_and_leaves_nothing_behind():
 def test_the_progress_line_is_redrawn_at_a_bounded_rate():
     stream, clock = io.StringIO(), Clock()
     progress = ProgressLine(stream, active=True, width=80, clock=clock)
+    made = []
     for number in range(100):
-        progress.update(str(number))
+        progress.update(lambda number=number: made.append(number) or str(number))
         clock.now += 0.01
     assert 9 <= stream.getvalue().count(CLEAR) <= 11
+    assert len(made) == stream.getvalue().count(CLEAR)
 
 
 def test_the_progress_line_never_wraps():
     stream = io.StringIO()
-    ProgressLine(stream, active=True, width=10, clock=Clock()).update("x" * 50)
+    ProgressLine(stream, active=True, width=10, clock=Clock()).update(lambda: "x" * 50)
     assert len(stream.getvalue().removeprefix(CLEAR)) < 10
 
 
