@@ -21,7 +21,7 @@ from maelstrom_pytest.plans import Call, in_image, make_image_plan, make_plan
 from maelstrom_pytest.rules import base_image
 from maelstrom_pytest.telling import Teller
 from maelstrom_test_runner import events
-from maelstrom_test_runner.outlets import open_outlets, screen_of
+from maelstrom_test_runner.outlets import needs_cases, open_outlets, screen_of
 from maelstrom_test_runner.stream import EventStream
 from maelstrom_test_runner.summary import EXIT_INTERRUPTED
 
@@ -116,7 +116,7 @@ def _run_all(
     open_runner: OpenRunner,
     mount_point: str,
 ) -> int:
-    teller = Teller(told, cases=config.report is not None or config.junit_xml is not None)
+    teller = Teller(told, cases=needs_cases(config, call.environment))
     teller.busy("collecting the tests")
     if config.image is None:
         plan = make_plan(config, call, markup=screen.colour, width=screen.width, mount_point=mount_point)

@@ -64,13 +64,22 @@ def open_outlets(config: RunnerConfig, screen: Screen, environment: Mapping[str,
 
         outlets.append(TraceReport(config.trace))
     outlets.append(display)
-    if config.github == "yes" or (config.github == "auto" and environment.get("GITHUB_ACTIONS") == "true"):
+    if _for_github(config, environment):
         from maelstrom_test_runner.reports.github import GitHubReport
 
         summary = environment.get("GITHUB_STEP_SUMMARY")
         root = environment.get("GITHUB_WORKSPACE")
         outlets.append(GitHubReport(screen.stream, Path(summary) if summary else None, root=root))
     return outlets
+
+
+def needs_cases(config: RunnerConfig, environment: Mapping[str, str]) -> bool:
+    """Tell whether anything that a configuration asks for reads the test cases of events."""
+    return config.report is not None or config.junit_xml is not None or _for_github(config, environment)
+
+
+def _for_github(config: RunnerConfig, environment: Mapping[str, str]) -> bool:
+    return config.github == "yes" or (config.github == "auto" and environment.get("GITHUB_ACTIONS") == "true")
 
 
 def open_display(config: RunnerConfig, screen: Screen) -> Consumer:

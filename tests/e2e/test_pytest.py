@@ -302,3 +302,15 @@ def test_the_reader_of_the_output_goes_away(programs: Programs, project: Path, r
         process.stdout.close()
         assert process.wait(PATIENCE) == 141
         assert process.stderr.read() == b""
+
+
+def test_failures_are_annotated_in_actions_of_github(programs: Programs, project: Path):
+    write_project(project, {"test_a.py": "def test_x():\n    assert 1 == 2\n"})
+    env = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_WORKSPACE": str(project),
+        "GITHUB_STEP_SUMMARY": str(project / "summary.md"),
+    }
+    done = programs.run(PYTEST, cwd=project, env=env).check(1)
+    assert "::error file=test_a.py,line=1,title=test_a.py%3A%3Atest_x::assert 1 == 2\n" in done.out
+    assert "### maelstrom-pytest: 1 failed" in (project / "summary.md").read_text()
