@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -88,6 +88,18 @@ def run_every_way(process: subprocess.Popen[bytes], rounds: int) -> None:
         run(process, every_way() * BATCH)
 
 
+def meet_all_containers(process: subprocess.Popen[bytes], look: Callable[[], Census]) -> None:
+    """Have each member meet all containers, which it keeps: until there is no more of anything after a round."""
+    before: Census = {}
+    for _ in range(10):
+        for each in (litter("sleep 0.5"), shell_job("sleep 0.5"), shell_job("true")):
+            run(process, [each] * 2)
+        now = settled(look)
+        if before and not growth(before, now):
+            return
+        before = now
+
+
 def test_jobs_in_a_row_that_end_in_every_way_leave_nothing(programs: Programs, project: Path, tmp_path: Path) -> None:
     """While it runs it holds as much at the end as at the beginning."""
     with (
@@ -96,9 +108,7 @@ def test_jobs_in_a_row_that_end_in_every_way_leave_nothing(programs: Programs, p
         programs.start(RUN, "--slots", "2", *LIMITS, cwd=project, stderr=errors) as process,
     ):
         look = partial(census, process.pid, programs.temporary)
-        # every member keeps the containers that it has met: long enough for a member to be made beside the first
-        for each in (litter("sleep 2"), shell_job("sleep 2"), shell_job("true")):
-            run(process, [each] * 2)
+        meet_all_containers(process, look)
         run_every_way(process, 3)
         before, used = settled(look), private_memory(process.pid)
         run_every_way(process, JOBS // len(every_way()))
