@@ -91,6 +91,7 @@ class Common:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
         self.config = config
+        config.addinivalue_line("markers", "maelstrom_no_template: start an interpreter for this test alone")
         colour = config.getoption("color", "auto")
         self.markup = colour == "yes" or (bool(self.request.get("markup")) and colour != "no")
         reporter = config.pluginmanager.getplugin("terminalreporter")

@@ -35,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             group.addoption(f"--maelstrom-{name}", dest=destination, metavar=metavar, help=text)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the mark of tests that are not to be forked, whether or not they run in containers now."""
+    config.addinivalue_line("markers", "maelstrom_no_template: start an interpreter for this test alone")
+
+
 # outermost: before output is captured, before conftests are loaded
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
