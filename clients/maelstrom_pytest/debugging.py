@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from maelstrom_core.errors import UserError
 from maelstrom_core.job import Outcome
 from maelstrom_core.spec import JobSpec
 from maelstrom_pytest.plan import terminal_job
@@ -33,21 +32,14 @@ DEBUGGED = frozenset({Status.FAILED, Status.ERROR, Status.TIMEOUT})
 """What pdb can say something about; a process that died would die again."""
 
 
-def check_terminal() -> None:
-    """Raise UserError unless somebody can type and read."""
-    for descriptor, name in ((0, "standard input"), (1, "standard output")):
-        if not os.isatty(descriptor):
-            raise UserError(
-                f"failed to offer pdb for tests that fail: {name} is no terminal",
-                hint="call it on a terminal, or leave out --pdb",
-            )
+def is_wanted(verdict: Verdict, transcript: Transcript, index: int, *, last: bool) -> bool:
+    """Tell whether a test is to be run with pdb: it failed for good, in a way that can be looked at, or asked for it.
 
-
-def is_wanted(verdict: Verdict, transcript: Transcript, index: int) -> bool:
-    """Tell whether a test is to be run with pdb: it failed in a way that can be looked at, or asked for it."""
+    `last`: it will not be tried again.
+    """
     if verdict.infrastructure:
         return False
-    return verdict.status in DEBUGGED or asked(transcript, index)
+    return (last and verdict.status in DEBUGGED) or asked(transcript, index)
 
 
 def asked(transcript: Transcript, index: int) -> bool:
@@ -84,7 +76,7 @@ class Turns:
         """Whether the terminal is somebody's: nothing is told then."""
         self.late: list[tuple[Flight, asyncio.Future[Outcome]]] = []
 
-    def begin(self, debugger: Debugger, on_start: Callable[[Flight], object]) -> tuple[Flight, asyncio.Future[Outcome]]:
+    def begin(self, debugger: Debugger, on_start: Callable[[Flight], object]) -> tuple[asyncio.Future[Outcome], Flight]:
         """Give the terminal to the test that has waited for it for longest; `on_start` is called when it has it."""
         work = self.waiting.popleft()
         self.current = flight = Flight(work, warm=False)
@@ -95,7 +87,7 @@ class Turns:
 
         site = work.site
         spec = terminal_job(site.plan, site.container, work.items, site.directory)
-        return flight, asyncio.ensure_future(debugger.run(spec, work.items[0], start))
+        return asyncio.ensure_future(debugger.run(spec, work.items[0], start)), flight
 
     def holds_back(self, flight: Flight, future: asyncio.Future[Outcome]) -> bool:
         """Keep a job that has ended for later, if the terminal is another's; tell whether it was."""
@@ -129,27 +121,26 @@ class Debugger:
         begun = False
         notice = f"maelstrom-pytest: once more with pdb: {item.nodeid}\nmaelstrom-pytest: the test has this terminal "
 
-        with TerminalSession(escape=self._escape, notice=notice) as session:
+        try:
+            with TerminalSession(escape=self._escape, notice=notice) as session:
 
-            def start() -> None:
-                nonlocal begun
-                begun = True
-                on_start()
-                self._attached(item)
-                session.started()
+                def start() -> None:
+                    nonlocal begun
+                    begun = True
+                    on_start()
+                    self._attached(item)
+                    session.started()
 
-            spec = msgspec.structs.replace(spec, allocate_tty=session.size, priority=FIRST_OF_ALL)
-            try:
+                spec = msgspec.structs.replace(spec, allocate_tty=session.size, priority=FIRST_OF_ALL)
                 outcome = await self._attend(session, spec, start)
-            except TerminatedError as terminated:
-                session.close()
-                os.kill(os.getpid(), terminated.signal)
-                raise KeyboardInterrupt from None
-            unfinished = session.unfinished
-        if begun:
-            if unfinished:
+            if session.unfinished:
                 os.write(1, b"\n")
-            self._detached()
+        except TerminatedError as terminated:
+            os.kill(os.getpid(), terminated.signal)
+            raise KeyboardInterrupt from None
+        finally:
+            if begun:
+                self._detached()
         return outcome
 
     async def _attend(self, session: TerminalSession, spec: JobSpec, start: Callable[[], None]) -> Outcome:

@@ -65,12 +65,10 @@ def run(
 ) -> int:
     """Do a run and return the exit code; ^C ends it with a summary. Raises MaelstromError."""
     config = in_image(config, base_image(call.file.directives, config.image))
+    if "--pdb" in call.arguments:  # pytest's, behind `--`: meant as ours, since a test has no terminal else
+        config = PytestConfig(**{**config.values, "pdb": True})
     if config.pdb:
-        from maelstrom_pytest.debugging import check_terminal
-
-        check_terminal()
-        if config.show_output:
-            raise UserError("--pdb and --show-output exclude each other: a test with pdb has the terminal for itself")
+        _check_pdb(config)
     if config.show_output:  # pytest's capture would keep it
         call = msgspec.structs.replace(call, arguments=("-s", *call.arguments))
     screen = screen_of(stream, call.environment)
@@ -87,6 +85,18 @@ def run(
         return code
     finally:
         told.close()
+
+
+def _check_pdb(config: PytestConfig) -> None:
+    """Raise UserError unless somebody can type and read, and nothing else is to be shown meanwhile."""
+    for descriptor, name in ((0, "standard input"), (1, "standard output")):
+        if not os.isatty(descriptor):
+            raise UserError(
+                f"failed to offer pdb for tests that fail: {name} is no terminal",
+                hint="call it on a terminal, or leave out --pdb",
+            )
+    if config.show_output:
+        raise UserError("--pdb and --show-output exclude each other: a test with pdb has the terminal for itself")
 
 
 def _begin(told: EventStream, config: PytestConfig, call: Call) -> None:

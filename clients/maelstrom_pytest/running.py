@@ -159,6 +159,8 @@ class Run:
             if flight.live is not None:
                 flight.live.close()
         self._flying.clear()
+        for flight, future in self._turns.end():  # of what has ended nothing is lost
+            self._take(flight, future.result())
         if self._slow is not None:
             self._slow.stop()
 
@@ -263,10 +265,10 @@ class Run:
 
     def _on_end(self, future: asyncio.Future[Outcome]) -> None:
         flight = self._flying.pop(future, None)
+        if flight is not None and self._slow is not None:
+            self._slow.end(id(flight))
         if flight is None or self._turns.holds_back(flight, future):  # nobody wants to know any more, or just now
             return
-        if self._slow is not None:
-            self._slow.end(id(flight))
         if self._over is None:
             self._held.append((flight, future))
             self._submit_guesses()
@@ -292,8 +294,7 @@ class Run:
         turns = self._turns
         if self._debugger is None or turns.current is not None or not turns.waiting or self._stopped:
             return
-        flight, future = turns.begin(self._debugger, self._on_start)
-        self._fly(future, flight)
+        self._fly(*turns.begin(self._debugger, self._on_start))
 
     def _judge(self, work: Work, warm: bool, outcome: Outcome) -> None:
         if isinstance(outcome, NotForked):
@@ -311,13 +312,13 @@ class Run:
         if work.debugged is not None:
             self._end_debugging(work, judged.verdicts.get(0), left=has_quit(transcript))
             return
-        suspects = []
+        suspects, last = [], len(work.attempts) >= self._retries
         for index, verdict in sorted(judged.verdicts.items()):
             if self._stopped:
                 return
             if work.company and len(work.items) > 1 and verdict.status.is_failure and not verdict.infrastructure:
                 suspects.append(index)
-            elif self._debugger is not None and is_wanted(verdict, transcript, index):
+            elif self._debugger is not None and is_wanted(verdict, transcript, index, last=last):
                 self._debug(work, index, verdict, stopped=asked(transcript, index))
             else:
                 self._report(work, work.items[index], verdict, warm)
@@ -334,11 +335,11 @@ class Run:
 
     def _end_debugging(self, work: Work, again: Verdict | None, *, left: bool) -> None:
         verdict = after_debugging(work, again, left=left)
-        self._report(msgspec.structs.replace(work, debugged=None), work.items[0], verdict, warm=False)
+        self._report(msgspec.structs.replace(work, debugged=None), work.items[0], verdict, warm=False, last=True)
         if left:
             self._stop_after = max(1, self.failures)
 
-    def _report(self, work: Work, item: Item, verdict: Verdict, warm: bool) -> None:
+    def _report(self, work: Work, item: Item, verdict: Verdict, warm: bool, *, last: bool = False) -> None:
         if work.verified is not None:
             self._compare(item, work.verified, verdict)
             return
@@ -348,7 +349,7 @@ class Run:
                 f"{item.nodeid} failed after {len(work.accused)} other tests in its process and passed alone: one of "
                 f"them leaks, from {work.accused[0].nodeid} on"
             )
-        if failed and not verdict.infrastructure and len(work.attempts) < self._retries:
+        if failed and not verdict.infrastructure and not last and len(work.attempts) < self._retries:
             self._listener.requeued((item,))
             again = self._part(work, (item,))
             self._queue.append(msgspec.structs.replace(again, attempts=(*work.attempts, verdict)))

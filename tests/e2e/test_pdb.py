@@ -128,9 +128,34 @@ def test_counts():
         assert "seen 1" in terminal.text
 
 
+def test_what_ended_meanwhile_is_not_lost(programs: Programs, project: Path):
+    """A test that ends while another has the terminal is told of afterwards, also where ^C is the end."""
+    waiting = (
+        "import os\ndef test_waits():\n    while not os.path.exists('{0}'): os.sched_yield()\n    os.unlink('{0}')\n"
+    )
+    sign = project / "shared" / "sign"
+    write_project(project, {"test_a.py": BREAKING, "test_b.py": waiting.format("/shared/sign"), "shared/nothing": ""})
+    mount = f'{{ type = "bind", mount_point = "/shared", local_path = "{sign.parent}" }}'
+    write_project(project, {"maelstrom-pytest.toml": f"[[directives]]\nadded_mounts = [{mount}]\n"})
+    with Terminal(programs, PYTEST, "--pdb", "--slots", "2", "--report", "run.jsonl", cwd=project) as terminal:
+        assert at_prompt(terminal, 1)
+        sign.write_text("")
+        assert eventually(lambda: not sign.exists())
+        terminal.type("p 6 * 7\n")
+        assert at_prompt(terminal, 2)
+        assert "test_waits" not in (project / "run.jsonl").read_text().partition('"suspended"')[2]
+        terminal.type("c\n")
+        assert terminal.wait() == 1
+        rest = (project / "run.jsonl").read_text().partition('"resumed"')[2]
+        assert '"test_b.py::test_waits"' in rest
+        assert "as pytest counts: 1 failed, 1 passed" in plain(terminal.text)
+
+
 def test_pdb_needs_a_terminal(programs: Programs, project: Path):
     write_project(project, {"test_a.py": FAILING})
-    assert "standard input is no terminal" in programs.run(PYTEST, "--pdb", cwd=project).check(2).single_message
+    for options in (("--pdb",), ("--", "--pdb")):
+        done = programs.run(PYTEST, *options, cwd=project).check(2)
+        assert "failed to offer pdb for tests that fail: standard input is no terminal" in done.single_message
 
 
 def test_pdb_and_shown_output_exclude_each_other(programs: Programs, project: Path):

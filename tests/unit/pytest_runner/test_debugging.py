@@ -56,7 +56,12 @@ def test_the_second_run_counts_where_the_first_had_no_verdict(stopped, again, le
     ],
 )
 def test_who_is_debugged(verdict, records, wanted):
-    assert is_wanted(verdict, Transcript(records), 0) == wanted
+    assert is_wanted(verdict, Transcript(records), 0, last=True) == wanted
+
+
+def test_what_will_be_tried_again_is_debugged_only_where_it_asks_for_it():
+    assert not is_wanted(FAILED, NOTHING, 0, last=False)
+    assert is_wanted(ERR, Transcript((Asked(0),)), 0, last=False)
 
 
 def test_what_pytest_says_of_breakpoints_and_of_quitting():
