@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,17 +33,21 @@ def commands(programs: Programs) -> Path:
 
 def run(command: Command, directory: Path, environment: dict[str, str]) -> str | None:
     """Run a command as a reader types it; return what is wrong with it."""
-    done = subprocess.run(
+    with subprocess.Popen(
         ["bash", "-c", command.text],
         cwd=directory,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=PATIENCE,
-        check=False,
-    )
-    return difference(command, done.returncode, done.stdout.decode(errors="replace"))
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # bash has started others
+            raise
+    return difference(command, process.returncode, output.decode(errors="replace"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
