@@ -59,6 +59,8 @@ def after_debugging(work: Work, again: Verdict | None, *, left: bool) -> Verdict
     """
     first = work.debugged
     assert first is not None  # noqa: S101 - for the type checker
+    if left and work.asked:
+        return msgspec.structs.replace(first, detail="it was left at its breakpoint by `quit`", stderr=b"")
     if left or again is None or again.infrastructure:
         return first
     if work.asked:

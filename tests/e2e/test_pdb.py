@@ -145,6 +145,8 @@ def test_what_ended_meanwhile_is_not_lost(programs: Programs, project: Path):
         assert at_prompt(terminal, 2)
         assert "test_waits" not in (project / "run.jsonl").read_text().partition('"suspended"')[2]
         terminal.type("c\n")
+        assert at_prompt(terminal, 3)  # where it fails
+        terminal.type("c\n")
         assert terminal.wait() == 1
         rest = (project / "run.jsonl").read_text().partition('"resumed"')[2]
         assert '"test_b.py::test_waits"' in rest

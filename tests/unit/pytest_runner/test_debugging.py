@@ -41,6 +41,10 @@ def test_the_second_run_counts_where_the_first_had_no_verdict(stopped, again, le
     assert after_debugging(work(stopped=stopped), again, left=left).status is status
 
 
+def test_a_test_that_was_left_at_its_breakpoint_is_told_so():
+    assert "left at its breakpoint" in after_debugging(work(stopped=True), None, left=True).detail
+
+
 @pytest.mark.parametrize(
     ("verdict", "records", "wanted"),
     [
