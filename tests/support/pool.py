@@ -12,6 +12,7 @@ import msgspec
 
 from maelstrom_core.job import Container, HostTree, Job, LayerDirectory, Outcome
 from tests.support.pool_server import Answer, Ask, Cancel, Members
+from tests.support.programs import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PATH = "PATH=/usr/local/bin:/usr/bin:/bin"
@@ -66,7 +67,7 @@ class Pool:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
         self.process.stdout.close()
 
     def _send(self, value: Any) -> None:
