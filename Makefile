@@ -72,5 +72,5 @@ bench: $(STAMP)
 clean:
 	rm -rf '$(VENV)' build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -f container/*/*.so container/*/_launch.c worker/*/*.so worker/*/_ring.c
-	find ci clients container core examples tests worker -depth \
+	find broker ci clients container core examples tests worker -depth \
 		\( -name __pycache__ -o -name .maelstrom-pytest -o -name .ruff_cache \) -exec rm -rf {} +

@@ -1,0 +1,235 @@
+"""The broker as one pure machine: what happens goes in, what is to be done comes out.
+
+    effects = broker.handle(Said(peer, message), now)
+
+Joins the scheduler and the gatherer, knows who is connected, and parts with who is silent or breaks the rules. It keeps
+nothing that a restart would lose: clients offer their unfinished jobs again. Who connects again is somebody new: a
+client of the same name takes the place of its former self. `now` is any clock that never goes back, in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from maelstrom_broker import effects as e
+from maelstrom_broker.effects import Close, Effect, Event, Send
+from maelstrom_broker.gatherer import Gatherer
+from maelstrom_broker.records import Attempt, Client, Peer, Requirements, Settings, Worker
+from maelstrom_broker.scheduler import Scheduler
+from maelstrom_core import messages as m
+
+DEFAULT_SETTINGS = Settings()
+
+Watcher = m.Role
+"""Of a connection that only watches: what it may do."""
+
+
+class Broker:
+    """The machine."""
+
+    def __init__(self, settings: Settings = DEFAULT_SETTINGS, *, readers: int = 16, remembered: int = 100_000) -> None:
+        self.settings = settings
+        self._effects: list[Effect] = []
+        self.scheduler = Scheduler(settings, self._effects)
+        self.gatherer = Gatherer(self._effects, readers=readers, remembered=remembered)
+        self.peers: dict[Peer, Client | Worker | Watcher] = {}
+        self.heard: dict[Peer, float] = {}
+        """When each peer said something last, longest ago first."""
+        self._names: dict[str, Peer] = {}
+        """Of clients."""
+        self._beat = 0.0
+        self._events: dict[type, Callable[[Any], None]] = {
+            e.Said: self._said,
+            e.Connected: self._connected,
+            e.Disconnected: self._disconnected,
+            e.Tick: self._tick,
+            e.Stored: lambda event: self.gatherer.stored(event.digest),
+            e.NotStored: lambda event: self.gatherer.refused(event.digest, event.peer, event.reason),
+            e.Evicted: lambda event: self.gatherer.evicted(event.digest),
+            e.ManifestEntries: lambda event: self.gatherer.entries(event.digest, event.named),
+            e.ManifestRead: lambda event: self.gatherer.read(event.digest, event.error),
+        }
+        self._of_clients: dict[type, Callable[[Client, Any, bytes], None]] = {
+            m.Submit: self._submit,
+            m.Cancel: self._cancel,
+            m.NoArtifact: self._no_artifact,
+        }
+        self._of_attempts: dict[type, Callable[[Attempt, Any, bytes], None]] = {
+            m.Started: lambda attempt, _message, _body: self.scheduler.started(attempt),
+            m.Ended: lambda attempt, _message, body: self.scheduler.finished(attempt, body),
+            m.Broken: lambda attempt, message, _body: self.scheduler.broken(attempt, message.reason),
+            m.Stopped: lambda attempt, _message, _body: self.scheduler.given_back(attempt),
+            m.Returned: lambda attempt, _message, _body: self.scheduler.given_back(attempt),
+        }
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take in one event; return what is to be done, in order."""
+        self.scheduler.now = now
+        self._events[type(event)](event)
+        scheduler, gatherer = self.scheduler, self.gatherer
+        while True:
+            while gatherer.ready or gatherer.failed:
+                failed, gatherer.failed = gatherer.failed, []
+                for job, reason in failed:
+                    if job.state == "artifacts":
+                        scheduler.fail(job, reason)
+                ready, gatherer.ready = gatherer.ready, []
+                for job in ready:
+                    if job.state == "artifacts":
+                        scheduler.ready(job)
+            ended = scheduler.settle()
+            if not ended:
+                break
+            for job in ended:
+                gatherer.ended(job)
+        effects = self._effects[:]
+        self._effects.clear()
+        return effects
+
+    def validate(self) -> None:
+        """Raise AssertionError where an invariant does not hold; costs as much as there is."""
+        from maelstrom_broker.invariants import validate
+
+        validate(self)
+
+    # who is there
+
+    def _connected(self, event: e.Connected) -> None:
+        peer, hello = event.peer, event.hello
+        if peer in self.heard:
+            raise ValueError(f"peer {peer} is connected already")
+        self.heard[peer] = self.scheduler.now
+        if hello.role == "client":
+            former = self._names.get(hello.name)
+            if former is not None:
+                self._part(former, "connected again")
+            client = Client(peer, hello.name, "states" in hello.features)
+            self.peers[peer] = self.scheduler.clients[peer] = client
+            self._names[hello.name] = peer
+        elif hello.offer is not None:
+            slots, memory, labels = hello.offer.slots, hello.offer.memory, frozenset(hello.offer.labels)
+            look_ahead = min(self.settings.look_ahead, slots)
+            worker = Worker(peer, hello.name or f"worker {peer}", slots, memory, labels, look_ahead)
+            self.peers[peer] = worker
+            self.scheduler.worker_here(worker)
+        else:
+            self.peers[peer] = hello.role
+
+    def _disconnected(self, event: e.Disconnected) -> None:
+        if event.peer in self.peers:
+            self._forget(event.peer, event.reason)
+
+    def _part(self, peer: Peer, reason: str) -> None:
+        self._effects.append(Close(peer, reason))
+        self._forget(peer, reason)
+
+    def _forget(self, peer: Peer, reason: str) -> None:
+        who = self.peers.pop(peer)
+        del self.heard[peer]
+        if isinstance(who, Client):
+            del self._names[who.name]
+            self.scheduler.client_gone(who)
+            for job in self.scheduler.take_ended():
+                self.gatherer.ended(job)
+            self.gatherer.client_gone(peer)
+        elif isinstance(who, Worker):
+            self.scheduler.worker_gone(who, reason)
+
+    def _tick(self, _event: e.Tick) -> None:
+        now = self.scheduler.now
+        silent = []
+        for peer, heard in self.heard.items():
+            if now - heard < self.settings.silence:
+                break
+            silent.append(peer)
+        for peer in silent:
+            self._part(peer, f"silent for {self.settings.silence:.0f} seconds")
+        for close in self.scheduler.overdue():
+            self._part(close.peer, close.reason)
+        if now - self._beat >= self.settings.silence / 3:
+            self._beat = now
+            self._effects += (Send(peer, m.Heartbeat()) for peer in self.peers)
+
+    # what they say
+
+    def _said(self, event: e.Said) -> None:
+        who = self.peers.get(event.peer)
+        if who is None:
+            return  # said before it heard that we have parted
+        del self.heard[event.peer]
+        self.heard[event.peer] = self.scheduler.now
+        message = event.message
+        if isinstance(message, m.Heartbeat):
+            return
+        if isinstance(who, Worker):
+            self._worker_said(who, message, event.body)
+        elif isinstance(who, Client) and type(message) in self._of_clients:
+            self._of_clients[type(message)](who, message, event.body)
+        elif isinstance(message, m.GetStatus):
+            self._effects.append(Send(event.peer, self.status()))
+        elif isinstance(message, m.Drain) and who == "admin":
+            for worker in list(self.scheduler.pool.workers.values()):
+                if worker.name == message.worker:
+                    self.scheduler.drain(worker)
+        else:
+            self._part(event.peer, f"said what it may not: {type(message).__name__}")
+
+    def _worker_said(self, worker: Worker, message: m.AnyMessage, body: bytes) -> None:
+        handler = self._of_attempts.get(type(message))
+        if handler is not None:
+            attempt = worker.attempts.get(message.attempt)  # type: ignore[union-attr]  # all of the table have it
+            if attempt is not None:  # else it was given up, or another worker's
+                handler(attempt, message, body)
+        elif isinstance(message, m.Holding):
+            self.scheduler.pool.hold(worker, message.added, message.removed)
+        elif isinstance(message, m.Draining):
+            self.scheduler.drain(worker)
+        else:
+            self._part(worker.peer, f"said what it may not: {type(message).__name__}")
+
+    def _submit(self, client: Client, message: m.Submit, body: bytes) -> None:
+        if message.sequence in client.jobs:
+            self._part(client.peer, f"offered job {message.sequence} twice")
+            return
+        wanted = Requirements(message.slots, message.memory, frozenset(message.labels))
+        if len(client.jobs) >= self.settings.jobs:
+            refused = f"more than {self.settings.jobs} unfinished jobs"
+        elif wanted not in client.wanted and len(client.wanted) >= self.settings.shapes:
+            refused = f"more than {self.settings.shapes} different requirements among the unfinished jobs"
+        else:
+            job = self.scheduler.submit(client, message, body)
+            self.gatherer.start(job)
+            if client.states:
+                gathered = bool(self.gatherer.ready and self.gatherer.ready[-1] is job)
+                self._effects.append(Send(client.peer, m.State(job.sequence, "queued" if gathered else "artifacts")))
+            return
+        self.scheduler.counts["failed"] += 1
+        self._effects.append(Send(client.peer, m.Failed(message.sequence, refused)))
+
+    def _cancel(self, client: Client, message: m.Cancel, _body: bytes) -> None:
+        job = client.jobs.get(message.sequence)
+        if job is not None:  # else its result is on the way
+            self.scheduler.cancel(job)
+
+    def _no_artifact(self, client: Client, message: m.NoArtifact, _body: bytes) -> None:
+        self.gatherer.refused(message.digest, client.peer, message.reason)
+
+    def status(self) -> m.Status:
+        """Return what is in hand now."""
+        counts, pool = self.scheduler.counts, self.scheduler.pool
+        jobs = sum(len(client.jobs) for client in self.scheduler.clients.values())
+        stopping = len(self.scheduler.stopping)
+        return m.Status(
+            clients=len(self.scheduler.clients),
+            artifacts=jobs - counts["queued"] - (counts["running"] - stopping),
+            queued=counts["queued"],
+            running=counts["running"],
+            finished=counts["finished"],
+            failed=counts["failed"],
+            cancelled=counts["cancelled"],
+            workers=tuple(
+                m.WorkerStatus(worker.name, worker.slots, worker.used, len(worker.ahead), worker.draining)
+                for worker in pool.workers.values()
+            ),
+        )

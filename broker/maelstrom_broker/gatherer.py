@@ -1,0 +1,262 @@
+"""Which artifacts the broker has, wants, and asks whom for: pure, and without a store of its own.
+
+However many clients have jobs that need a digest, one of them is asked for it, and another one only when that one is
+gone or cannot give it. Of a manifest the contents are needed as well: it is read, once for all that wait for it, and
+what it names is remembered. A job holds its artifacts from when it comes until it has ended: the store drops none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from maelstrom_broker.effects import Effect, ReadManifest, Send
+from maelstrom_broker.records import Job, Peer
+from maelstrom_core.messages import WantArtifact
+
+ENTRIES = 1_000_000
+"""What the manifests of one job may name."""
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """What one job needs."""
+
+    held: dict[str, None] = field(default_factory=dict)
+    missing: dict[str, None] = field(default_factory=dict)
+    """Those of them that are not there."""
+    unread: dict[str, None] = field(default_factory=dict)
+    """Manifests of which not everything is known that they name."""
+
+
+@dataclass(slots=True)
+class _Want:
+    """An artifact that is not there."""
+
+    jobs: dict[Job, None] = field(default_factory=dict)
+    clients: Counter[Peer] = field(default_factory=Counter)
+    """How many of these jobs are whose."""
+    asked: Peer | None = None
+    refused: dict[Peer, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A manifest that is being read, or waits for that."""
+
+    jobs: dict[Job, None] = field(default_factory=dict)
+    named: dict[str, None] = field(default_factory=dict)
+    begun: bool = False
+
+
+class Gatherer:
+    """The machine; `ready` and `failed` collect what became of jobs."""
+
+    def __init__(self, effects: list[Effect], *, readers: int = 16, remembered: int = 100_000) -> None:
+        self.ready: list[Job] = []
+        self.failed: list[tuple[Job, str]] = []
+        self._effects = effects
+        self._readers = readers
+        self._limit = remembered
+        """Entries of manifests that are remembered, all together."""
+        self.available: set[str] = set()
+        self.references: Counter[str] = Counter()
+        """How many jobs hold an artifact."""
+        self.jobs: dict[Job, _Gathering] = {}
+        self.wants: dict[str, _Want] = {}
+        self._asked: dict[Peer, dict[str, None]] = {}
+        self.readings: dict[str, _Reading] = {}
+        self._queue: deque[str] = deque()
+        self._active = 0
+        self._remembered: dict[str, tuple[str, ...]] = {}
+        self._size = 0
+
+    # jobs
+
+    def start(self, job: Job) -> None:
+        """Gather what a job needs; it is in `ready` when all of it is there, perhaps at once."""
+        gathering = self.jobs[job] = _Gathering()
+        for artifact in job.artifacts:
+            self._need(job, artifact.digest)
+            if artifact.manifest and artifact.digest not in gathering.unread:
+                gathering.unread[artifact.digest] = None
+                if artifact.digest in self.available:
+                    self._read(job, artifact.digest)
+        self._settle(job)
+
+    def ended(self, job: Job) -> None:
+        """Let go of what a job held."""
+        gathering = self.jobs.pop(job)
+        for digest in gathering.missing:
+            self._unwant(digest, job)
+        for digest in gathering.unread:
+            reading = self.readings.get(digest)
+            if reading is not None:
+                reading.jobs.pop(job, None)
+                if not reading.jobs and not reading.begun:
+                    del self.readings[digest]
+                    self._queue.remove(digest)
+        for digest in gathering.held:
+            self.references[digest] -= 1
+            if not self.references[digest]:
+                del self.references[digest]
+
+    def client_gone(self, peer: Peer) -> None:
+        """Ask others for what this client was asked for; its jobs have ended already."""
+        for digest in self._asked.pop(peer, {}):
+            want = self.wants[digest]
+            want.asked = None
+            self._ask(digest, want)
+
+    # artifacts
+
+    def stored(self, digest: str) -> None:
+        """Take note that the store has an artifact, wanted or not."""
+        self.available.add(digest)
+        want = self.wants.pop(digest, None)
+        if want is None:
+            return
+        self._answered(digest, want)
+        for job in want.jobs:
+            gathering = self.jobs[job]
+            del gathering.missing[digest]
+            if digest in gathering.unread:
+                self._read(job, digest)
+            self._settle(job)
+
+    def evicted(self, digest: str) -> None:
+        """Take note that the store has dropped an artifact, which no job held."""
+        self.available.discard(digest)
+
+    def refused(self, digest: str, peer: Peer, reason: str) -> None:
+        """Ask somebody else, since what came of asking this client was nothing; if nobody is left the jobs fail."""
+        want = self.wants.get(digest)
+        if want is not None and want.asked == peer:
+            self._answered(digest, want)
+            want.refused[peer] = reason
+            self._ask(digest, want)
+
+    # manifests
+
+    def entries(self, digest: str, named: tuple[str, ...]) -> None:
+        """Take note of what is named next in a manifest that is being read."""
+        reading = self.readings.get(digest)
+        if reading is None:
+            return
+        new = [each for each in named if each not in reading.named]
+        reading.named.update(dict.fromkeys(new))
+        for job in list(reading.jobs):
+            self._need_all(job, new)
+
+    def read(self, digest: str, error: str | None) -> None:
+        """Take note that a manifest has been read, or could not be."""
+        reading = self.readings.pop(digest, None)
+        if reading is None:
+            return
+        self._active -= 1
+        if self._queue:
+            self._begin(self._queue.popleft())
+        if error is None:
+            self._remember(digest, tuple(reading.named))
+        for job in reading.jobs:
+            if error is None:
+                del self.jobs[job].unread[digest]
+                self._settle(job)
+            else:
+                self.failed.append((job, f"failed to read manifest {digest}: {error}"))
+
+    # inside
+
+    def _need(self, job: Job, digest: str) -> None:
+        gathering = self.jobs[job]
+        if digest in gathering.held:
+            return
+        gathering.held[digest] = None
+        self.references[digest] += 1
+        if digest in self.available:
+            return
+        gathering.missing[digest] = None
+        want = self.wants.setdefault(digest, _Want())
+        want.jobs[job] = None
+        want.clients[job.client.peer] += 1
+        want.refused.pop(job.client.peer, None)  # it may have it by now
+        self._ask(digest, want)
+
+    def _need_all(self, job: Job, digests: list[str]) -> None:
+        if len(self.jobs[job].held) + len(digests) > ENTRIES:
+            self.failed.append((job, f"its manifests name more than {ENTRIES} artifacts"))
+            return
+        for each in digests:
+            self._need(job, each)
+
+    def _settle(self, job: Job) -> None:
+        gathering = self.jobs[job]
+        if not gathering.missing and not gathering.unread:
+            self.ready.append(job)
+
+    def _ask(self, digest: str, want: _Want) -> None:
+        """Ask the next client, unless one has been asked."""
+        if want.asked is not None:
+            return
+        peer = next((peer for peer in want.clients if peer not in want.refused), None)
+        if peer is not None:
+            want.asked = peer
+            self._asked.setdefault(peer, {})[digest] = None
+            self._effects.append(Send(peer, WantArtifact(digest)))
+        elif want.jobs:
+            reasons = "; ".join(dict.fromkeys(want.refused.values()))
+            self.failed += ((job, f"failed to get artifact {digest}: {reasons}") for job in want.jobs)
+        else:
+            del self.wants[digest]
+
+    def _answered(self, digest: str, want: _Want) -> None:
+        if want.asked is not None:
+            asked = self._asked[want.asked]
+            del asked[digest]
+            if not asked:
+                del self._asked[want.asked]
+            want.asked = None
+
+    def _unwant(self, digest: str, job: Job) -> None:
+        """Take a job out of those that wait; an upload that goes on may go on."""
+        want = self.wants[digest]
+        del want.jobs[job]
+        peer = job.client.peer
+        want.clients[peer] -= 1
+        if not want.clients[peer]:
+            del want.clients[peer]
+        if not want.jobs and want.asked is None:
+            del self.wants[digest]
+
+    def _read(self, job: Job, digest: str) -> None:
+        """Have a manifest read for a job, unless it is known what it names."""
+        known = self._remembered.pop(digest, None)
+        if known is not None:
+            self._remembered[digest] = known
+            del self.jobs[job].unread[digest]
+            self._need_all(job, list(known))
+            return
+        reading = self.readings.get(digest)
+        if reading is None:
+            reading = self.readings[digest] = _Reading()
+            if self._active < self._readers:
+                self._begin(digest)
+            else:
+                self._queue.append(digest)
+        reading.jobs[job] = None
+        self._need_all(job, list(reading.named))
+
+    def _begin(self, digest: str) -> None:
+        self._active += 1
+        self.readings[digest].begun = True
+        self._effects.append(ReadManifest(digest))
+
+    def _remember(self, digest: str, named: tuple[str, ...]) -> None:
+        cost = len(named) + 1
+        if cost > self._limit:
+            return
+        self._remembered[digest] = named
+        self._size += cost
+        while self._size > self._limit:
+            oldest = next(iter(self._remembered))
+            self._size -= len(self._remembered.pop(oldest)) + 1

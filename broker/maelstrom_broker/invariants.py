@@ -1,0 +1,137 @@
+"""What is always true of the broker between two events: `validate` for tests and for whoever suspects a bug.
+
+Costs as much as there is, so nothing else calls it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from maelstrom_broker.records import Client, Worker
+
+if TYPE_CHECKING:
+    from maelstrom_broker.broker import Broker
+    from maelstrom_broker.gatherer import Gatherer
+    from maelstrom_broker.scheduler import Scheduler
+
+
+def validate(broker: Broker) -> None:
+    """Raise AssertionError where something is not as it should be."""
+    scheduler = broker.scheduler
+    assert set(broker.heard) == set(broker.peers)
+    assert {peer for peer, who in broker.peers.items() if isinstance(who, Client)} == set(scheduler.clients)
+    assert {peer for peer, who in broker.peers.items() if isinstance(who, Worker)} == set(scheduler.pool.workers)
+    _artifacts(broker.gatherer)
+    assert set(broker.gatherer.jobs) == {
+        job for client in scheduler.clients.values() for job in client.jobs.values()
+    }, "artifacts are held for jobs that are gone"
+    _jobs(scheduler)
+    _workers(scheduler)
+    _nothing_idles(scheduler)
+
+
+def _jobs(scheduler: Scheduler) -> None:
+    used: Counter[Client] = Counter()
+    for worker in scheduler.pool.workers.values():
+        for attempt in worker.attempts.values():
+            used[attempt.client] += attempt.wanted.slots
+    queued = assigned = 0
+    jobs_of: Counter[object] = Counter()
+    for client in scheduler.clients.values():
+        assert client.used == used[client], "a client's share is wrong"
+        assert sum(client.wanted.values()) == len(client.jobs)
+        for sequence, job in client.jobs.items():
+            assert job.sequence == sequence
+            assert job.client is client
+            assert len(job.lost) < scheduler.settings.attempts, "tried too often"
+            jobs_of[job.shape] += 1
+            queued += job.state == "queued"
+            assigned += job.state == "assigned"
+            assert (job.attempt is not None) == (job.state == "assigned")
+            if job.attempt is not None:
+                assert job.attempt.job is job
+                assert job.attempt.worker.attempts[job.attempt.number] is job.attempt
+            if job.state == "queued":
+                assert job in set(job.shape.lines[client].jobs())
+    assert scheduler.counts["queued"] == queued == sum(shape.waiting for shape in scheduler.pool.shapes.values())
+    attempts = [attempt for worker in scheduler.pool.workers.values() for attempt in worker.attempts.values()]
+    assert scheduler.counts["running"] == len(attempts)
+    assert assigned == sum(attempt.job is not None for attempt in attempts)
+    jobs_of.update(attempt.shape for attempt in attempts)
+    for shape in scheduler.pool.shapes.values():
+        assert shape.jobs == jobs_of[shape], "a shape is kept for jobs that are gone"
+        assert shape.waiting == sum(line.size for line in shape.lines.values())
+        for client, line in shape.lines.items():
+            assert client.lines[shape] is line
+            assert client.peer in scheduler.clients, "a client that is gone has jobs waiting"
+            assert line.size == len(list(line.jobs())) > 0
+    stopping = {attempt.number for attempt in attempts if attempt.job is None}
+    assert stopping == set(scheduler.stopping), "attempts are stopped that are no more"
+
+
+def _workers(scheduler: Scheduler) -> None:
+    expecting: Counter[Worker] = Counter()
+    for worker in scheduler.pool.workers.values():
+        runs = [attempt for number, attempt in worker.attempts.items() if number not in worker.ahead]
+        assert worker.used == sum(attempt.wanted.slots for attempt in runs) <= worker.slots, "over-committed"
+        assert worker.memory_used == sum(attempt.wanted.memory for attempt in runs) <= worker.memory, "over-committed"
+        assert len(worker.ahead) <= worker.look_ahead
+        assert not worker.ahead or worker.used == worker.slots, "jobs wait at a worker that has free slots"
+        assert all(attempt.wanted.plain for attempt in worker.ahead.values())
+        assert worker.reserved is None or worker.reserved.reserved is worker
+        assert worker.reserved is None or worker.reserved.waiting
+        for attempt in worker.attempts.values():
+            if attempt.recalled_for is not None:
+                expecting[attempt.recalled_for] += 1
+        assert set(worker.shapes) == {
+            shape for shape in scheduler.pool.shapes.values() if not worker.draining and worker.fits(shape.wanted)
+        }
+        for shape in worker.shapes:
+            assert worker in shape.fitting
+        assert all(worker in scheduler.pool._holders[digest] for digest in worker.layers)
+    for worker in scheduler.pool.workers.values():
+        assert worker.expecting == expecting[worker]
+    for shape in scheduler.pool.shapes.values():
+        assert all(worker.peer in scheduler.pool.workers for worker in shape.fitting)
+        assert shape.reserved is None or shape.reserved.reserved is shape
+        for number, worker in shape.ahead.items():
+            attempt = worker.ahead[number]
+            assert attempt.recalled_for is None
+            assert attempt.job is not None
+    held = sum(len(worker.layers) for worker in scheduler.pool.workers.values())
+    assert held == sum(map(len, scheduler.pool._holders.values())), "layers of workers that are gone"
+
+
+def _nothing_idles(scheduler: Scheduler) -> None:
+    for shape in scheduler.pool.shapes.values():
+        for worker in shape.fitting:
+            if worker.reserved not in {None, shape}:
+                continue
+            if worker.has_room(shape.wanted):
+                assert not shape.waiting, "a job waits though a slot is free for it"
+                free = worker.slots - worker.used
+                assert not shape.ahead or worker.expecting >= free, "a job waits elsewhere, and is not recalled"
+            elif shape.wanted.plain and worker.reserved is None:
+                assert not shape.waiting or len(worker.ahead) == worker.look_ahead, "the look-ahead is not used"
+
+
+def _artifacts(gatherer: Gatherer) -> None:
+    held: Counter[str] = Counter()
+    for job, gathering in gatherer.jobs.items():
+        held.update(list(gathering.held))
+        for digest in gathering.missing:
+            assert digest not in gatherer.available, "what is there is waited for"
+            assert job in gatherer.wants[digest].jobs
+    assert held == gatherer.references
+    for digest, want in gatherer.wants.items():
+        assert want.jobs or want.asked is not None, "wanted by nobody"
+        assert sum(want.clients.values()) == len(want.jobs)
+        assert want.asked is None or digest in gatherer._asked[want.asked]
+    asked = sum(want.asked is not None for want in gatherer.wants.values())
+    assert sum(map(len, gatherer._asked.values())) == asked
+    assert all(gatherer._asked.values())
+    assert gatherer._active == sum(reading.begun for reading in gatherer.readings.values()) <= gatherer._readers
+    assert not gatherer._queue or gatherer._active == gatherer._readers
+    remembered = sum(len(named) + 1 for named in gatherer._remembered.values())
+    assert gatherer._size == remembered <= gatherer._limit

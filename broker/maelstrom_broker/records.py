@@ -1,0 +1,183 @@
+"""What the broker keeps of clients, workers, jobs and attempts while they are there.
+
+Plain mutable records of the scheduler's; only it and the queues of a `Shape` change them. Imports nothing of the
+project but the messages.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NewType
+
+import msgspec
+
+from maelstrom_core.messages import Layers as Artifacts
+from maelstrom_core.messages import LostAttempt
+
+if TYPE_CHECKING:
+    from maelstrom_broker.shape import Line, Shape
+
+Peer = NewType("Peer", int)
+"""The number of a connection, never used again: whoever comes back is somebody new."""
+
+Key = tuple[str, int]
+"""The name of a job: its client's id, its sequence number there."""
+
+JobState = Literal["artifacts", "queued", "assigned", "gone"]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The numbers of the scheduler; times in seconds."""
+
+    attempts: int = 3
+    """How often a job is tried, where it fails by no fault of its own."""
+    look_ahead: int = 32
+    """Jobs that wait at a worker for a slot, at most; never more than it has slots."""
+    silence: float = 30.0
+    """Who says nothing for so long is taken for dead; everybody sends a heartbeat every third of it."""
+    patience: float = 20.0
+    """How long a worker may take to kill what is to be stopped."""
+    jobs: int = 2_000_000
+    """Of one client, at most."""
+    shapes: int = 64
+    """Different requirements among the unfinished jobs of one client, at most."""
+
+
+class Requirements(msgspec.Struct, frozen=True, cache_hash=True):
+    """What a job wants of its worker. Jobs with equal ones wait in one place."""
+
+    slots: int = 1
+    memory: int = 0
+    labels: frozenset[str] = frozenset()
+    avoid: frozenset[Peer] = frozenset()
+    """Workers that could not run it."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether a free slot is all that it takes; others never wait at a worker."""
+        return self.slots == 1 and self.memory == 0
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One connection of a client."""
+
+    peer: Peer
+    name: str
+    states: bool
+    """Whether it wants to be told where its jobs are."""
+    jobs: dict[int, Job] = field(default_factory=dict)
+    lines: dict[Shape, Line] = field(default_factory=dict)
+    """Where jobs of it wait."""
+    wanted: dict[Requirements, int] = field(default_factory=dict)
+    """How many of its jobs have these requirements."""
+    used: int = 0
+    """Slots of its jobs that are at workers: who has fewest is served first."""
+    served: int = 0
+    """When it was served last, in turns."""
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One connection of a worker."""
+
+    peer: Peer
+    name: str
+    slots: int
+    memory: int
+    labels: frozenset[str]
+    look_ahead: int
+    used: int = 0
+    memory_used: int = 0
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+    ahead: dict[int, Attempt] = field(default_factory=dict)
+    """Those of them that wait for a slot there, in order."""
+    layers: dict[str, None] = field(default_factory=dict)
+    """What it holds, or will when it has begun what it was given."""
+    shapes: dict[Shape, None] = field(default_factory=dict)
+    """Those whose jobs can run here."""
+    reserved: Shape | None = None
+    """Whose next job needs more than is free: nothing else is begun here until it has it."""
+    expecting: int = 0
+    """Recalls from others on its behalf that are not answered."""
+    draining: bool = False
+    gone: bool = False
+    version: int = 0
+    """Grows whenever its place in the indices changes."""
+
+    def fits(self, wanted: Requirements) -> bool:
+        """Tell whether such a job can run here when nothing else does."""
+        return (
+            wanted.slots <= self.slots
+            and wanted.memory <= self.memory
+            and wanted.labels <= self.labels
+            and self.peer not in wanted.avoid
+        )
+
+    def has_room(self, wanted: Requirements) -> bool:
+        """Tell whether such a job could begin now."""
+        return (
+            self.used + wanted.slots <= self.slots
+            and self.memory_used + wanted.memory <= self.memory
+            and not self.ahead
+        )
+
+    @property
+    def load(self) -> float:
+        """Slots used and waited for, to those it has."""
+        return (self.used + len(self.ahead)) / self.slots
+
+    def missing(self, artifacts: Artifacts) -> int:
+        """Return how many of these it has to fetch."""
+        layers = self.layers
+        return sum(1 for artifact in artifacts if artifact.digest not in layers)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One job that has not been reported."""
+
+    client: Client
+    sequence: int
+    shape: Shape
+    priority: int
+    estimate: float | None
+    arrival: int
+    artifacts: Artifacts
+    payload: bytes
+    state: JobState = "artifacts"
+    ticket: int = 0
+    """Of its entry in a queue: others are left over."""
+    passed: int = 0
+    """How often another one was taken because its layers were there."""
+    attempt: Attempt | None = None
+    dispatched: int = 0
+    lost: list[LostAttempt] = field(default_factory=list)
+
+    @property
+    def key(self) -> Key:
+        """Its name."""
+        return self.client.name, self.sequence
+
+    @property
+    def rank(self) -> tuple[int, float, int]:
+        """Its place among the jobs of its client, lowest first: priority, then longest, then as they came."""
+        estimate = math.inf if self.estimate is None else self.estimate * self.shape.wanted.slots
+        return -self.priority, -estimate, self.arrival
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """A job at a worker."""
+
+    number: int
+    worker: Worker
+    client: Client
+    wanted: Requirements
+    shape: Shape
+    job: Job | None
+    """None when it has been reported, and is only to be stopped."""
+    started: bool = False
+    recalled_for: Worker | None = None
+    stopping: float | None = None

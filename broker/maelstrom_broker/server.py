@@ -1,0 +1,207 @@
+"""The broker on a socket: asyncio around the pure machine. Decides nothing but who may come in.
+
+Back-pressure: who does not read is not listened to either; what waits for one reader is bounded by the connection.
+There is no store of artifacts yet: jobs which need one fail, and say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import cast
+
+from maelstrom_broker import effects as e
+from maelstrom_broker.broker import Broker
+from maelstrom_broker.records import Peer
+from maelstrom_core import log
+from maelstrom_core.messages import PROTOCOL, Hello, WantArtifact
+from maelstrom_core.wire import Closed, Connection, Event, Greeted, Received
+
+GREETING = 10.0
+"""Seconds in which the first frame must have come."""
+CONNECTIONS = 10_000
+"""At a time, at most."""
+FAREWELL = 5.0
+"""Seconds in which those who are parted with can read why."""
+
+
+class Server:
+    """All connections of a broker."""
+
+    def __init__(self, broker: Broker, token: str) -> None:
+        self.broker = broker
+        self.links: set[Link] = set()
+        self.refused = 0
+        """How many were not let in."""
+        self._token = token.encode()
+        self._peers: dict[Peer, Link] = {}
+        self._numbers = 0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._touched: dict[Link, None] = {}
+
+    async def listen(self, port: int) -> asyncio.Server:
+        """Listen on the loopback interface; raises OSError."""
+        server = await self._loop.create_server(lambda: Link(self), "127.0.0.1", port, backlog=1024)
+        self._tick()
+        return server
+
+    def close(self, reason: str) -> None:
+        """Part with everybody."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for link in list(self.links):
+            link.part(reason)
+
+    def authorised(self, hello: Hello) -> bool:
+        """Tell whether somebody has the token."""
+        return secrets.compare_digest(hello.token.encode(), self._token)
+
+    def enter(self, link: Link, hello: Hello) -> Peer:
+        """Let somebody in; return the number that nobody had before."""
+        self._numbers += 1
+        peer = Peer(self._numbers)
+        self._peers[peer] = link
+        log.info("connected", peer=peer, role=hello.role, name=hello.name)
+        self.handle(e.Connected(peer, hello))
+        return peer
+
+    def leave(self, peer: Peer, reason: str) -> None:
+        """Take note that somebody is gone."""
+        if self._peers.pop(peer, None) is not None:
+            log.info("disconnected", peer=peer, reason=reason)
+            self.handle(e.Disconnected(peer, reason))
+
+    def handle(self, event: e.Event) -> None:
+        """Tell the broker, and do what it wants. What is sent goes out when `flush` is called."""
+        events = [event]
+        while events:
+            for effect in self.broker.handle(events.pop(), self._loop.time()):
+                match effect:
+                    case e.Send(peer, message, body):
+                        link = self._peers.get(peer)
+                        if link is not None:
+                            link.connection.send(message, body)
+                            self._touched[link] = None
+                        if isinstance(message, WantArtifact):
+                            events.append(e.NotStored(message.digest, peer, "this broker has no store of artifacts"))
+                    case e.Close(peer, reason):
+                        link = self._peers.pop(peer, None)
+                        if link is not None:
+                            log.info("parted", peer=peer, reason=reason)
+                            link.part(reason)
+
+    def flush(self) -> None:
+        """Send what is to be sent."""
+        while self._touched:
+            touched, self._touched = self._touched, {}
+            for link in touched:
+                link.flush()
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self.broker.settings.silence / 6, self._tick)
+        self.handle(e.Tick())
+        self.flush()
+
+
+class Link(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, server: Server) -> None:
+        self.connection = Connection("broker")
+        self._server = server
+        self._peer: Peer | None = None
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the first frame."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._server.links.add(self)
+        self._timer = asyncio.get_running_loop().call_later(GREETING, self.part, "said nothing")
+        if len(self._server.links) > CONNECTIONS:
+            self.part("too many connections")
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        self.connection.receive_data(data)
+        self._events(self.connection.events())
+
+    def eof_received(self) -> None:
+        """Take note that nothing more will come."""
+        self.connection.receive_eof()
+        self._events(self.connection.events())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._server.links.discard(self)
+        self.connection.close("")
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._peer is not None:
+            self._server.leave(self._peer, str(exc) if exc else "the connection was closed")
+            self._server.flush()
+
+    def pause_writing(self) -> None:
+        """Who does not read is not listened to."""
+        self._paused = True
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._paused = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.flush()
+
+    def part(self, reason: str) -> None:
+        """Say goodbye, and close when that is sent, or after a while."""
+        self.connection.close(reason)
+        self._close()
+
+    def flush(self) -> None:
+        """Send what is to be sent, unless too much is on its way; what waits is bounded, which is looked at here."""
+        if not self._paused and not self._transport.is_closing():
+            self._transport.writelines(self.connection.data_to_send())
+        if events := self.connection.events():  # what waits has become too much
+            self._events(events)
+
+    def _events(self, events: list[Event]) -> None:
+        for event in events:
+            match event:
+                case Greeted(hello):
+                    if not self._server.authorised(hello):
+                        self._refuse("the token is wrong")
+                        break
+                    if self._timer is not None:
+                        self._timer.cancel()
+                    self.connection.greet(Hello(PROTOCOL, "broker"))
+                    self._peer = self._server.enter(self, hello)
+                case Received(message, body) if self._peer is not None:
+                    self._server.handle(e.Said(self._peer, message, body))
+                case Closed(reason, fault):
+                    if self._peer is None and fault:
+                        self._refuse(reason)
+                    elif self._peer is not None:
+                        self._server.leave(self._peer, reason)
+                    self._close()
+        self._server.flush()
+        self.flush()
+
+    def _refuse(self, reason: str) -> None:
+        self._server.refused += 1
+        address = self._transport.get_extra_info("peername")
+        log.info("refused", address=address, reason=reason, refused=self._server.refused)
+        self.part(reason)
+
+    def _close(self) -> None:
+        """Send what is left; close when it is sent. Who does not read it is cut off after a while."""
+        if self._transport.is_closing():
+            return
+        self._transport.writelines(self.connection.data_to_send())
+        self._transport.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(FAREWELL, self._transport.abort)
