@@ -19,8 +19,12 @@ class Clock:
 
     def after(self, delay: float, action: Callable[[], None]) -> None:
         """Let something happen later."""
+        self.at(self.now + delay, action)
+
+    def at(self, time: float, action: Callable[[], None]) -> None:
+        """Let something happen at a time; of equal times in the order in which they were named."""
         self._count += 1
-        heapq.heappush(self._queue, (self.now + delay, self._count, action))
+        heapq.heappush(self._queue, (time, self._count, action))
 
     def step(self) -> None:
         """Let the next thing happen."""
@@ -66,7 +70,7 @@ class End:
                 self.other.connection.receive_eof()
             self.other.heard()
 
-        self._clock.after(self._arrives - self._clock.now, arrive)
+        self._clock.at(self._arrives, arrive)
 
 
 def link(clock: Clock, random: Random, near: Connection, far: Connection) -> tuple[End, End]:
