@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.world import World
 
-SCHEDULES = 150
+SCHEDULES = 100
 
 
 @pytest.mark.parametrize("part", range(8))
