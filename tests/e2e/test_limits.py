@@ -64,14 +64,14 @@ def test_a_command_that_takes_too_much_is_told_so(programs: Programs, project: P
 @pytest.mark.cgroup2
 def test_results_tell_who_took_too_much(programs: Programs, project: Path) -> None:
     jobs = [
-        shell_job("head -c 100M /dev/zero | tail -c 100M > /tmp/x", limits={"memory": 64 << 20}, priority=1),
+        shell_job("yes | head -c 100M > /tmp/x", limits={"memory": 64 << 20}, priority=1),
         shell_job("for i in 1 2 3 4 5 6; do sleep 0 & done; wait; true", limits={"processes": 4}),
     ]
     with delegated_group() as group:
         alone = replace(programs, prefix=in_group(group))
         done = alone.run(RUN, "--results", "r", "--keep-order", cwd=project, stdin=stream(*jobs))
     first, second = [json.loads(line) for line in (project / "r").read_text().splitlines()]
-    assert done.code == 1, (project / "r").read_text()
+    assert done.code != 0, (project / "r").read_text()  # that of whichever ended first
     assert "job 1: killed: it used more than its 64 MiB of memory" in done.err
     assert (first["outcome"], first["signal"], first["out_of_memory"]) == ("signaled", 9, True)
     assert first["peak_memory"] <= 64 << 20
