@@ -32,7 +32,7 @@ def test_ap4_no_colour_where_none_is_wanted(programs: Programs, project: Path):
         assert "\x1b[3" not in terminal.text
     with Terminal(programs, PYTEST, "--ui", "simple", cwd=project) as terminal:
         assert terminal.wait() == 1
-        assert "\x1b[31mE       assert 0" in terminal.text.replace("\x1b[1m", "")  # pytest's own words
+        assert "\x1b[31mE   assert 0" in terminal.text.replace("\x1b[1m", "")  # pytest's own words
 
 
 def test_ctrl_c_prints_the_summary_and_leaves_nothing(programs: Programs, project: Path):
