@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from maelstrom_core.config_click import build_command, run_command
-from maelstrom_pytest.config import PROGRAM, PytestConfig, pytest_arguments
+from maelstrom_pytest.config import FILE_NAME, PROGRAM, PytestConfig, pytest_arguments
+from maelstrom_test_runner.command import SELECTING, common_parameters
 
 if TYPE_CHECKING:
     from maelstrom_core.config_sources import ConfigFile
-    from maelstrom_pytest.selecting import Selection
     from maelstrom_test_runner.runner_file import RunnerFile
+    from maelstrom_test_runner.selecting import Selection
     from maelstrom_worker.nursery import Nursery
 
 SUMMARY = """Run the tests of a pytest project, each in a container of its own.
@@ -68,15 +69,16 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, *, nursery: Nurser
         if given["init"]:
             return _write_file(read[0])
         if given["replay"] is not None:
-            if selection or given["shell"] is not None or any(given[name] for name in SELECTING):
+            if selection or given["shell"] is not None or any(given[name] for name in OWN_SELECTING):
                 raise click.UsageError("--replay FILE shows a run that is over, and takes no selection")
             return _replay_here(config, given["replay"])
-        if given["shell"] is not None and (selection or any(given[name] for name in SELECTING)):
+        if given["shell"] is not None and (selection or any(given[name] for name in OWN_SELECTING)):
             raise click.UsageError("--shell TEST is for one test, and takes no other selection")
-        from maelstrom_pytest.selecting import read_selection
+        from maelstrom_pytest.rules import LANGUAGE
+        from maelstrom_test_runner.selecting import read_selection
 
         chosen = read_selection(
-            given["include"], given["exclude"], last_failed=given["last_failed"], shard=given["shard"]
+            given["include"], given["exclude"], LANGUAGE, last_failed=given["last_failed"], shard=given["shard"]
         )
         shell = given["shell"]
         words = extra if shell else pytest_arguments(selection, given["keyword"], given["markers"], extra)
@@ -89,7 +91,7 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, *, nursery: Nurser
     return run_command(command, arguments[:split])
 
 
-SELECTING = ("keyword", "markers", "include", "exclude", "last_failed", "shard", "listing", "dry_run")
+OWN_SELECTING = ("keyword", "markers", *SELECTING)
 
 
 def _parameters() -> list[click.Parameter]:
@@ -97,50 +99,18 @@ def _parameters() -> list[click.Parameter]:
         click.Argument(["selection"], nargs=-1, metavar="[FILE_OR_DIR | NODE_ID]... [-- PYTEST_ARGUMENT...]"),
         click.Option(["-k", "keyword"], metavar="EXPRESSION", help="Run tests whose names match, as pytest's -k."),
         click.Option(["-m", "markers"], metavar="EXPRESSION", help="Run tests whose markers match, as pytest's -m."),
-        click.Option(
-            ["-i", "--include"],
-            multiple=True,
-            metavar="FILTER",
-            help="Run tests that one of these filters means, such as `markers.contains(slow)`; see "
-            "docs/book/filters.md.",
-        ),
-        click.Option(
-            ["-x", "--exclude"], multiple=True, metavar="FILTER", help="Run no test that one of these filters means."
-        ),
-        click.Option(["--last-failed", "--lf"], is_flag=True, help="Run the tests that failed when they ran last."),
-        click.Option(["--shard"], metavar="I/N", help="Run the I-th of N parts that take about the same time."),
-        click.Option(["-l", "--list", "listing"], is_flag=True, help="Print the node ids of the tests, run none."),
-        click.Option(
-            ["--dry-run"], is_flag=True, help="Print the job of each test, as maelstrom-run reads it, run none."
-        ),
-        click.Option(["--init"], is_flag=True, help="Write a maelstrom-pytest.toml with explanations."),
+        *common_parameters(FILE_NAME, example="markers.contains(slow)", names="node ids"),
         click.Option(
             ["--shell"],
             metavar="TEST",
             help="Open a shell in the container of this test, named by its node id or the end of one.",
-        ),
-        click.Option(
-            ["-w", "--watch/--no-watch"],
-            help="Run again whenever a file of the project changes, what that concerns first, until ^C.",
-        ),
-        click.Option(
-            ["--first"],
-            multiple=True,
-            metavar="FILE",
-            help="Run the tests first that are in this file, or in one called after it. Can be given several times.",
-        ),
-        click.Option(
-            ["--replay"],
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Show a run again that --report has written, with the same display and reports.",
         ),
     ]
 
 
 def _read_file() -> RunnerFile:
     """Return the project's file, or what stands for none. Raises ConfigError."""
-    from maelstrom_pytest.rules import FILE_NAME, LANGUAGE
+    from maelstrom_pytest.rules import LANGUAGE
     from maelstrom_pytest.shown import find_root
     from maelstrom_test_runner.directives import Directives
     from maelstrom_test_runner.runner_file import RunnerFile, find, load
@@ -155,7 +125,6 @@ def _read_file() -> RunnerFile:
 def _write_file(present: RunnerFile) -> int:
     """Write a file in the project's root, unless there is one for this directory. Raises UserError."""
     from maelstrom_pytest.default_file import CONTENTS
-    from maelstrom_pytest.rules import FILE_NAME
     from maelstrom_pytest.shown import find_root
     from maelstrom_test_runner.runner_file import already_there, write_default
 

@@ -6,11 +6,12 @@ For `--help`, too, so it must be cheap: imports nothing but declarations of conf
 from __future__ import annotations
 
 from maelstrom_core.config import Program, Value
-from maelstrom_core.config_kinds import Choice, Flag, Integer, Size, Text, TextList
+from maelstrom_core.config_kinds import Choice, Flag, Integer, Text, TextList
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 from maelstrom_test_runner.config import RunnerConfig
 
 PROGRAM = Program("maelstrom-pytest", "pytest")
+FILE_NAME = "maelstrom-pytest.toml"
 ISOLATION = ("test", "function", "class", "module", "session", "auto")
 """The values of `plan.Isolation`, which is not imported just to name them."""
 
@@ -44,16 +45,6 @@ class PytestConfig(RunnerConfig):
         Integer(0), "Run this many tests without a template as well, and compare the verdicts.", default=0
     )
     collection_cache = Value(Flag(), "Do not collect anew what has not changed since the last run.", default=True)
-    hermetic = Value(
-        Flag(),
-        "Run tests in minimal containers: of this machine what is installed, but neither /etc nor variables; no "
-        "network; a root that cannot be written to.",
-        default=False,
-    )
-    seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
-    memory = Value(
-        Size(), "Kill a test that uses more memory than this, where cgroups are delegated; 0 means any.", default=0
-    )
     pdb = Value(
         Flag(), "Run a test that fails, or comes to a breakpoint, once more with pdb on this terminal.", default=False
     )

@@ -16,7 +16,6 @@ import msgspec
 from maelstrom_core import log
 from maelstrom_pytest import expressions, running, session
 from maelstrom_pytest import plan as planning
-from maelstrom_pytest.affected import affected
 from maelstrom_pytest.collection_cache import CollectionCache
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.coverage_report import CoverageOfJobs
@@ -25,10 +24,13 @@ from maelstrom_pytest.plan import Isolation, Plan
 from maelstrom_pytest.plans import Call, other_plan
 from maelstrom_pytest.records import Item
 from maelstrom_pytest.rules import Rules
-from maelstrom_pytest.selecting import Chosen, choose, likely
-from maelstrom_pytest.session import Collection, Runner
+from maelstrom_pytest.selecting import choose, likely
+from maelstrom_pytest.session import Collection
 from maelstrom_pytest.telling import Teller
+from maelstrom_test_runner.affected import affected
 from maelstrom_test_runner.history import History
+from maelstrom_test_runner.runner import Runner
+from maelstrom_test_runner.selecting import Chosen
 from maelstrom_test_runner.summary import EXIT_FAILED, EXIT_NO_TESTS, EXIT_OK, EXIT_USAGE
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ class Course:
         fine = await self._run_tests(items, collection)
         return self._code(items, fine=fine and not collection.errors)
 
-    def _announce(self, collection: Collection, chosen: Chosen) -> Sequence[Item]:
+    def _announce(self, collection: Collection, chosen: Chosen[Item]) -> Sequence[Item]:
         """Tell which tests are going to run; return them."""
         for note in chosen.notes:
             self._teller.note(note)

@@ -17,8 +17,8 @@ from maelstrom_pytest import plan as planning
 from maelstrom_pytest.covered import Combined
 from maelstrom_pytest.plan import Plan
 from maelstrom_pytest.records import CoverageReport, Covered, Ended, Item, Transcript, parse
-from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import how_it_ended
+from maelstrom_test_runner.runner import Runner
 
 
 class CoverageOfJobs:

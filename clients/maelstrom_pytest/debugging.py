@@ -18,9 +18,9 @@ from maelstrom_core.job import Outcome
 from maelstrom_core.spec import JobSpec
 from maelstrom_pytest.plan import terminal_job
 from maelstrom_pytest.records import Asked, Interrupted, Item, Transcript
-from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import Verdict, after_attempts
 from maelstrom_pytest.works import Flight, Work
+from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.status import Status
 
 if TYPE_CHECKING:

@@ -7,16 +7,17 @@ are referred to, not shown. Pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from maelstrom_core.errors import UserError
-from maelstrom_core.spec import ContainerSpec, EnvironmentElement
+from maelstrom_core.spec import ContainerSpec
 from maelstrom_core.spec_write import container_document, job_document
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.records import Item
 from maelstrom_pytest.rules import Rules, Site
+from maelstrom_test_runner.written_jobs import referring
 
 
 def stream(items: Iterable[Item], rules: Rules) -> Iterator[str]:
@@ -43,19 +44,4 @@ def _container(site: Site, item: Item) -> dict[str, object]:
             "has installed for it is in a layer that no file can name",
             hint="exclude such tests with --exclude",
         )
-    assert isinstance(site.container.environment, tuple)  # noqa: S101 - for the type checker
-    variables = tuple(_referring(element, site.plan.environment) for element in site.container.environment)
-    return container_document(msgspec.structs.replace(site.container, environment=variables))
-
-
-def _referring(element: EnvironmentElement, caller: Mapping[str, str]) -> EnvironmentElement:
-    """Return the same variables, but those of the caller by their names only: their values may be nobody's business."""
-    return EnvironmentElement(
-        {
-            name: f"$env{{{name}:-}}"
-            if name.isidentifier() and caller.get(name, "").replace("$", "$$") == value
-            else value
-            for name, value in element.vars.items()
-        },
-        element.extend,
-    )
+    return container_document(referring(site.container, site.plan.environment))

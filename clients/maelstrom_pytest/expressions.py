@@ -23,7 +23,7 @@ from maelstrom_pytest.plan import Plan
 from maelstrom_pytest.records import Expressions
 
 if TYPE_CHECKING:
-    from maelstrom_pytest.session import Runner
+    from maelstrom_test_runner.runner import Runner
 
 TIMEOUT = 60.0
 """Seconds that compiling may take."""

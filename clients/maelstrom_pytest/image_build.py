@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from maelstrom_container.store import LayerStore
     from maelstrom_core.job import LayerDirectory
     from maelstrom_pytest.interpreter import Interpreter
-    from maelstrom_pytest.session import ImageRunner
+    from maelstrom_test_runner.runner import ImageRunner
 
 LAST_LINES = 60
 """Of pip's output, how much is shown when it fails."""

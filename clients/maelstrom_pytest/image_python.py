@@ -215,6 +215,11 @@ def build_job(
     return JobSpec(container=container, program=python, arguments=("-I", "-c", BUILD)), json.dumps(request).encode()
 
 
+def is_carried(name: str) -> bool:
+    """Tell whether a variable of the caller says how tests are to run, wherever that is."""
+    return name in CARRIED or name.startswith(CARRIED_PREFIXES)
+
+
 def tests_container(
     image: str, layers: tuple[Layer, ...], environ: Mapping[str, str], *, directory: str, virtual: bool
 ) -> ContainerSpec:
@@ -222,11 +227,7 @@ def tests_container(
 
     `virtual`: the interpreter is that of PREFIX, which is active, as after its `bin/activate`.
     """
-    carried = {
-        name: value.replace("$", "$$")
-        for name, value in environ.items()
-        if name in CARRIED or name.startswith(CARRIED_PREFIXES)
-    }
+    carried = {name: value.replace("$", "$$") for name, value in environ.items() if is_carried(name)}
     own = {"HOME": "$prev{HOME:-/root}", "PATH": f"$prev{{PATH:-{DEFAULT_PATH}}}"}
     if virtual:
         own = {**own, "PATH": f"{PREFIX}/bin:{own['PATH']}", "VIRTUAL_ENV": PREFIX}

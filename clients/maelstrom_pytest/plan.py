@@ -30,9 +30,10 @@ from maelstrom_core.spec import (
     TemplateSpec,
 )
 from maelstrom_core.spec_parse import check_limits
-from maelstrom_pytest import containers, image_python
+from maelstrom_pytest import image_python
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
+from maelstrom_test_runner import containers
 
 PIPE = "items"
 GUEST_MOUNT_POINT = "/.maelstrom/guest"
@@ -138,7 +139,8 @@ def container(plan: Plan, said: ContainerSpec | None = None) -> ContainerSpec:
     """
     default, needed = _built_in(plan)
     if plan.hermetic:
-        default = containers.hermetic(default, needed, plan.interpreter.executable)
+        programs = os.path.dirname(plan.interpreter.executable)
+        default = containers.hermetic(default, needed, programs=programs, carried=image_python.is_carried)
     limits = Limits(memory=plan.memory or None)
     check_limits(limits, "")
     default = msgspec.structs.replace(default, seccomp=plan.seccomp, limits=limits)

@@ -15,14 +15,14 @@ from maelstrom_core.spec import Seccomp
 from maelstrom_pytest import expressions, guest_files, interpreter
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Plan
-from maelstrom_pytest.selecting import Selection
 from maelstrom_pytest.shown import find_root, shown_layers
 from maelstrom_test_runner.directives import Directives
 from maelstrom_test_runner.runner_file import RunnerFile
+from maelstrom_test_runner.selecting import Selection
 
 if TYPE_CHECKING:
-    from maelstrom_pytest.session import ImageRunner, Runner
     from maelstrom_pytest.telling import Teller
+    from maelstrom_test_runner.runner import ImageRunner, Runner
 
 NO_FILE = RunnerFile(Directives())
 

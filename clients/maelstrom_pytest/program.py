@@ -6,7 +6,6 @@ Processes are forked before there is an event loop: asyncio, and what imports it
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -20,14 +19,14 @@ from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Plan
 from maelstrom_pytest.plans import Call, in_image, make_image_plan, make_plan
 from maelstrom_pytest.rules import base_image
 from maelstrom_pytest.telling import Teller
-from maelstrom_test_runner import events
-from maelstrom_test_runner.outlets import needs_cases, open_outlets, screen_of
+from maelstrom_test_runner.outlets import needs_cases
 from maelstrom_test_runner.stream import EventStream
-from maelstrom_test_runner.summary import EXIT_INTERRUPTED
+from maelstrom_test_runner.told import Beginning, tell_run, told_time
 
 if TYPE_CHECKING:
-    from maelstrom_pytest.session import Collection, ImageRunner, Runner
+    from maelstrom_pytest.session import Collection
     from maelstrom_test_runner.outlets import Screen
+    from maelstrom_test_runner.runner import ImageRunner, Runner
     from maelstrom_worker.nursery import Nursery
 
 PYTEST_NO_TESTS = 5
@@ -44,7 +43,7 @@ def open_runner(
     nursery = nursery or start_nursery()  # before anything of asyncio is imported
 
     from maelstrom_client.ready import options_of
-    from maelstrom_pytest.session import ClientRunner
+    from maelstrom_test_runner.runner import ClientRunner
 
     downloads = None
     if config.image is not None and config.progress:
@@ -71,20 +70,12 @@ def run(
         _check_pdb(config)
     if config.show_output:  # pytest's capture would keep it
         call = msgspec.structs.replace(call, arguments=("-s", *call.arguments))
-    screen = screen_of(stream, call.environment)
-    told = EventStream(time.monotonic, open_outlets(config, screen, call.environment))
-    try:
-        _begin(told, config, call)
-        code = _run_all(config, call, told, screen=screen, open_runner=open_runner, mount_point=mount_point)
-        told.tell(events.Ended, code=code)
-    except KeyboardInterrupt:
-        told.tell(events.Interrupted)
-        told.tell(events.Ended, code=EXIT_INTERRUPTED)
-        return EXIT_INTERRUPTED
-    else:
-        return code
-    finally:
-        told.close()
+
+    def body(told: EventStream, screen: Screen) -> int:
+        return _run_all(config, call, told, screen=screen, open_runner=open_runner, mount_point=mount_point)
+
+    begun = Beginning(PROGRAM.name, "pytest", str(call.directory), call.arguments)
+    return tell_run(config, begun, stream, call.environment, body)
 
 
 def _check_pdb(config: PytestConfig) -> None:
@@ -97,24 +88,6 @@ def _check_pdb(config: PytestConfig) -> None:
             )
     if config.show_output:
         raise UserError("--pdb and --show-output exclude each other: a test with pdb has the terminal for itself")
-
-
-def _begin(told: EventStream, config: PytestConfig, call: Call) -> None:
-    import datetime as dt
-
-    from maelstrom_core import __version__
-
-    told.tell(
-        events.Begun,
-        runner=PROGRAM.name,
-        native="pytest",
-        version=__version__,
-        directory=str(call.directory),
-        arguments=call.arguments,
-        slots=config.slots,
-        time=dt.datetime.now(dt.UTC).isoformat(),
-        host=os.uname().nodename,
-    )
 
 
 def _run_all(
@@ -143,11 +116,7 @@ def _run_all(
         return msgspec.structs.replace(ready, markup=screen.colour, width=screen.width)
 
     async def run() -> int:
-        if not screen.terminal:
-            return await run_course(config, call, find_plan, teller, opened)
-        from maelstrom_test_runner.ticking import ticking
-
-        with ticking(told):
+        with told_time(told, screen):
             return await run_course(config, call, find_plan, teller, opened)
 
     return asyncio.run(run())

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from maelstrom_core.spec import ContainerSpec
-from maelstrom_pytest import containers
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.plan import Plan
 from maelstrom_pytest.records import Item
+from maelstrom_test_runner import containers
 from maelstrom_test_runner.directives import Directives, Treatment
 from maelstrom_test_runner.filters import SET_MATCHERS, TEXT_MATCHERS, Facts, Language, Selector
 
@@ -29,7 +29,6 @@ LANGUAGE = Language(
         Selector("markers", 1, SET_MATCHERS),
     )
 )
-FILE_NAME = "maelstrom-pytest.toml"
 
 
 def facts(item: Item) -> Facts:

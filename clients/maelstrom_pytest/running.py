@@ -24,17 +24,18 @@ from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
 from maelstrom_core.limit_words import limited
 from maelstrom_pytest import plan as planning
+from maelstrom_pytest.config import FILE_NAME
 from maelstrom_pytest.debugging import Debugger, Turns, after_debugging, asked, has_quit, is_wanted
 from maelstrom_pytest.expressions import Learned
 from maelstrom_pytest.jobs import Jobs
 from maelstrom_pytest.listener import Listener
 from maelstrom_pytest.plan import Isolation, Plan
 from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, Transcript, parse
-from maelstrom_pytest.rules import FILE_NAME, Rules, in_shares
-from maelstrom_pytest.session import Runner
+from maelstrom_pytest.rules import Rules, in_shares
 from maelstrom_pytest.verdict import Verdict, after_attempts, ignored, judge_job
 from maelstrom_pytest.works import Flight, Work, key, keys, rank
 from maelstrom_test_runner.history import History, Past
+from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.slow import SlowAlarm
 
 WINDOW = 512
@@ -237,7 +238,7 @@ class Run:
             flight = Flight(work, warm)
             on_start = partial(self._on_start, flight)
             if self._show:
-                from maelstrom_pytest.live import submit_shown
+                from maelstrom_test_runner.live import submit_shown
 
                 take = partial(self._listener.wrote, work.items)
                 future, flight.live = submit_shown(self._runner, spec, stdin, on_start=on_start, take=take)
@@ -264,8 +265,7 @@ class Run:
             self._slow.begin(id(flight), flight.work.name)
 
     def _on_end(self, future: asyncio.Future[Outcome]) -> None:
-        flight = self._flying.pop(future, None)
-        if flight is not None and self._slow is not None:
+        if (flight := self._flying.pop(future, None)) is not None and self._slow is not None:
             self._slow.end(id(flight))
         if flight is None or self._turns.holds_back(flight, future):  # nobody wants to know any more, or just now
             return

@@ -13,8 +13,8 @@ from maelstrom_pytest.records import CollectError, CollectSkipped, Item, Warned
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner import events
 from maelstrom_test_runner.events import Attempt, Test
-from maelstrom_test_runner.status import Status
 from maelstrom_test_runner.stream import EventStream
+from maelstrom_test_runner.telling import BaseTeller
 
 
 def _test(item: Item) -> Test:
@@ -44,38 +44,14 @@ def _stderr(verdict: Verdict) -> str:
     return verdict.stderr.decode(errors="replace") if verdict.detail else ""
 
 
-class Teller:
+class Teller(BaseTeller):
     """Turns what it is told into events of a stream. `cases`: with test cases for a JUnit report."""
 
     def __init__(self, stream: EventStream, *, cases: bool = True) -> None:
+        super().__init__(stream)
         self._cases = cases
-        self._tell = stream.tell
-        self._state = stream.state
         self._warns = False
         """Whether warnings are shown, and not only counted."""
-
-    @property
-    def exit_code(self) -> int:
-        """What the run ends with, as far as its tests decide."""
-        return self._state.summary().exit_code
-
-    @property
-    def flaky(self) -> int:
-        """How many tests failed at first and passed then."""
-        return self._state.statuses[Status.FLAKY]
-
-    def busy(self, text: str) -> None:
-        """Say what is being done before tests run."""
-        self._tell(events.Busy, text=text)
-
-    def remark(self, text: str) -> None:
-        """Say what was done before tests run."""
-        self._tell(events.Remark, text=text)
-
-    def message(self, text: str) -> None:
-        """Pass on words of pytest."""
-        if text:
-            self._tell(events.Message, text=text)
 
     def collected(
         self,
@@ -137,14 +113,6 @@ class Teller:
     def suspended(self, item: Item) -> None:
         """Tell that a test has the terminal."""
         self._tell(events.Suspended, test=_test(item))
-
-    def resumed(self) -> None:
-        """Tell that the terminal is ours again."""
-        self._tell(events.Resumed)
-
-    def note(self, text: str) -> None:
-        """Pass on a remark, which is no test's."""
-        self._tell(events.Note, text=text)
 
     def finished(self, item: Item, verdict: Verdict) -> None:
         """Tell a verdict."""

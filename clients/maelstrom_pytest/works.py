@@ -14,7 +14,7 @@ from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner.history import Past
 
 if TYPE_CHECKING:
-    from maelstrom_pytest.live import LiveOutput
+    from maelstrom_test_runner.live import LiveOutput
 
 
 def key(item: Item) -> tuple[str, int]:

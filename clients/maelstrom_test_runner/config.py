@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maelstrom_core.config import ImagesConfig, Value
-from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds
+from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Size
 
 UI = ("auto", "simple", "quiet", "fancy")
 
@@ -48,4 +48,14 @@ class RunnerConfig(ImagesConfig):
     )
     report = Value(
         FilePath(), "Write all that happens to this file, as JSON lines, which --replay shows again.", default=None
+    )
+    hermetic = Value(
+        Flag(),
+        "Run tests in minimal containers: of this machine what is installed, but neither /etc nor variables; no "
+        "network; a root that cannot be written to.",
+        default=False,
+    )
+    seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
+    memory = Value(
+        Size(), "Kill a test that uses more memory than this, where cgroups are delegated; 0 means any.", default=0
     )

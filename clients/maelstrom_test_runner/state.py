@@ -70,11 +70,12 @@ class RunState:
             case Collected():
                 self.busy = ""
                 self.expected = (self.expected or 0) + event.tests
-                self._count("deselected", event.deselected)
+                self._count(self._deselected, event.deselected)
                 self._count("warnings", len(event.warnings))
                 self.warnings += event.warnings
                 self.listed = event.listed
-                self._planned, self._unknown = event.seconds, event.unknown
+                self._planned += event.seconds
+                self._unknown += event.unknown
             case Skipped(name=name, reason=reason):
                 self._add(Result(name, Status.SKIPPED, reason))
                 self.expected = (self.expected or 0) + 1
@@ -115,6 +116,11 @@ class RunState:
     def _count(self, word: str, count: int) -> None:
         if count:
             self.counts[word] = self.counts.get(word, 0) + count
+
+    @property
+    def _deselected(self) -> str:
+        """What the native runner calls tests that were not chosen."""
+        return "deselected" if self.begun is None or self.begun.native == "pytest" else "filtered out"
 
     @property
     def done(self) -> int:

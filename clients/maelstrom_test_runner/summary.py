@@ -15,6 +15,7 @@ WARNINGS_TITLE = " warnings summary "
 MANY_PLACES = 10
 """From so many places on a warning's are counted by file."""
 NATIVE_ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "error")
+"""pytest's; words of others come behind, sorted."""
 LISTED_FIRST = (Status.FAILED, Status.ERROR, Status.TIMEOUT, Status.ERR)
 
 EXIT_OK = 0

@@ -17,6 +17,7 @@ from tests.support.programs import PATIENCE, PYTEST, ROOT, RUN, Programs
 BOOK = ROOT / "docs" / "book"
 PAGES = [path for path in sorted(BOOK.glob("*.md")) if runs(path.read_text())]
 COMMANDS = {"maelstrom-pytest": PYTEST, "maelstrom-run": RUN, "pytest": "pytest"}
+COMMANDS |= {"maelstrom-scripts": "maelstrom_scripts"}  # a program of the page that writes it
 
 
 @pytest.fixture(scope="session")

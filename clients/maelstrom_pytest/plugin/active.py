@@ -164,7 +164,7 @@ class Active:
         from maelstrom_pytest.plan import GUEST_MOUNT_POINT
         from maelstrom_pytest.plans import Call, make_plan
         from maelstrom_pytest.plugin.drive import Drive
-        from maelstrom_pytest.session import ClientRunner
+        from maelstrom_test_runner.runner import ClientRunner
 
         ours = self._config
         directory = Path(config.invocation_params.dir)

@@ -18,9 +18,9 @@ from maelstrom_pytest.covered import Combined
 from maelstrom_pytest.plan import Isolation, Plan
 from maelstrom_pytest.records import Covered, Item, JUnitNotes, Transcript, Warned
 from maelstrom_pytest.running import Run
-from maelstrom_pytest.session import Runner
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner.history import History
+from maelstrom_test_runner.runner import Runner
 
 Note = Warned | JUnitNotes
 Told = tuple[Item, Verdict, tuple[Note, ...]]

@@ -29,6 +29,8 @@ def region(state: RunState, at: float, *, width: int, height: int, unicode: bool
     """Return the rows, none longer than `width` - 1 columns."""
     room = max(LEAST_ROWS, height // SHARE)
     bottom = [_bar(state, width - 1, unicode=unicode)] if state.expected else []
+    if state.busy and state.expected:  # more tests are still to come
+        bottom.insert(0, ((cut_left(printable(state.busy), width - 1), DIM),))
     bottom.append(_counts(state, at, width - 1, unicode=unicode))
     return [*_running(state, at, width - 1, max(0, room - len(bottom))), *bottom]
 
@@ -87,7 +89,7 @@ def _counts(state: RunState, at: float, width: int, *, unicode: bool) -> Row:
     """Return the numbers, and how long it took and may take yet, as far as there is room: the last go first."""
     spinner = SPINNER if unicode else PLAIN_SPINNER
     sign = spinner[round(at * 10) % len(spinner)]
-    if state.busy or not state.expected:
+    if not state.expected:
         text = state.busy or "waiting for tests"
         return ((f"{sign} ", CYAN), (cut_left(printable(text), max(1, width - 2)), ""))
     left = state.time_left(at)

@@ -34,13 +34,13 @@ def output_lines(event: Output, state: RunState, *, colour: bool) -> list[str]:
 
 def progress_text(state: RunState, at: float) -> str:
     """Return the one line that says how far a run is."""
-    if state.busy:
+    if state.busy and not state.expected:
         return state.busy
     failed = f", {state.failed} failed" if state.failed else ""
     of = f" of {state.expected}" if state.expected is not None else ""
     left = state.time_left(at)
     time = f", {spoken(left)} left" if left is not None and left >= 1 else ""
-    name = next((test.name for test in state.running), "")
+    name = state.busy or next((test.name for test in state.running), "")
     return f"{state.done}{of} done{failed}, {len(state.running)} running{time}  {printable(name)}"
 
 

@@ -45,7 +45,7 @@ class TraceReport:
         match event:
             case Busy(text=text):
                 self._end_busy(event.at)
-                self._busy = (text, event.at)
+                self._busy = (text, event.at) if text else None
             case Collected():
                 self._end_busy(event.at)
             case Started(tests=tests):

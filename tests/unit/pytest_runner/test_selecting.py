@@ -8,8 +8,10 @@ import pytest
 
 from maelstrom_core.errors import UserError
 from maelstrom_pytest.plan import Isolation
-from maelstrom_pytest.selecting import Selection, choose, likely, read_selection
+from maelstrom_pytest.rules import LANGUAGE
+from maelstrom_pytest.selecting import choose, likely
 from maelstrom_test_runner.history import History
+from maelstrom_test_runner.selecting import Selection, read_selection
 from tests.unit.pytest_runner.builders import item
 
 ITEMS = [item(f"{file}.py::t{number}") for file in "ab" for number in range(3)]
@@ -32,13 +34,13 @@ def test_everything_unless_something_is_said(history):
 
 
 def test_included_and_not_excluded_in_the_order_of_the_collection(history):
-    selection = read_selection(["name.equals(t2)", "file.equals(a.py)"], ["node_id.ends_with(a.py::t1)"])
+    selection = read_selection(["name.equals(t2)", "file.equals(a.py)"], ["node_id.ends_with(a.py::t1)"], LANGUAGE)
     assert chosen(selection, history)[0] == ["a.py::t0", "a.py::t2", "b.py::t2"]
 
 
 def test_a_wrong_filter_names_its_option():
     with pytest.raises(UserError, match=r"\A--exclude: unknown selector `nmae`") as caught:
-        read_selection([], ["all", "nmae.equals(x)"])
+        read_selection([], ["all", "nmae.equals(x)"], LANGUAGE)
     assert caught.value.hint == "did you mean `name`?"
 
 
@@ -61,10 +63,10 @@ def test_everything_and_a_word_where_nothing_failed(history):
 @pytest.mark.parametrize(("isolation", "whole_files"), [(Isolation.TEST, False), (Isolation.MODULE, True)])
 def test_every_test_is_in_one_shard_and_what_shares_a_process_stays_together(history, isolation, whole_files):
     history.add("a.py::t0", 0, seconds=5.0, failed=True)
-    shards = [chosen(read_selection([], [], shard=f"{number}/2"), history, isolation)[0] for number in (1, 2)]
+    shards = [chosen(read_selection([], [], LANGUAGE, shard=f"{number}/2"), history, isolation)[0] for number in (1, 2)]
     assert sorted(shards[0] + shards[1]) == sorted(each.nodeid for each in ITEMS)
     assert all(len({name[0] for name in shard}) == 1 for shard in shards) is whole_files
-    assert likely(read_selection([], [], shard="1/2"), history)(ITEMS) == ()
+    assert likely(read_selection([], [], LANGUAGE, shard="1/2"), history)(ITEMS) == ()
 
 
 def test_the_run_of_a_shard_changes_no_duration(tmp_path):

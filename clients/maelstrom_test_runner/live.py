@@ -21,7 +21,7 @@ from maelstrom_core.spec import JobSpec
 from maelstrom_worker.passing import offer
 
 if TYPE_CHECKING:
-    from maelstrom_pytest.session import Runner
+    from maelstrom_test_runner.runner import Runner
 
 LONGEST = 1 << 16
 """Characters after which a line is shown though it has no end."""

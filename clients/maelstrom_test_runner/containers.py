@@ -1,16 +1,14 @@
 """The container of tests: the built-in one, changed by what the project's file says of it.
 
-What tests cannot run without is always there: the interpreter, the requirements of an image, the project's files. What
-is said goes on top of that, or replaces the rest: `layers` what is shown of this machine, `environment` the caller's,
-`mounts` the usual ones; `added_layers` lie above all others. docs/decisions/directives.md has the reasons.
-
-Pure. Must not import `plan`, which uses it.
+What tests cannot run without is always there: the interpreter or the binary, the requirements of an image, the
+project's files. What is said goes on top of that, or replaces the rest: `layers` what is shown of this machine,
+`environment` the caller's, `mounts` the usual ones; `added_layers` lie above all others. docs/decisions/directives.md
+has the reasons. Pure.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -28,7 +26,6 @@ from maelstrom_core.spec import (
     SysMount,
     Use,
 )
-from maelstrom_pytest.image_python import CARRIED, CARRIED_PREFIXES
 
 T = TypeVar("T")
 
@@ -75,25 +72,24 @@ def complete(
     )
 
 
-def hermetic(default: ContainerSpec, needed: tuple[Layer, ...], executable: str) -> ContainerSpec:
-    """Return the minimal container instead of the built-in one.
+def hermetic(
+    default: ContainerSpec, needed: tuple[Layer, ...], *, programs: str | None, carried: Callable[[str], bool]
+) -> ContainerSpec:
+    """Return the minimal container instead of the built-in one; `programs` is a directory that goes first in PATH.
 
-    Of this machine it has the interpreter, and SYSTEM, where that finds its libraries; no network; a root that cannot
-    be written to; and of the caller's environment how tests are to run.
+    Of this machine it has what tests need, and SYSTEM, where that finds its libraries; no network; a root that cannot
+    be written to; and of the caller's environment what is `carried`: how tests are to run.
     """
     closed = msgspec.structs.replace(default, network=Network.DISABLED, enable_writable_file_system=False)
     if default.image is not UNSET:
         return closed
-    carried = {
-        name: value
-        for element in _given(default.environment)
-        for name, value in element.vars.items()
-        if name in CARRIED or name.startswith(CARRIED_PREFIXES)
+    kept = {
+        name: value for element in _given(default.environment) for name, value in element.vars.items() if carried(name)
     }
-    path = f"{os.path.dirname(executable)}:{USUAL_PATH}".replace("$", "$$")
+    path = (USUAL_PATH if programs is None else f"{programs}:{USUAL_PATH}").replace("$", "$$")
     own = {"HOME": "/tmp", "LANG": "C.UTF-8", "PATH": path}  # noqa: S108 - the job's own, and the only writable place
     return msgspec.structs.replace(
-        closed, layers=(HostLayer(SYSTEM), *needed), environment=(EnvironmentElement({**carried, **own}),)
+        closed, layers=(HostLayer(SYSTEM), *needed), environment=(EnvironmentElement({**kept, **own}),)
     )
 
 

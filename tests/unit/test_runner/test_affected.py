@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom_pytest.affected import affected
+from maelstrom_test_runner.affected import affected
 
 
 @pytest.mark.parametrize(

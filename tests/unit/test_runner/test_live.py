@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maelstrom_core.job import Effects, Exited, NotForked, Output
-from maelstrom_pytest.live import KEPT, LONGEST, Lines, LiveOutput
+from maelstrom_test_runner.live import KEPT, LONGEST, Lines, LiveOutput
 
 
 def test_lines_come_when_they_are_whole():

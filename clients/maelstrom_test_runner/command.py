@@ -1,0 +1,51 @@
+"""The options of the command line that all test runners have beside their configuration: which tests, and what of them.
+
+For `--help`, too, so it must be cheap.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SELECTING = ("include", "exclude", "last_failed", "shard", "listing", "dry_run")
+"""Those that say which tests, or what to do instead of running them."""
+
+
+def common_parameters(file: str, *, example: str, names: str) -> list[click.Parameter]:
+    """Return them; `file` is the project's file for the runner, `names` what --list prints."""
+    return [
+        click.Option(
+            ["-i", "--include"],
+            multiple=True,
+            metavar="FILTER",
+            help=f"Run tests that one of these filters means, such as `{example}`; see docs/book/filters.md.",
+        ),
+        click.Option(
+            ["-x", "--exclude"], multiple=True, metavar="FILTER", help="Run no test that one of these filters means."
+        ),
+        click.Option(["--last-failed", "--lf"], is_flag=True, help="Run the tests that failed when they ran last."),
+        click.Option(["--shard"], metavar="I/N", help="Run the I-th of N parts that take about the same time."),
+        click.Option(["-l", "--list", "listing"], is_flag=True, help=f"Print the {names} of the tests, run none."),
+        click.Option(
+            ["--dry-run"], is_flag=True, help="Print the job of each test, as maelstrom-run reads it, run none."
+        ),
+        click.Option(["--init"], is_flag=True, help=f"Write a {file} with explanations."),
+        click.Option(
+            ["-w", "--watch/--no-watch"],
+            help="Run again whenever a file of the project changes, what that concerns first, until ^C.",
+        ),
+        click.Option(
+            ["--first"],
+            multiple=True,
+            metavar="FILE",
+            help="Run the tests first that are in this file, or in one called after it. Can be given several times.",
+        ),
+        click.Option(
+            ["--replay"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Show a run again that --report has written, with the same display and reports.",
+        ),
+    ]

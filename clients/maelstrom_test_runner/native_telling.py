@@ -1,0 +1,101 @@
+"""What happens to the tests of a native runner, told as the events of any run, and as test cases of a JUnit report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maelstrom_test_runner import events
+from maelstrom_test_runner.events import Attempt, Mark, TestCase
+from maelstrom_test_runner.history import Past
+from maelstrom_test_runner.native import Case, Verdict
+from maelstrom_test_runner.status import Status
+from maelstrom_test_runner.stream import EventStream
+from maelstrom_test_runner.telling import BaseTeller
+
+
+class NativeTeller(BaseTeller):
+    """Turns what it is told into events of a stream. `cases`: with test cases for a JUnit report."""
+
+    def __init__(self, stream: EventStream, *, cases: bool = True) -> None:
+        super().__init__(stream)
+        self._cases = cases
+
+    def collected(self, cases: Sequence[Case], pasts: Sequence[Past | None], deselected: int) -> None:
+        """Say that there are these tests, of which this is remembered, beside those that were told before."""
+        known = [past.seconds for past in pasts if past is not None and past.seconds is not None]
+        self._tell(
+            events.Collected,
+            tests=len(cases),
+            deselected=deselected,
+            seconds=round(sum(known), 6),
+            unknown=len(cases) - len(known),
+        )
+
+    def broken(self, name: str, text: str) -> None:
+        """Tell of something whose tests could not be had."""
+        case = TestCase("", name, 0.0, (Mark("error", "collection failure", text),))
+        self._tell(events.CollectionError, name=name, text=text, case=case)
+
+    def started(self, case: Case) -> None:
+        """Tell of a test that begins."""
+        self._tell(events.Started, tests=(case.test,))
+
+    def requeued(self, case: Case) -> None:
+        """Tell of a test that waits again."""
+        self._tell(events.Requeued, tests=(case.test,))
+
+    def wrote(self, case: Case, stream: str, text: str) -> None:
+        """Tell of lines that a test has written."""
+        self._tell(events.Output, test=case.test, stream=stream, text=text)
+
+    def finished(self, case: Case, verdict: Verdict) -> None:
+        """Tell a verdict."""
+        self._tell(
+            events.Finished,
+            test=case.test,
+            status=verdict.status,
+            seconds=round(verdict.seconds, 6),
+            reason=verdict.reason,
+            texts=(verdict.text,) if verdict.text else (),
+            detail=verdict.detail,
+            hint=verdict.hint or "",
+            infrastructure=verdict.infrastructure,
+            counts={verdict.word: 1} if verdict.word else {},
+            cases=(junit_case(case, verdict),) if self._cases else (),
+            file=case.file,
+            line=case.line,
+            attempts=tuple(map(_attempt, verdict.attempts)),
+        )
+
+
+def _attempt(verdict: Verdict) -> Attempt:
+    return Attempt(
+        status=verdict.status,
+        seconds=round(verdict.seconds, 6),
+        texts=(verdict.text,) if verdict.text else (),
+        detail=verdict.detail,
+        hint=verdict.hint or "",
+    )
+
+
+def junit_case(case: Case, verdict: Verdict) -> TestCase:
+    """Return the test case of a report; earlier attempts are marks of it, as in Surefire's."""
+    marks = [mark for mark in (_mark(verdict),) if mark is not None]
+    word = "flaky" if verdict.status is Status.FLAKY else "rerun"
+    for attempt in verdict.attempts:
+        tag = f"{word}Failure" if attempt.status is Status.FAILED else f"{word}Error"
+        marks.append(Mark(tag, _line(attempt), attempt.text, attempt.status.value))
+    return TestCase(case.suite, case.title or case.name, verdict.seconds, tuple(marks))
+
+
+def _mark(verdict: Verdict) -> Mark | None:
+    if verdict.status is Status.SKIPPED:
+        return Mark("skipped", verdict.reason)
+    if not verdict.status.is_failure:
+        return None
+    tag = "failure" if verdict.status is Status.FAILED else "error"
+    return Mark(tag, _line(verdict), verdict.text or verdict.detail)
+
+
+def _line(verdict: Verdict) -> str:
+    return verdict.message or verdict.detail.strip().partition("\n")[0] or verdict.status.value
