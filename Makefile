@@ -44,7 +44,7 @@ demo: $(STAMP)
 	@$(BIN)/python -m ci.demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
