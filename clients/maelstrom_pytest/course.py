@@ -211,7 +211,7 @@ def show_collection(collection: Collection, ui: Teller) -> int | None:
         return None
     ui.message(collection.output.decode(errors="replace"))
     ui.message(collection.error_output.decode(errors="replace"))
-    ui.collection_broke(collection.errors)
+    ui.collection_broke(collection.skipped, collection.errors)
     if collection.status == PYTEST_NO_TESTS:
         return EXIT_NO_TESTS
     return EXIT_USAGE if collection.status or collection.broken else EXIT_OK

@@ -79,16 +79,20 @@ class Teller(BaseTeller):
             warnings=self._warnings(warned),
             listed="".join(letter for letter in shown if letter in "xXp"),
         )
-        for record in skipped:
-            case = skipped_module(record.nodeid, record.reason)
-            self._tell(events.Skipped, name=record.nodeid, reason=record.reason, case=case)
+        self._skipped(skipped, told=False)
         for error in errors:
             self._not_collected(error, error.text)
 
-    def collection_broke(self, errors: Sequence[CollectError]) -> None:
+    def collection_broke(self, skipped: Sequence[CollectSkipped], errors: Sequence[CollectError]) -> None:
         """Say what could not be collected where that was the end, and pytest's words about it have been passed on."""
+        self._skipped(skipped, told=True)
         for error in errors:
             self._not_collected(error, "")
+
+    def _skipped(self, skipped: Sequence[CollectSkipped], *, told: bool) -> None:
+        for record in skipped:
+            case = skipped_module(record.nodeid, record.reason)
+            self._tell(events.Skipped, name=record.nodeid, reason=record.reason, case=case, told=told)
 
     def _not_collected(self, error: CollectError, text: str) -> None:
         case = not_collected(error.nodeid, error.text)

@@ -134,6 +134,8 @@ class Skipped(Event, tag="skipped", frozen=True, kw_only=True):
     name: str
     reason: str
     case: TestCase | None = None
+    told: bool = False
+    """The native runner's own words about it have been passed on."""
 
 
 class Started(Event, tag="started", frozen=True, kw_only=True):

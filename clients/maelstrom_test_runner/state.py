@@ -76,7 +76,7 @@ class RunState:
                 self.listed = event.listed
                 self._planned += event.seconds
                 self._unknown += event.unknown
-            case Skipped(name=name, reason=reason):
+            case Skipped(name=name, reason=reason, told=False):
                 self._add(Result(name, Status.SKIPPED, reason))
                 self.expected = (self.expected or 0) + 1
                 self._count("skipped", 1)

@@ -87,7 +87,7 @@ class SimpleDisplay:
                     return ()
                 seconds = None if event.status is Status.SKIPPED else event.seconds
                 return [self._status_line(event.test.name, event.status, seconds), *self._details(event)]
-            case Skipped(name=name):
+            case Skipped(name=name, told=False):
                 return () if self._quiet else [self._status_line(name, Status.SKIPPED, None)]
             case Message(text=text) | CollectionError(text=text):
                 return prefixed_lines(text)
