@@ -21,11 +21,12 @@ DOCS_STAMP := $(VENV)/.docs-up-to-date
 BUILD_INPUTS := pyproject.toml setup.py ci/set-up \
 	$(filter-out %/_launch.c %/_ring.c,$(wildcard container/*/*.[ch] worker/*/*.[ch] container/*/build_*.py worker/*/build_*.py))
 
-.PHONY: help set-up demo test check docs vm bench clean
+.PHONY: help set-up demo demo-go test check docs vm bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    tests that disturb each other, under plain pytest and under maelstrom-pytest'
+	@echo 'make demo-go the same of Go, under go test and under maelstrom-go-test'
 	@echo 'make test    all tests'
 	@echo 'make check   format, lint, types, import rules'
 	@echo 'make docs    the book as HTML, into build/docs'
@@ -42,6 +43,9 @@ $(STAMP): $(BUILD_INPUTS)
 
 demo: $(STAMP)
 	@$(BIN)/python -m ci.demo
+
+demo-go: $(STAMP)
+	@$(BIN)/python -m ci.demo go
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)

@@ -15,10 +15,13 @@ from unittest import mock
 
 import click
 
+import maelstrom_go_test.cli
+import maelstrom_go_test.config
 import maelstrom_pytest.cli
 import maelstrom_pytest.config
 import maelstrom_run.cli
 import maelstrom_run.config
+import maelstrom_test_runner.native_program
 from maelstrom_core.config import Config, Program, Value
 from maelstrom_core.config_kinds import Flag
 
@@ -64,8 +67,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def pages() -> dict[Path, str]:
     """Return the text of each page that is written."""
-    pytest, run = maelstrom_pytest.config, maelstrom_run.config
+    pytest, go_test, run = maelstrom_pytest.config, maelstrom_go_test.config, maelstrom_run.config
     return {
+        BOOK / "options-go-test.md": page(go_test.PROGRAM, go_test.GoConfig, go_test_command()),
         BOOK / "options-pytest.md": page(pytest.PROGRAM, pytest.PytestConfig, pytest_command()),
         BOOK / "options-run.md": page(run.PROGRAM, run.RunConfig, run_command()),
     }
@@ -74,6 +78,11 @@ def pages() -> dict[Path, str]:
 def pytest_command() -> click.Command:
     """Return the command line of maelstrom-pytest."""
     return _built(maelstrom_pytest.cli, lambda: maelstrom_pytest.cli.run_cli([]))
+
+
+def go_test_command() -> click.Command:
+    """Return the command line of maelstrom-go-test."""
+    return _built(maelstrom_test_runner.native_program, lambda: maelstrom_go_test.cli.run_go_test([]))
 
 
 def run_command() -> click.Command:

@@ -60,7 +60,7 @@ def test_references_of_options_are_what_the_programs_say():
 def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(docs, "BOOK", tmp_path)
     assert docs.main(["--check"]) == 1
-    assert "options-pytest.md, options-run.md" in capsys.readouterr().err
+    assert "options-go-test.md, options-pytest.md, options-run.md" in capsys.readouterr().err
     assert docs.main([]) == 0
     assert docs.main(["--check"]) == 0
     page = tmp_path / "options-run.md"
@@ -70,6 +70,7 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
 
 def test_every_option_that_a_page_names_exists():
     known = options(docs.pytest_command()) | options(docs.run_command()) | OTHERS
+    known |= options(docs.go_test_command())
     known |= {"--help", "--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
     named = {(name, option) for name, text in PAGES.items() for option in OPTION.findall(text)}
     assert len(named) > 100

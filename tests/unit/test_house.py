@@ -175,7 +175,7 @@ def test_the_vocabulary_is_cheap_to_import():
     assert HEAVY & set(loaded.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("package", ["maelstrom_pytest", "maelstrom_run", "maelstrom_broker"])
+@pytest.mark.parametrize("package", ["maelstrom_pytest", "maelstrom_go_test", "maelstrom_run", "maelstrom_broker"])
 def test_help_is_cheap(package):
     code = f"""
 import sys

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ci.demo import judge
+from ci.demo import GO, judge
 
 
 def test_failures_under_plain_pytest_and_none_under_maelstrom_are_what_it_shows():
@@ -21,3 +21,8 @@ def test_failures_under_plain_pytest_and_none_under_maelstrom_are_what_it_shows(
 )
 def test_anything_else_is_a_failure_that_says_why(plain, maelstrom, complaint):
     assert judge(plain, maelstrom).startswith(complaint)
+
+
+def test_a_demonstration_of_go_names_its_programs():
+    assert judge(1, 3, GO) == "maelstrom-go-test ended with exit code 3"
+    assert judge(0, 0, GO).startswith("plain go test passed")
