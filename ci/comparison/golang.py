@@ -1,8 +1,8 @@
 """Compares the verdicts of go test and maelstrom-go-test, test by test: what ci/verdicts-go runs.
 
 Compared are the results of all tests, examples and fuzz targets (subtests belong to theirs), and which packages cannot
-be built. Exit codes are those of ci/verdicts: a test that gets our verdict under go test too once it runs alone is a leak,
-and no difference.
+be built. Exit codes are those of ci/verdicts: a test that gets our verdict under go test too once it runs alone is a
+leak, and no difference.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ci.comparison.outcomes import Comparison, Difference, Test, compare, parse_report
+from ci.comparison.outcomes import MISSING, Comparison, Difference, Test, compare, parse_report
 
 REPOSITORY = Path(__file__).parent.parent.parent
 BESIDE_US = REPOSITORY / ".venv" / "bin" / "maelstrom-go-test"
@@ -70,6 +70,16 @@ def run_ours(directory: Path, program: Sequence[str], arguments: Sequence[str], 
     return found
 
 
+def is_test(directory: Path, difference: Difference, timeout: float) -> bool:
+    """Tell whether go test would list a test: those that a test runs by testing.RunTests look like tests, and are none."""
+    package, _, test = difference.test[0].partition(" ")
+    if difference.ours != MISSING or not test:
+        return True
+    command = ["go", "test", "-list", f"^{test}$", package]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=timeout, check=False)
+    return done.returncode != 0 or test in done.stdout.split()
+
+
 def with_alone(directory: Path, difference: Difference, timeout: float) -> Difference:
     """Return the difference with what go test says of the test when nothing else runs."""
     package, _, test = difference.test[0].partition(" ")
@@ -88,7 +98,8 @@ def compare_module(directory: Path, options: argparse.Namespace, arguments: Sequ
     ours = run_ours(directory, shlex.split(options.maelstrom), arguments, options.timeout)
     ended = time.monotonic()
     found = compare(natives, ours)
-    tried = tuple(with_alone(directory, each, options.timeout) for each in found.differences)
+    differing = [each for each in found.differences if is_test(directory, each, options.timeout)]
+    tried = tuple(with_alone(directory, each, options.timeout) for each in differing)
     found = replace(found, differences=tried)
     for difference in found.differences:
         print(f"{directory.name}: {difference}")
