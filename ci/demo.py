@@ -1,9 +1,11 @@
-"""Shows what isolation changes: `python -m ci.demo` runs one suite under plain pytest and under maelstrom-pytest.
+"""Shows what isolation changes: one suite under its native runner, and under ours.
 
-`python -m ci.demo go` does the same with go test and maelstrom-go-test, where there is a go. The suites are
-examples/leaky and examples/leaky-go, whose tests disturb each other. Exit code 0 means that the demonstration shows
-what it should: the native runner reported failed tests, and ours none. Imports nothing of the project: it starts the
-programs as a user does.
+    python -m ci.demo          examples/leaky under plain pytest and under maelstrom-pytest
+    python -m ci.demo cargo    examples/leaky-rust under `cargo test` and under `cargo maelstrom`
+    python -m ci.demo go       examples/leaky-go under `go test` and under `maelstrom-go-test`
+
+The tests of all suites disturb each other. Exit code 0 means that the demonstration shows what it should: the native
+runner reported failed tests, and ours none. Imports nothing of the project: it starts the programs as a user does.
 """
 
 from __future__ import annotations
@@ -19,68 +21,82 @@ from pathlib import Path
 from typing import NamedTuple
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+TEMPORARY = Path(tempfile.gettempdir())
 SCRIPTS = Path(sys.executable).parent
 
 
 class Demonstration(NamedTuple):
-    """One suite, and two programs that run it."""
+    """A suite, and the commands of both runners."""
 
     suite: Path
     native: str
     native_command: tuple[str, ...]
-    program: str
+    ours: str
+    our_command: tuple[str, ...]
     left_behind: Path
-    """What the suite leaves on the machine, natively."""
+    """What the suite leaves in the directory for temporary files."""
+    failed: int
+    """The native runner's exit code for tests that failed."""
 
 
 PYTEST = Demonstration(
     EXAMPLES / "leaky",
-    "pytest",
+    "plain pytest",
     (sys.executable, "-m", "pytest", "--tb=line"),
     "maelstrom-pytest",
-    Path(tempfile.gettempdir()) / "leaky-example-cache.txt",
+    (str(SCRIPTS / "maelstrom-pytest"),),
+    TEMPORARY / "leaky-example-cache.txt",
+    failed=1,
+)
+CARGO = Demonstration(
+    EXAMPLES / "leaky-rust",
+    "cargo test",
+    ("cargo", "test", "--no-fail-fast", "--", "--test-threads=1"),
+    "cargo maelstrom",
+    ("cargo", "maelstrom"),
+    TEMPORARY / "leaky-rust-example.lock",
+    failed=101,
 )
 GO = Demonstration(
     EXAMPLES / "leaky-go",
     "go test",
     ("go", "test", "-count=1"),
     "maelstrom-go-test",
-    Path(tempfile.gettempdir()) / "leaky-go-example-cache.txt",
+    (str(SCRIPTS / "maelstrom-go-test"),),
+    TEMPORARY / "leaky-go-example-cache.txt",
+    failed=1,
 )
 
-# exit codes of both programs
+# exit code of all of them
 PASSED = 0
-TESTS_FAILED = 1
 
 
-def judge(plain: int, maelstrom: int, demonstration: Demonstration = PYTEST) -> str | None:
+def judge(shown: Demonstration, native: int, ours: int) -> str | None:
     """Say what is wrong with the two exit codes; None if they are what the demonstration is about."""
-    native = f"plain {demonstration.native}"
-    if plain == PASSED:
-        return f"{native} passed: the tests do not disturb each other any more"
-    if plain != TESTS_FAILED:
-        return f"{native} ended with exit code {plain} instead of reporting failed tests"
-    if maelstrom != PASSED:
-        return f"{demonstration.program} ended with exit code {maelstrom}"
+    if native == PASSED:
+        return f"{shown.native} passed: the tests do not disturb each other any more"
+    if native != shown.failed:
+        return f"{shown.native} ended with exit code {native} instead of reporting failed tests"
+    if ours != PASSED:
+        return f"{shown.ours} ended with exit code {ours}"
     return None
 
 
-def run(demonstration: Demonstration, title: str, command: Sequence[str]) -> int:
+def run(shown: Demonstration, title: str, command: Sequence[str]) -> int:
     """Run one program in the suite's directory under a heading; return its exit code."""
     print(f"\n=== {title} ===\n", flush=True)
-    tidy(demonstration)
+    tidy(shown)
     try:
-        return subprocess.run(
-            command, cwd=demonstration.suite, stdin=subprocess.DEVNULL, env=environment(), check=False
-        ).returncode
+        done = subprocess.run(command, cwd=shown.suite, stdin=subprocess.DEVNULL, env=environment(), check=False)
+        return done.returncode
     finally:
-        tidy(demonstration)
+        tidy(shown)
 
 
-def tidy(demonstration: Demonstration) -> None:
+def tidy(shown: Demonstration) -> None:
     """Remove the file that the suite leaves in /tmp; one of another user cannot be removed and does no harm."""
     with contextlib.suppress(PermissionError):
-        demonstration.left_behind.unlink(missing_ok=True)
+        shown.left_behind.unlink(missing_ok=True)
 
 
 def environment() -> dict[str, str]:
@@ -88,16 +104,17 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": f"{SCRIPTS}:{os.environ.get('PATH', os.defpath)}", "VIRTUAL_ENV": sys.prefix}
 
 
-def main(arguments: Sequence[str] = ()) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run both; return the exit code of the demonstration."""
-    shown = GO if list(arguments) == ["go"] else PYTEST
-    if shown is GO and shutil.which("go") is None:
-        print("left out: go is not in PATH")
+    shown = {"cargo": CARGO, "go": GO}.get(" ".join(arguments), PYTEST)
+    tool = shown.native_command[0]
+    if shutil.which(tool) is None:
+        print(f"left out: there is no {tool} here")
         return 0
-    plain = run(shown, f"plain {shown.native}", shown.native_command)
-    maelstrom = run(shown, shown.program, [str(SCRIPTS / shown.program)])
-    wrong = judge(plain, maelstrom, shown)
-    print(f"\n=== {wrong or f'plain {shown.native}: tests failed; {shown.program}: all passed'} ===", flush=True)
+    native = run(shown, shown.native, shown.native_command)
+    ours = run(shown, shown.ours, shown.our_command)
+    wrong = judge(shown, native, ours)
+    print(f"\n=== {wrong or f'{shown.native}: tests failed; {shown.ours}: all passed'} ===", flush=True)
     return 1 if wrong else 0
 
 

@@ -15,6 +15,8 @@ from unittest import mock
 
 import click
 
+import cargo_maelstrom.config
+import cargo_maelstrom.program
 import maelstrom_go_test.cli
 import maelstrom_go_test.config
 import maelstrom_pytest.cli
@@ -67,8 +69,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def pages() -> dict[Path, str]:
     """Return the text of each page that is written."""
-    pytest, go_test, run = maelstrom_pytest.config, maelstrom_go_test.config, maelstrom_run.config
+    pytest, run = maelstrom_pytest.config, maelstrom_run.config
+    cargo, go_test = cargo_maelstrom.config, maelstrom_go_test.config
     return {
+        BOOK / "options-cargo.md": page(cargo.PROGRAM, cargo.CargoConfig, cargo_command()),
         BOOK / "options-go-test.md": page(go_test.PROGRAM, go_test.GoConfig, go_test_command()),
         BOOK / "options-pytest.md": page(pytest.PROGRAM, pytest.PytestConfig, pytest_command()),
         BOOK / "options-run.md": page(run.PROGRAM, run.RunConfig, run_command()),
@@ -83,6 +87,12 @@ def pytest_command() -> click.Command:
 def go_test_command() -> click.Command:
     """Return the command line of maelstrom-go-test."""
     return _built(maelstrom_test_runner.native_program, lambda: maelstrom_go_test.cli.run_go_test([]))
+
+
+def cargo_command() -> click.Command:
+    """Return the command line of cargo-maelstrom."""
+    definition, native = cargo_maelstrom.program.CARGO, maelstrom_test_runner.native_program
+    return _built(native, lambda: native.run_cli(definition, []))
 
 
 def run_command() -> click.Command:

@@ -71,7 +71,7 @@ def run_ours(directory: Path, program: Sequence[str], arguments: Sequence[str], 
 
 
 def is_test(directory: Path, difference: Difference, timeout: float) -> bool:
-    """Tell whether go test would list a test: those that a test runs by testing.RunTests look like tests, and are none."""
+    """Tell whether go test would list a test: what a test runs by testing.RunTests looks like one, and is none."""
     package, _, test = difference.test[0].partition(" ")
     if difference.ours != MISSING or not test:
         return True

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from maelstrom_client.sealed import sealed_container
-from maelstrom_container.host import HOST_DIRECTORIES, exposed_homes, exposes_home, is_within
+from maelstrom_container.host import HOST_DIRECTORIES, is_within
 from maelstrom_core.spec import (
     BindMount,
     ContainerSpec,
@@ -22,17 +22,16 @@ from maelstrom_core.spec import (
     HostLayer,
     Layer,
     Limits,
-    ProjectLayer,
     Seccomp,
 )
 from maelstrom_core.spec_parse import check_limits
 from maelstrom_go_test.packages import Package
 from maelstrom_test_runner import containers
 from maelstrom_test_runner.directives import Treatment
+from maelstrom_test_runner.shown import Shown, ancestors, repository_root
 
 BINARIES = "/.maelstrom/go"
 """Where tests find their binaries."""
-REPOSITORY_MARKS = (".git", ".hg", ".jj", ".svn")
 CARRIED = frozenset({"TZ", "TERM", "CI", "CGO_ENABLED", "CC", "CXX"})
 CARRIED_PREFIXES = ("GO", "LC_")
 
@@ -76,25 +75,17 @@ def find_root(directory: Path, environment: Mapping[str, str] = os.environ) -> P
 
 
 def shown_layers(root: str, packages: Iterable[Package]) -> tuple[Layer, ...]:
-    """Return what is shown of the project: its repository, and the directories of modules elsewhere."""
+    """Return what is shown of the project: its repository, and those of modules elsewhere.
+
+    Raises SpecError where the project itself is one that is never shown.
+    """
     modules = {package.Module.Dir for package in packages if package.Module is not None and package.Module.Dir}
-    shown: list[str] = []
-    for place in sorted({root, *modules}, key=len):
-        whole = _repository(place)
-        if not any(is_within(whole, other) for other in (*shown, *HOST_DIRECTORIES)) and whole != "/":
-            shown.append(whole)
-    return tuple(ProjectLayer(place) for place in shown)
-
-
-def _repository(directory: str) -> str:
-    """Return the top of the repository that a directory is in; itself where there is none, or that is a home."""
-    homes = exposed_homes()
-    for place in (Path(directory), *Path(directory).parents):
-        if exposes_home(str(place), homes):
-            break
-        if any((place / mark).exists() for mark in REPOSITORY_MARKS):
-            return str(place)
-    return directory
+    shown = Shown(Path(root))
+    for place in (root, *sorted(modules - {root})):
+        if any(is_within(place, each) for each in HOST_DIRECTORIES):
+            continue
+        shown.show(str(repository_root(ancestors(Path(place))) or place), required=place == root)
+    return shown.layers()
 
 
 def tool_layers(installed: Installed) -> tuple[Layer, ...]:

@@ -215,7 +215,7 @@ class GoRunner:
         effects = effects_of(outcome)
         if self.covered and effects is not None and effects.result.data:
             self.covered[data.package.ImportPath].add(effects.result.data.decode("utf-8", "replace"))
-        return verdict.judge(data.name, outcome, verbose=self._plan.verbose)
+        return verdict.judge(data.name, outcome, directory=data.package.Dir, verbose=self._plan.verbose)
 
 
 def _setup_failed(package: Package) -> str:

@@ -6,6 +6,7 @@ because nothing was heard of it.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 
@@ -17,11 +18,13 @@ from maelstrom_test_runner.status import Status
 
 ALARM = re.compile(r"^panic: (test timed out after .*)$", re.MULTILINE)
 _BENCHED = re.compile(r"^Benchmark\S*\s+\d+\s.*$", re.MULTILINE)
+_PLACE = re.compile(r"^ +(\S+_test\.go):(\d{1,7}): ", re.MULTILINE)
+"""Where a test has failed, in its own words."""
 _FRAME = LOG_INDENT + "--- "
 
 
-def judge(name: str, outcome: Outcome, *, verbose: bool = False) -> Verdict:
-    """Return the verdict of a test, or benchmark, from the outcome of its job, which did run."""
+def judge(name: str, outcome: Outcome, *, directory: str = "", verbose: bool = False) -> Verdict:
+    """Return the verdict of a test, or benchmark, of the package in a directory, from an outcome that ran."""
     assert isinstance(outcome, Exited | Signaled | TimedOut)  # noqa: S101 - the caller's promise
     effects = outcome.effects
     report = parse(effects.stdout.data)
@@ -36,8 +39,11 @@ def judge(name: str, outcome: Outcome, *, verbose: bool = False) -> Verdict:
         text = "".join(f"{line}\n" for line in _BENCHED.findall(node.text + report.outside))
     elif verbose and node is not None:
         text = output_text(verbose_text(node), stderr)
+    place = _PLACE.search(text) if status.is_failure and directory else None
     return Verdict(
         status=status,
+        file=os.path.join(directory, place[1]) if place is not None else "",
+        line=int(place[2]) if place is not None else 0,
         seconds=effects.duration,
         text=text,
         message=_message(text) if status is Status.FAILED else "",

@@ -29,6 +29,7 @@ def test_the_repository_is_shown_and_modules_elsewhere(tmp_path):
     module = tmp_path / "repository" / "module"
     module.mkdir(parents=True)
     other = tmp_path / "other"
+    other.mkdir()
     (tmp_path / "repository" / ".git").mkdir()
     packages = [Package("m", Module=Module("m", str(module))), Package("o", Module=Module("o", str(other)))]
     assert set(shown_layers(str(module), packages)) == {
@@ -40,6 +41,7 @@ def test_the_repository_is_shown_and_modules_elsewhere(tmp_path):
 def places(tmp_path, **others):
     installed = Installed(GOROOT=str(tmp_path / "go"), GOMODCACHE=str(tmp_path / "none"))
     (tmp_path / "go").mkdir()
+    (tmp_path / "m").mkdir()
     place = Place(
         root=str(tmp_path / "m"), installed=installed, binaries="/b", environment={"GOFLAGS": "-x", "A": "$"}, **others
     )

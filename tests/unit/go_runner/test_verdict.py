@@ -62,9 +62,10 @@ def test_rg7_only_the_test_s_own_result_says_that_it_was_skipped():
 
 
 def test_rg6_a_failure_shows_what_the_test_itself_has_said():
-    verdict = judge("TestA", exited(FAILED, 1, stderr="to stderr\n"))
+    verdict = judge("TestA", exited(FAILED, 1, stderr="to stderr\n"), directory="/m/p")
     assert verdict.text == "    a_test.go:5: bad\nstderr: to stderr\n"
     assert verdict.message == "a_test.go:5: bad"
+    assert (verdict.file, verdict.line) == ("/m/p/a_test.go", 5)
 
 
 def test_a_process_that_died_shows_all_that_it_has_said():
