@@ -21,11 +21,13 @@ DOCS_STAMP := $(VENV)/.docs-up-to-date
 BUILD_INPUTS := pyproject.toml setup.py ci/set-up \
 	$(filter-out %/_launch.c %/_ring.c,$(wildcard container/*/*.[ch] worker/*/*.[ch] container/*/build_*.py worker/*/build_*.py))
 
-.PHONY: help set-up demo test check docs vm bench clean
+.PHONY: help set-up demo demo-cargo demo-go test check docs vm bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    tests that disturb each other, under plain pytest and under maelstrom-pytest'
+	@echo 'make demo-go     the same of Go, under go test and under maelstrom-go-test'
+	@echo 'make demo-cargo  the same of a Rust project, under cargo test and under cargo maelstrom'
 	@echo 'make test    all tests'
 	@echo 'make check   format, lint, types, import rules'
 	@echo 'make docs    the book as HTML, into build/docs'
@@ -42,6 +44,12 @@ $(STAMP): $(BUILD_INPUTS)
 
 demo: $(STAMP)
 	@$(BIN)/python -m ci.demo
+
+demo-go: $(STAMP)
+	@$(BIN)/python -m ci.demo go
+
+demo-cargo: $(STAMP)
+	@$(BIN)/python -m ci.demo cargo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
@@ -73,4 +81,4 @@ clean:
 	rm -rf '$(VENV)' build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -f container/*/*.so container/*/_launch.c worker/*/*.so worker/*/_ring.c
 	find broker ci clients container core examples tests worker -depth \
-		\( -name __pycache__ -o -name .maelstrom-pytest -o -name .ruff_cache \) -exec rm -rf {} +
+		\( -name __pycache__ -o -name .maelstrom-pytest -o -name .ruff_cache -o -path '*/leaky-rust/target' \) -exec rm -rf {} +

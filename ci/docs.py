@@ -15,10 +15,15 @@ from unittest import mock
 
 import click
 
+import cargo_maelstrom.config
+import cargo_maelstrom.program
+import maelstrom_go_test.cli
+import maelstrom_go_test.config
 import maelstrom_pytest.cli
 import maelstrom_pytest.config
 import maelstrom_run.cli
 import maelstrom_run.config
+import maelstrom_test_runner.native_program
 from maelstrom_core.config import Config, Program, Value
 from maelstrom_core.config_kinds import Flag
 
@@ -65,7 +70,10 @@ def main(arguments: Sequence[str]) -> int:
 def pages() -> dict[Path, str]:
     """Return the text of each page that is written."""
     pytest, run = maelstrom_pytest.config, maelstrom_run.config
+    cargo, go_test = cargo_maelstrom.config, maelstrom_go_test.config
     return {
+        BOOK / "options-cargo.md": page(cargo.PROGRAM, cargo.CargoConfig, cargo_command()),
+        BOOK / "options-go-test.md": page(go_test.PROGRAM, go_test.GoConfig, go_test_command()),
         BOOK / "options-pytest.md": page(pytest.PROGRAM, pytest.PytestConfig, pytest_command()),
         BOOK / "options-run.md": page(run.PROGRAM, run.RunConfig, run_command()),
     }
@@ -74,6 +82,17 @@ def pages() -> dict[Path, str]:
 def pytest_command() -> click.Command:
     """Return the command line of maelstrom-pytest."""
     return _built(maelstrom_pytest.cli, lambda: maelstrom_pytest.cli.run_cli([]))
+
+
+def go_test_command() -> click.Command:
+    """Return the command line of maelstrom-go-test."""
+    return _built(maelstrom_test_runner.native_program, lambda: maelstrom_go_test.cli.run_go_test([]))
+
+
+def cargo_command() -> click.Command:
+    """Return the command line of cargo-maelstrom."""
+    definition, native = cargo_maelstrom.program.CARGO, maelstrom_test_runner.native_program
+    return _built(native, lambda: native.run_cli(definition, []))
 
 
 def run_command() -> click.Command:

@@ -8,16 +8,13 @@ file system, writes nothing. Must not import asyncio or the client.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from maelstrom_container.host import HOST_DIRECTORIES, exposed_homes, exposes_home, is_within, resolve, shows
-from maelstrom_container.project import realise_project
-from maelstrom_core.job import HostTree
-from maelstrom_core.spec import Layer, ProjectLayer, Symlink, SymlinksLayer
+from maelstrom_container.host import HOST_DIRECTORIES, exposed_homes, is_within
+from maelstrom_core.spec import Layer
+from maelstrom_test_runner.shown import Shown, ancestors, is_everybodys, repository_root
 
-REPOSITORY_MARKS = (".git", ".hg")
 PROJECT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "maelstrom-pytest.toml")
 # where pytest looks for its configuration, and what tells that a file holds some
 CONFIGURATION = {
@@ -45,31 +42,16 @@ def shown_layers(
     Raises SpecError where the directory itself is one that is never shown.
     """
     homes = exposed_homes() if homes is None else homes
-    trees = [HostTree(each, each) for each in already]
-    layers: list[Layer] = []
-    links: dict[str, str] = {}
-
-    def show(path: str, *, required: bool = False) -> None:
-        resolved = resolve(path)
-        links.update(resolved.links)
-        if any(shows(tree, resolved.path) for tree in trees):
-            return
-        # a directory that holds home directories is none of a project's: natively it would be searched, too
-        if exposes_home(resolved.path, homes) and resolved.path not in homes and not required:
-            return
-        layer = ProjectLayer(resolved.path)
-        trees.append(realise_project(layer, directory))
-        layers.append(layer)
-
-    show(str(find_root(directory, homes)), required=True)
-    show(str(directory), required=True)  # it may be in a part of the project that is hidden
+    shown = Shown(directory, homes=homes, already=already)
+    shown.show(str(find_root(directory, homes)), required=True)
+    shown.show(str(directory), required=True)  # it may be in a part of the project that is hidden
     for named in _named_directories(directory, arguments):
-        show(str(find_root(named, homes)))
-        show(str(named))
+        shown.show(str(find_root(named, homes)))
+        shown.show(str(named))
     for entry in search_path(directory, environment):
         if os.path.isdir(entry):
-            show(str(entry))
-    return (*layers, *_links_layers(links, trees))
+            shown.show(str(entry))
+    return shown.layers()
 
 
 def find_root(directory: Path, homes: Iterable[str] | None = None) -> Path:
@@ -79,14 +61,9 @@ def find_root(directory: Path, homes: Iterable[str] | None = None) -> Path:
     a directory further up, where pytest would find its configuration. Never a home directory, what is above one, or a
     directory that everybody may write to.
     """
-    homes = exposed_homes() if homes is None else tuple(homes)
-    ancestors: list[Path] = []
-    for ancestor in (directory, *directory.parents):
-        if exposes_home(str(ancestor), homes) or _is_everybodys(ancestor):
-            break
-        ancestors.append(ancestor)
-    root = _marked_root(ancestors) or directory
-    configured = next((each for each in ancestors if _is_configured(each)), root)
+    found = list(ancestors(directory, homes))
+    root = _marked_root(found) or directory
+    configured = next((each for each in found if _is_configured(each)), root)
     return configured if is_within(str(root), str(configured)) else root
 
 
@@ -95,25 +72,17 @@ def search_path(directory: Path, environment: Mapping[str, str]) -> list[Path]:
     return [directory / entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
 
 
-def _marked_root(ancestors: Sequence[Path]) -> Path | None:
-    for ancestor in ancestors:
-        if any(os.path.exists(ancestor / mark) for mark in REPOSITORY_MARKS):
-            return ancestor
+def _marked_root(found: Sequence[Path]) -> Path | None:
+    repository = repository_root(found)
+    if repository is not None:
+        return repository
     root = None
-    for ancestor in ancestors:
+    for ancestor in found:
         if any(os.path.isfile(ancestor / mark) for mark in PROJECT_MARKS):
             root = ancestor
         elif root is not None:
             break
     return root
-
-
-def _is_everybodys(directory: Path) -> bool:
-    """Tell whether it is one like /tmp: what lies around there belongs to no project."""
-    try:
-        return bool(directory.stat().st_mode & stat.S_ISVTX)
-    except OSError:
-        return False
 
 
 def _is_configured(directory: Path) -> bool:
@@ -138,12 +107,5 @@ def _named_directories(directory: Path, arguments: Sequence[str]) -> Iterator[Pa
             continue
         named = Path(path if os.path.isdir(path) else os.path.dirname(path))
         # what is to be collected is shown wherever it lies; the report of an earlier run in /tmp does not need it
-        if not option or not _is_everybodys(named):
+        if not option or not is_everybodys(named):
             yield named
-
-
-def _links_layers(links: Mapping[str, str], trees: Sequence[HostTree]) -> Iterator[SymlinksLayer]:
-    """Yield a layer of the symbolic links on the way to what is shown."""
-    missing = [Symlink(link, links[link]) for link in sorted(links) if not any(shows(tree, link) for tree in trees)]
-    if missing:
-        yield SymlinksLayer(tuple(missing))

@@ -74,8 +74,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
     infrastructure: bool = False
     """The machinery could not do its part; the test is not to blame."""
-    word: str = ""
-    """What the native runner's last line counts it as."""
+    counts: dict[str, int] = {}
+    """What the native runner's last line counts for it, by its words."""
+    file: str = ""
+    """Where it failed, absolute; "" where that is not known. `line` counts from 1."""
+    line: int = 0
     attempts: tuple[Verdict, ...] = ()
     """Of earlier attempts, which failed, the first one first."""
 
@@ -134,6 +137,11 @@ def not_run(outcome: Outcome) -> Verdict | None:
         case Cancelled():
             return Verdict(status=Status.ERR, detail="cancelled", infrastructure=True)
     return None
+
+
+def ignored(reason: str) -> Verdict:
+    """Return the verdict of a test that is not run."""
+    return Verdict(status=Status.SKIPPED, reason=reason, counts={"ignored": 1})
 
 
 def after_attempts(verdict: Verdict, attempts: tuple[Verdict, ...]) -> Verdict:

@@ -21,7 +21,7 @@ from maelstrom_core.spec import JobSpec
 from maelstrom_test_runner.directives import Directives, Treatment
 from maelstrom_test_runner.history import History, Past
 from maelstrom_test_runner.live import LiveOutput, submit_shown
-from maelstrom_test_runner.native import Case, NativeRunner, Verdict, after_attempts, not_run
+from maelstrom_test_runner.native import Case, NativeRunner, Verdict, after_attempts, ignored, not_run
 from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.slow import SlowAlarm
 from maelstrom_test_runner.status import Status
@@ -122,10 +122,9 @@ class NativeRun:
         """Take in some tests, and begin with them. Raises SpecError."""
         for case in cases:
             if case.ignored is not None:
-                self._listener.finished(case, Verdict(status=Status.SKIPPED, reason=case.ignored, word="ignored"))
+                self._listener.finished(case, ignored(case.ignored))
             elif self._treatment(case).ignore:
-                reason = f"a directive of {self._wishes.file_name}"
-                self._listener.finished(case, Verdict(status=Status.SKIPPED, reason=reason, word="ignored"))
+                self._listener.finished(case, ignored(f"a directive of {self._wishes.file_name}"))
             else:
                 self._push(_Work(case))
         self._submit()

@@ -60,10 +60,10 @@ class NativeTeller(BaseTeller):
             detail=verdict.detail,
             hint=verdict.hint or "",
             infrastructure=verdict.infrastructure,
-            counts={verdict.word: 1} if verdict.word else {},
+            counts=verdict.counts,
             cases=(junit_case(case, verdict),) if self._cases else (),
-            file=case.file,
-            line=case.line,
+            file=verdict.file or case.file,
+            line=verdict.line if verdict.file else case.line,
             attempts=tuple(map(_attempt, verdict.attempts)),
         )
 

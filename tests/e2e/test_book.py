@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.book import Command, File, difference, runs, steps
-from tests.support.programs import PATIENCE, PYTEST, ROOT, RUN, Programs
+from tests.support.cargo import CARGO, cargo_environment
+from tests.support.go import GO, go_variables
+from tests.support.programs import GO_TEST, PATIENCE, PYTEST, ROOT, RUN, Programs
 
 BOOK = ROOT / "docs" / "book"
 PAGES = [path for path in sorted(BOOK.glob("*.md")) if runs(path.read_text())]
-COMMANDS = {"maelstrom-pytest": PYTEST, "maelstrom-run": RUN, "pytest": "pytest"}
+COMMANDS = {"maelstrom-pytest": PYTEST, "maelstrom-run": RUN, "pytest": "pytest", "cargo-maelstrom": CARGO}
+COMMANDS |= {"maelstrom-go-test": GO_TEST}
 COMMANDS |= {"maelstrom-scripts": "maelstrom_scripts"}  # a program of the page that writes it
 
 
@@ -54,6 +57,12 @@ def run(command: Command, directory: Path, environment: dict[str, str]) -> str |
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_a_page_does_what_it_says(page: Path, project: Path, programs: Programs, commands: Path) -> None:
     environment = programs.with_plugins.environment({"MAELSTROM_PYTEST_PYTHON": sys.executable, "LC_ALL": "C.UTF-8"})
+    if page.stem == "go-test":
+        if GO is None:
+            pytest.skip("go is not in PATH")
+        environment |= go_variables()
+    if page.stem == "cargo":
+        environment |= cargo_environment()
     environment["PATH"] = f"{commands}{os.pathsep}{environment['PATH']}"
     for step in steps(page.read_text()):
         match step:

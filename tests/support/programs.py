@@ -31,6 +31,7 @@ PATIENCE = float(os.environ.get("MAELSTROM_TEST_PATIENCE", "60"))
 """Seconds after which something that is waited for is taken to never come."""
 RUN = "maelstrom_run"
 PYTEST = "maelstrom_pytest"
+GO_TEST = "maelstrom_go_test"
 BORROWED = ("PATH", "LANG", "LC_ALL", "TZ")
 HOST = {"host": ["/usr", "/bin", "/lib", "/lib64", "/etc"]}
 USUAL_MOUNTS = [

@@ -23,6 +23,7 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 OTHERS = {
     *("--cov", "--cov-report", "--cov-fail-under", "--pdb", "--trace", "--setup-show", "--setup-only", "--setup-plan"),
     *("--user", "--scope", "--security-opt"),
+    *("--exact", "--skip", "--ignored", "--include-ignored"),
 }
 
 
@@ -60,7 +61,7 @@ def test_references_of_options_are_what_the_programs_say():
 def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(docs, "BOOK", tmp_path)
     assert docs.main(["--check"]) == 1
-    assert "options-pytest.md, options-run.md" in capsys.readouterr().err
+    assert "options-cargo.md, options-go-test.md, options-pytest.md, options-run.md" in capsys.readouterr().err
     assert docs.main([]) == 0
     assert docs.main(["--check"]) == 0
     page = tmp_path / "options-run.md"
@@ -69,7 +70,8 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
 
 
 def test_every_option_that_a_page_names_exists():
-    known = options(docs.pytest_command()) | options(docs.run_command()) | OTHERS
+    known = options(docs.pytest_command()) | options(docs.run_command()) | options(docs.cargo_command()) | OTHERS
+    known |= options(docs.go_test_command())
     known |= {"--help", "--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
     named = {(name, option) for name, text in PAGES.items() for option in OPTION.findall(text)}
     assert len(named) > 100

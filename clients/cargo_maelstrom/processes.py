@@ -1,0 +1,114 @@
+"""Calls of cargo and rustc on this machine, in an event loop: whole answers, and lines as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Callable, Mapping, Sequence
+
+from cargo_maelstrom.environment import Toolchain
+from maelstrom_core.errors import UserError
+
+LINE_LIMIT = 64 * 1024 * 1024
+"""Bytes of one line: a message names all features of a package."""
+
+
+def find_program(name: str, environment: Mapping[str, str]) -> str:
+    """Return the path of cargo or rustc: that which has called us, or that on PATH. Raises UserError."""
+    named = environment.get(name.upper())
+    path = named if named and os.path.isabs(named) else shutil.which(named or name, path=environment.get("PATH"))
+    if path is None:
+        raise UserError(
+            f"failed to find {name}: it is not on PATH", hint="https://rustup.rs or the package manager installs it"
+        )
+    return path
+
+
+async def ask(program: str, arguments: Sequence[str], directory: str) -> tuple[int, bytes, str]:
+    """Return exit code, output and error output of a program. Raises UserError where it cannot be started."""
+    process = await _start(program, arguments, directory, stderr=asyncio.subprocess.PIPE)
+    try:
+        output, errors = await process.communicate()
+    finally:
+        _kill(process)
+    return process.returncode or 0, output, errors.decode(errors="replace")
+
+
+async def stream(
+    program: str,
+    arguments: Sequence[str],
+    directory: str,
+    *,
+    line: Callable[[bytes], object],
+    words: Callable[[str], object] | None,
+) -> int:
+    """Hand on the lines of a program's output, and those of its error output, without their ends; return its exit code.
+
+    With no `words` error output goes where ours goes. Raises UserError where it cannot be started.
+    """
+    errors = asyncio.subprocess.PIPE if words is not None else None
+    process = await _start(program, arguments, directory, stderr=errors)
+    try:
+        tasks = [_lines(process.stdout, line)]
+        if words is not None:
+            tasks.append(_lines(process.stderr, lambda data: words(data.decode(errors="replace"))))
+        await asyncio.gather(*tasks)
+        return await process.wait()
+    finally:
+        _kill(process)
+
+
+async def find_toolchain(environment: Mapping[str, str], directory: str, target: str | None) -> Toolchain:
+    """Find out which compiler is used, and where its libraries are. Raises UserError."""
+    cargo, rustc = find_program("cargo", environment), find_program("rustc", environment)
+    of_target = [f"--target={target}"] if target else []
+    code, output, errors = await ask(rustc, ["--print=sysroot", "--print=target-libdir", *of_target], directory)
+    lines = output.decode(errors="replace").split("\n")
+    if code or len(lines) < 2:
+        raise UserError(f"failed to ask rustc where its libraries are: {errors.strip()}")
+    sysroot = lines[0]
+    home = environment.get("HOME", "")
+    cargo_home = environment.get("CARGO_HOME") or f"{home}/.cargo"
+    rustup_home = environment.get("RUSTUP_HOME") or f"{home}/.rustup"
+    own = f"{sysroot}/bin/cargo"
+    return Toolchain(
+        cargo=own if os.access(own, os.X_OK) else cargo,
+        sysroot=sysroot,
+        libraries=lines[1],
+        cargo_home=cargo_home,
+        rustup_home=rustup_home if sysroot.startswith(f"{rustup_home}/toolchains/") else None,
+    )
+
+
+async def _start(
+    program: str, arguments: Sequence[str], directory: str, *, stderr: int | None
+) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            program,
+            *arguments,
+            cwd=directory,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            limit=LINE_LIMIT,
+            process_group=0,  # ^C is ours: it ends with a summary
+        )
+    except OSError as error:
+        raise UserError(f"failed to start {program}: {error.strerror}") from error
+
+
+async def _lines(stream: asyncio.StreamReader | None, take: Callable[[bytes], object]) -> None:
+    assert stream is not None  # noqa: S101 - it is a pipe
+    while data := await stream.readline():
+        take(data.rstrip(b"\n"))
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End a program that still runs, and the compilers that it has started."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

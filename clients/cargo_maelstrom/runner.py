@@ -1,0 +1,265 @@
+"""The tests of a workspace, as a `native.NativeRunner`.
+
+Cargo builds on this machine; binaries list and run their tests in containers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from cargo_maelstrom.arguments import (
+    Choices,
+    TestArguments,
+    build_command,
+    doc_command,
+    metadata_command,
+)
+from cargo_maelstrom.config import CargoConfig
+from cargo_maelstrom.containers import Containers
+from cargo_maelstrom.environment import Toolchain, binary_variables, configured_variables
+from cargo_maelstrom.libtest import Listed, judge_program, judge_test, parse_listing, parse_reasons
+from cargo_maelstrom.messages import Artifacts, TestBinary, parse_message
+from cargo_maelstrom.metadata import Package, Workspace, parse_metadata, without_harness
+from cargo_maelstrom.processes import ask, find_program, find_toolchain, stream
+from cargo_maelstrom.selecting import chosen_packages, facts_of_case, facts_of_doc, suite_of
+from cargo_maelstrom.words import Words
+from maelstrom_core.errors import InfrastructureError, UserError
+from maelstrom_core.job import Exited, Outcome
+from maelstrom_core.spec import JobSpec
+from maelstrom_test_runner.directives import Treatment
+from maelstrom_test_runner.native import Case, Found, Verdict, effects_of, not_run, output_text
+from maelstrom_test_runner.native_course import NativeCall
+from maelstrom_test_runner.runner import Runner
+
+FIRST = 1000
+"""The priority of listings: more is known after them."""
+LONGEST = 50_000
+"""Characters of names that go into one command line."""
+
+
+class TestOf(msgspec.Struct, frozen=True):
+    """What is known of a case: a test of a binary; a binary without libtest, if it has no name; or documentation."""
+
+    __test__ = False
+
+    package: Package
+    binary: TestBinary | None
+    name: str | None
+    ignored: bool = False
+
+
+class CargoRunner:
+    """Finds, and runs."""
+
+    def __init__(
+        self, config: CargoConfig, call: NativeCall, choices: Choices, arguments: TestArguments, *, colour: bool
+    ) -> None:
+        self._config = config
+        self._call = call
+        self._choices = choices
+        self._arguments = arguments
+        self._colour = colour
+        self._cargo = find_program("cargo", call.environment)
+        self._caller = dict(call.environment)
+        self._workspace: Workspace
+        self._toolchain: Toolchain
+        self._artifacts: Artifacts
+        self._containers: Containers
+        self._harness: dict[str, frozenset[tuple[str, str]]] = {}
+        self._variables: dict[tuple[str, bool], dict[str, str]] = {}
+
+    async def find(self, found: Found, runner: Runner) -> None:
+        """Build, and tell of the tests of each binary as soon as it is there."""
+        found.busy("asking cargo what there is")
+        directory = str(self._call.directory)
+        metadata, self._toolchain = await asyncio.gather(
+            ask(self._cargo, metadata_command(self._config, self._choices), directory),
+            find_toolchain(self._call.environment, directory, self._config.target),
+        )
+        code, output, errors = metadata
+        if code:
+            raise UserError(f"failed to read the project: cargo says\n{errors.strip()}")
+        self._workspace = workspace = parse_metadata(output)
+        packages, only = chosen_packages(workspace, self._choices, self._call.selection, directory=directory)
+        if not packages:
+            return
+        if self._config.target_dir is not None:
+            workspace = msgspec.structs.replace(workspace, target_directory=str(self._config.target_dir))
+        os.makedirs(workspace.target_directory, exist_ok=True)  # it is to be shown
+        self._artifacts = Artifacts(workspace.packages)
+        configured = configured_variables(self._call.directory, self._toolchain.cargo_home, self._caller)
+        self._caller |= configured
+        self._containers = Containers(
+            workspace,
+            self._toolchain,
+            self._call.file.directives,
+            self._caller,
+            minimal=self._config.hermetic,
+            seccomp=self._config.seccomp,
+            memory=self._config.memory,
+        )
+        if not self._choices.only_doc:
+            await self._build(found, runner, only)
+        if self._config.doc_tests and self._choices.doc and self._arguments.others:
+            self._tell_doc(found, packages)
+
+    async def _build(self, found: Found, runner: Runner, only: Sequence[str] | None) -> None:
+        """Have cargo build; list what is built meanwhile."""
+        found.busy("building")
+        arguments = build_command(self._config, self._choices, only, colour=self._colour)
+        words = Words(found)
+        listings: list[asyncio.Task[None]] = []
+
+        def take(line: bytes) -> None:
+            message = parse_message(line)
+            if message is not None:
+                begin(self._artifacts.add(message))
+            elif line.strip():
+                found.message(line.decode(errors="replace"))
+
+        def begin(binaries: Iterable[TestBinary]) -> None:
+            listings.extend(
+                asyncio.get_running_loop().create_task(self._tell_tests(found, runner, binary)) for binary in binaries
+            )
+
+        shown = None if self._call.listing or self._call.dry_run else words.take
+        try:
+            code = await stream(self._cargo, arguments, str(self._call.directory), line=take, words=shown)
+            words.finish()
+            if code:
+                hint = "what it had to say is above"
+                raise UserError(f"failed to build the tests: cargo ended with exit code {code}", hint=hint)
+            begin(self._artifacts.finish())
+            found.busy("listing the tests")
+            await asyncio.gather(*listings)
+        finally:
+            for listing in listings:
+                listing.cancel()
+
+    async def _tell_tests(self, found: Found, runner: Runner, binary: TestBinary) -> None:
+        """List a binary's tests, and tell of them."""
+        package = binary.package
+        if package.id not in self._harness:
+            self._harness[package.id] = without_harness(package)
+        if (binary.kind, binary.target.name) in self._harness[package.id]:
+            if self._arguments.others or self._arguments.given:
+                found.cases([self._case(binary, None)])
+            return
+        everything, ignored = await asyncio.gather(
+            self._list(found, runner, binary, "--list", "--format=terse"),
+            self._list(found, runner, binary, "--list", "--format=terse", "--ignored"),
+        )
+        if everything is None or ignored is None:
+            return
+        of_ignored = {each.name for each in ignored}
+        reasons = await self._reasons(runner, binary, sorted(of_ignored)) if of_ignored else {}
+        cases = []
+        for each in everything:
+            natively = each.name in of_ignored
+            if not self._arguments.selects(each.name) or (not natively and not self._arguments.others):
+                continue
+            run = not natively or self._arguments.ignored
+            reason = None if run else reasons.get(each.name, "")
+            cases.append(self._case(binary, each.name, ignored=natively, reason=reason))
+        found.cases(cases)
+
+    async def _list(self, found: Found, runner: Runner, binary: TestBinary, *arguments: str) -> list[Listed] | None:
+        """Return what a binary lists; tell what is wrong, and return None, where it cannot."""
+        said = self._call.file.directives.treatment(facts_of_case(binary, None))
+        spec = msgspec.structs.replace(self._spec(said, binary), arguments=arguments, priority=FIRST)
+        outcome = await runner.submit(spec, stdin=b"")
+        broken = not_run(outcome)
+        if broken is not None:
+            found.broken(suite_of(binary), f"failed to list the tests of {binary.executable}: {broken.detail}")
+            return None
+        effects = effects_of(outcome)
+        assert effects is not None  # noqa: S101 - it ran
+        if effects.stdout.lost:
+            raise InfrastructureError(
+                f"failed to list the tests of {binary.executable}: their names take "
+                f"{effects.stdout.lost} bytes more than are kept",
+                hint="let more be kept with --inline-limit",
+            )
+        text = effects.stdout.data.decode(errors="replace")
+        if not isinstance(outcome, Exited) or outcome.code:
+            whole = output_text(text, effects.stderr.data.decode(errors="replace"))
+            found.broken(suite_of(binary), f"failed to list the tests of {binary.executable}: it says\n{whole}")
+            return None
+        return list(parse_listing(text))
+
+    async def _reasons(self, runner: Runner, binary: TestBinary, names: Sequence[str]) -> dict[str, str]:
+        """Return why tests are ignored: a binary that is to run nothing but them says so, and runs none."""
+        if self._arguments.ignored or sum(map(len, names)) > LONGEST:
+            return {}
+        said = self._call.file.directives.treatment(facts_of_case(binary, None))
+        spec = msgspec.structs.replace(self._spec(said, binary), arguments=("--exact", *names), priority=FIRST)
+        effects = effects_of(await runner.submit(spec, stdin=b""))
+        return parse_reasons(effects.stdout.data.decode(errors="replace")) if effects is not None else {}
+
+    def _case(self, binary: TestBinary, name: str | None, *, ignored: bool = False, reason: str | None = None) -> Case:
+        suite, title = suite_of(binary), name if name is not None else binary.target.name
+        return Case(
+            name=f"{suite} {title}" if name is not None else suite,
+            facts=facts_of_case(binary, title),
+            suite=suite,
+            title=title,
+            data=TestOf(binary.package, binary, name, ignored),
+            ignored=reason,
+            file=binary.target.src_path,
+            directory=binary.package.directory,
+        )
+
+    def _tell_doc(self, found: Found, packages: Sequence[Package]) -> None:
+        """Tell of the documentation of libraries."""
+        cases = []
+        for package in packages:
+            target = package.documented()
+            if target is not None:
+                suite = f"{package.name} [doc]"
+                cases.append(
+                    Case(
+                        name=suite,
+                        facts=facts_of_doc(package),
+                        suite=suite,
+                        title="doc",
+                        data=TestOf(package, None, None),
+                        file=target.src_path,
+                        directory=package.directory,
+                    )
+                )
+        found.cases(cases)
+
+    def job(self, case: Case, treatment: Treatment) -> JobSpec:
+        """Return the job of a test: its binary, told its name; or cargo, for documentation."""
+        assert isinstance(case.data, TestOf)  # noqa: S101 - ours
+        test = case.data
+        if test.binary is None:
+            arguments = doc_command(self._config, self._choices, test.package.spec, self._arguments)
+            container = self._containers.of_package(treatment, test.package, self._toolchain.variables())
+            return JobSpec(container=container, program=self._toolchain.cargo, arguments=arguments)
+        spec = self._spec(treatment, test.binary)
+        if test.name is None:
+            return msgspec.structs.replace(spec, arguments=self._arguments.given)
+        flags = self._arguments.flags(ignored=test.ignored)
+        return msgspec.structs.replace(spec, arguments=("--exact", test.name, "--nocapture", *flags))
+
+    def _spec(self, said: Treatment, binary: TestBinary) -> JobSpec:
+        key = binary.package.id, binary.kind in {"test", "bench"}
+        variables = self._variables.get(key)
+        if variables is None:
+            variables = self._variables[key] = binary_variables(
+                binary, self._artifacts, self._toolchain, self._workspace.target_directory, self._caller
+            )
+        container = self._containers.of_binary(said, binary, variables)
+        return JobSpec(container=container, program=binary.executable)
+
+    def judge(self, case: Case, outcome: Outcome) -> Verdict:
+        """Return what libtest says of a test, or the exit code of what has no libtest."""
+        assert isinstance(case.data, TestOf)  # noqa: S101 - ours
+        if case.data.binary is not None and case.data.name is not None:
+            return judge_test(case.data.name, outcome, self._workspace.workspace_root)
+        return judge_program(outcome, libtest=case.data.binary is None)

@@ -1,0 +1,1 @@
+"""The program maelstrom-go-test: runs the tests of Go modules, each in a container of its own."""

@@ -1,0 +1,28 @@
+"""What is said of coverage when all tests have run, and the profile. Writes a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from maelstrom_core.errors import UserError
+from maelstrom_core.whole_file import write_whole
+from maelstrom_go_test.coverage import document, words
+from maelstrom_go_test.runner import GoRunner
+
+
+def report_coverage(runner: GoRunner, profile: Path | None, say: Callable[[str], object]) -> None:
+    """Say how much of each package was covered, and write the profile, if that is wanted. Raises UserError."""
+    if not runner.covered:
+        return
+    for name, merged in runner.covered.items():
+        say(words(name, merged))
+    if profile is None:
+        return
+    try:
+        write_whole(profile, document(runner.covered, runner.mode).encode(), shared=True)
+    except OSError as error:
+        raise UserError(
+            f"failed to write the profile of coverage to {profile}: {error.strerror}",
+            hint="give --coverprofile another path",
+        ) from error

@@ -1,0 +1,223 @@
+"""The tests of go packages, as `native_course` wants them: which there are, the job of each, what its outcome means.
+
+Packages are listed, their test binaries built, and each is asked for its tests as soon as it is there, in a job: a
+binary can do anything before it answers. Tests run while other packages are built.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from maelstrom_core.job import Exited, Outcome
+from maelstrom_core.spec import Grace, JobSpec
+from maelstrom_go_test import coverage, messages, sources, verdict
+from maelstrom_go_test.building import Builder
+from maelstrom_go_test.flags import PROFILE, Wanted, top_pattern, whole_pattern
+from maelstrom_go_test.packages import Package
+from maelstrom_go_test.place import BINARIES, Place, Places
+from maelstrom_go_test.rules import facts, package_facts
+from maelstrom_go_test.tool import Go
+from maelstrom_test_runner.directives import Directives, Treatment
+from maelstrom_test_runner.filters import selects
+from maelstrom_test_runner.native import Case, Found, Verdict, effects_of, not_run, output_text
+from maelstrom_test_runner.runner import Runner
+from maelstrom_test_runner.selecting import Selection
+
+KINDS = ("Test", "Fuzz", "Example")
+
+
+class Data(NamedTuple):
+    """What is known of a test beside what everybody knows."""
+
+    package: Package
+    program: str
+    """Its binary, in the container."""
+    name: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be run, and how."""
+
+    patterns: tuple[str, ...]
+    """Packages, as go names them."""
+    wanted: Wanted
+    selection: Selection
+    directives: Directives
+    binaries: Path
+    grace: float = 0.0
+    verbose: bool = False
+
+
+class GoRunner:
+    """A `native.NativeRunner`; `place` is completed by what go says of itself."""
+
+    def __init__(self, go: Go, plan: Plan, place: Place) -> None:
+        self._go = go
+        self._plan = plan
+        self._place = place
+        self._places: Places | None = None
+        self._grace = Grace(plan.grace, signal.SIGABRT) if plan.grace else None
+        self._programs: dict[str, str] = {}
+        self.covered: dict[str, coverage.Merged] = {}
+        """By import path, in the order of the packages."""
+
+    @property
+    def mode(self) -> str:
+        """How coverage is measured."""
+        return self._plan.wanted.mode
+
+    async def find(self, found: Found, runner: Runner) -> None:
+        """Find the tests."""
+        found.busy("listing the packages")
+        installed, packages = await asyncio.gather(self._go.installed(), self._packages())
+        self._places = Places(msgspec.structs.replace(self._place, installed=installed), packages)
+        for package in packages:
+            if package.Error is not None and not package.has_tests:
+                found.broken(package.ImportPath, _setup_failed(package))
+        selection = self._plan.selection
+        tested = [
+            package
+            for package in packages
+            if package.has_tests and selects(selection.include, selection.exclude, package_facts(package)) is not False
+        ]
+        if self._plan.wanted.covers:
+            self.covered = {package.ImportPath: coverage.Merged() for package in tested}
+        if tested:
+            await self._build(found, runner, tested)
+
+    async def _packages(self) -> list[Package]:
+        patterns = self._plan.patterns or await self._go.all_patterns(self._plan.wanted)
+        packages = await self._go.packages(self._plan.wanted, patterns)
+        return list({package.ImportPath: package for package in packages}.values())
+
+    async def _build(self, found: Found, runner: Runner, packages: Sequence[Package]) -> None:
+        """Build what is tested; ask each binary for its tests as soon as it is there."""
+        left = len(packages)
+
+        def busy() -> None:
+            found.busy(f"building test binaries: {left} of {len(packages)} left" if left else "")
+
+        async with asyncio.TaskGroup() as asking:
+
+            def ready(package: Package, binary: str) -> None:
+                nonlocal left
+                left -= 1
+                busy()
+                asking.create_task(self._ask(found, runner, package, f"{BINARIES}/{binary}"))
+
+            def failed(package: Package, words: str) -> None:
+                nonlocal left
+                left -= 1
+                busy()
+                found.broken(package.ImportPath, words)
+
+            busy()
+            builder = Builder(self._go, self._plan.wanted, self._plan.binaries, ready=ready, failed=failed)
+            others = await builder.build(packages)
+            if others:
+                found.message(others)
+
+    async def _ask(self, found: Found, runner: Runner, package: Package, program: str) -> None:
+        """Ask a binary for its tests."""
+        self._programs[package.ImportPath] = program
+        wanted = self._plan.wanted
+        patterns = {"run": top_pattern(wanted.run), "skip": whole_pattern(wanted.skip), "bench": wanted.bench}
+        if wanted.bench:
+            patterns["bench"] = top_pattern(wanted.bench)
+        asked = {key: pattern for key, pattern in patterns.items() if pattern}
+        answers = await asyncio.gather(*(self._list(runner, package, program, each) for each in asked.values()))
+        wrong = next((answer for answer in answers if isinstance(answer, str)), None)
+        if wrong is not None:
+            found.broken(package.ImportPath, f"{wrong}FAIL\t{package.ImportPath}\n")
+            return
+        names = {key: answer for key, answer in zip(asked, answers, strict=True) if not isinstance(answer, str)}
+        chosen = [name for name in names["run"] if name.startswith(KINDS)]
+        chosen += [name for name in names.get("bench", ()) if name.startswith("Benchmark")]
+        skipped = frozenset(names.get("skip", ()))
+        if self._plan.wanted.covers and self._plan.wanted.mode != "set":
+            await self._cover_base(runner, package, program)
+        places = sources.find_tests(package)
+        cases = [self._case(package, program, name, places) for name in chosen if name not in skipped]
+        if cases:
+            found.cases(cases)
+
+    async def _list(self, runner: Runner, package: Package, program: str, pattern: str) -> list[str] | str:
+        """Return the names of what is called as a pattern says, or why they cannot be had."""
+        outcome = await self._run(runner, package, program, self._plan.wanted.list_arguments(pattern))
+        effects = effects_of(outcome)
+        if effects is None:
+            said = not_run(outcome)
+            return f"failed to ask for the tests: {said.detail if said is not None else outcome}\n"
+        stdout = effects.stdout.data.decode("utf-8", "replace")
+        if isinstance(outcome, Exited) and not outcome.code:
+            return [
+                line for line in stdout.splitlines() if line.startswith((*KINDS, "Benchmark")) and line.isidentifier()
+            ]
+        code = outcome.code if isinstance(outcome, Exited) else "none"
+        text = output_text(stdout, effects.stderr.data.decode("utf-8", "replace"))
+        return f"{text}failed to ask for the tests: the process ended with exit code {code}\n"
+
+    async def _cover_base(self, runner: Runner, package: Package, program: str) -> None:
+        """Find out what is covered by a process that runs no test."""
+        arguments = ("-test.run=^$", "-test.paniconexit0", f"-test.coverprofile={PROFILE}")
+        effects = effects_of(await self._run(runner, package, program, arguments))
+        if effects is not None:
+            self.covered[package.ImportPath].add_base(effects.result.data.decode("utf-8", "replace"))
+
+    async def _run(self, runner: Runner, package: Package, program: str, arguments: tuple[str, ...]) -> Outcome:
+        assert self._places is not None  # noqa: S101 - packages are known
+        said = self._plan.directives.treatment(package_facts(package))
+        spec = JobSpec(
+            container=self._places.container(package.Dir, said),
+            program=program,
+            arguments=(*arguments, *self._plan.wanted.extra),
+            timeout=said.timeout or None,
+            grace=self._grace,
+            priority=3,  # whatever waits, waits for this
+        )
+        return await runner.submit(spec, stdin=b"")
+
+    def _case(self, package: Package, program: str, name: str, places: dict[str, tuple[str, int]]) -> Case:
+        file, line = places.get(name, ("", 0))
+        return Case(
+            name=f"{package.ImportPath} {name}",
+            facts=facts(package, name),
+            suite=package.ImportPath,
+            title=name,
+            data=Data(package, program, name),
+            file=file,
+            line=line,
+            directory=package.Dir,
+        )
+
+    def job(self, case: Case, treatment: Treatment) -> JobSpec:
+        """Return the job of a test."""
+        assert self._places is not None  # noqa: S101 - there are tests, so packages are known
+        data = case.data
+        assert isinstance(data, Data)  # noqa: S101 - it is ours
+        return JobSpec(
+            container=self._places.container(data.package.Dir, treatment),
+            program=data.program,
+            arguments=self._plan.wanted.arguments(data.name),
+            grace=self._grace,
+        )
+
+    def judge(self, case: Case, outcome: Outcome) -> Verdict:
+        """Return the verdict of a test."""
+        data = case.data
+        assert isinstance(data, Data)  # noqa: S101 - it is ours
+        effects = effects_of(outcome)
+        if self.covered and effects is not None and effects.result.data:
+            self.covered[data.package.ImportPath].add(effects.result.data.decode("utf-8", "replace"))
+        return verdict.judge(data.name, outcome, directory=data.package.Dir, verbose=self._plan.verbose)
+
+
+def _setup_failed(package: Package) -> str:
+    problem = package.Error
+    return messages.setup_failed(package.ImportPath, problem.Pos if problem else "", problem.Err if problem else "")

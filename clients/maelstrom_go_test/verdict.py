@@ -1,0 +1,116 @@
+"""What the outcome of a test's job means. Pure.
+
+The testing package's own words decide, and the exit status has to agree with them: nothing is taken to have passed
+because nothing was heard of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+from maelstrom_core.job import Effects, Exited, Outcome, Signaled, TimedOut
+from maelstrom_core.limit_words import out_of_memory
+from maelstrom_go_test.output import LOG_INDENT, Node, Report, failure_text, parse, skip_reason
+from maelstrom_test_runner.native import Verdict, output_text
+from maelstrom_test_runner.status import Status
+
+ALARM = re.compile(r"^panic: (test timed out after .*)$", re.MULTILINE)
+_BENCHED = re.compile(r"^Benchmark\S*\s+\d+\s.*$", re.MULTILINE)
+_PLACE = re.compile(r"^ +(\S+_test\.go):(\d{1,7}): ", re.MULTILINE)
+"""Where a test has failed, in its own words."""
+_FRAME = LOG_INDENT + "--- "
+
+
+def judge(name: str, outcome: Outcome, *, directory: str = "", verbose: bool = False) -> Verdict:
+    """Return the verdict of a test, or benchmark, of the package in a directory, from an outcome that ran."""
+    assert isinstance(outcome, Exited | Signaled | TimedOut)  # noqa: S101 - the caller's promise
+    effects = outcome.effects
+    report = parse(effects.stdout.data)
+    stderr = effects.stderr.data.decode("utf-8", "replace")
+    node = report.find(name)
+    status, detail = _decide(name, outcome, report, node, stderr)
+    reason = skip_reason(node) if status is Status.SKIPPED and node is not None else ""
+    text = ""
+    if status.is_failure:
+        text = _failure(report, node, effects, stderr, whole=bool(detail))
+    elif name.startswith("Benchmark") and node is not None:
+        text = "".join(f"{line}\n" for line in _BENCHED.findall(node.text + report.outside))
+    elif verbose and node is not None:
+        text = output_text(verbose_text(node), stderr)
+    place = _PLACE.search(text) if status.is_failure and directory else None
+    return Verdict(
+        status=status,
+        file=os.path.join(directory, place[1]) if place is not None else "",
+        line=int(place[2]) if place is not None else 0,
+        seconds=effects.duration,
+        text=text,
+        message=_message(text) if status is Status.FAILED else "",
+        reason=reason,
+        detail=detail,
+    )
+
+
+def _decide(
+    name: str, outcome: Exited | Signaled | TimedOut, report: Report, node: Node | None, stderr: str
+) -> tuple[Status, str]:
+    """Return the status of a test, and why that is not just what it says itself."""
+    if isinstance(outcome, TimedOut):
+        return Status.TIMEOUT, "its time was up"
+    if (alarm := ALARM.search(stderr)) is not None and (node is None or not node.result):
+        return Status.TIMEOUT, alarm[1]
+    if isinstance(outcome, Signaled):
+        return Status.FAILED, out_of_memory(outcome) or f"its process was killed by {_signal(outcome.signal)}"
+    ended = f"its process ended with exit code {outcome.code}"
+    if node is None:
+        return (Status.FAILED if outcome.code else Status.ERR), f"{ended}, and has not run it"
+    if node.result == "FAIL":
+        return Status.FAILED, ""
+    if name.startswith("Benchmark") and not node.result and report.verdict == "PASS":
+        node.result = "PASS"
+    if node.result and outcome.code:
+        return Status.FAILED, f"{ended}, though it has passed"
+    if node.result:
+        return (Status.SKIPPED if node.result == "SKIP" else Status.PASSED), ""
+    if outcome.code:
+        return Status.FAILED, f"{ended} before it was over"
+    if outcome.effects.stdout.lost:  # its last words are what was lost
+        return Status.PASSED, ""
+    return Status.ERR, f"{ended} before it was over"
+
+
+def _failure(report: Report, node: Node | None, effects: Effects, stderr: str, *, whole: bool) -> str:
+    """Return what is shown of a failure: what the test itself has said; if that does not explain it, all there is."""
+    own = failure_text(node) if node is not None else ""
+    if whole or node is None:
+        own = (report.outside if node is None else own + report.outside) if report.outside.strip() else own
+    text = output_text(own, stderr)
+    for name, lost in (("stdout", effects.stdout.lost), ("stderr", effects.stderr.lost)):
+        if lost:
+            text += f"{name}: {lost} bytes more were lost; --inline-limit has the limit\n"
+    return text
+
+
+def verbose_text(node: Node) -> str:
+    """Return all that a test and its subtests have said, as `go test -v` does, without its own first and last line."""
+    text = node.text
+    for child in node.subtests():
+        head = f"{_FRAME}{child.result}: {child.name} ({child.seconds:.2f}s)\n"
+        text = (text if text.endswith("\n") or not text else text + "\n") + head + child.text
+    return text
+
+
+def _message(text: str) -> str:
+    """Return the line that says most: the last that was logged before anything else failed, else the first there is."""
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.removeprefix("stderr: ") for line in lines if line]
+    panic = next((line for line in lines if line.startswith("panic: ")), None)
+    return panic or next((line for line in lines if re.match(r"\S+\.go:\d+: ", line)), lines[0] if lines else "")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
