@@ -34,6 +34,8 @@ class Server:
         self.links: set[Link] = set()
         self.admission: Admission[Visit] = Admission(limits)
         """Who is connected, and how many were not let in."""
+        self.stopped = asyncio.Event()
+        """Set when an admin wants the broker to end."""
         self._credentials = credentials
         self._peers: dict[Peer, Link] = {}
         self._numbers = 0
@@ -87,6 +89,9 @@ class Server:
                             self._touched[link] = None
                         if isinstance(message, WantArtifact):
                             events.append(e.NotStored(message.digest, peer, "this broker has no store of artifacts"))
+                    case e.Stop(reason):
+                        log.info("stopped", reason=reason)
+                        self.stopped.set()
                     case e.Close(peer, reason):
                         link = self._peers.pop(peer, None)
                         if link is not None:

@@ -22,24 +22,23 @@ async def serve(config: BrokerConfig, credentials: Credentials) -> int:
     """Serve until told to stop; return the exit code. Raises ConfigError."""
     tls = server_tls(config)
     may_listen(config.listen, tls=tls is not None)
-    stop = asyncio.Event()
+    limits = Limits(connections=open_files(Limits().connections), per_address=config.connections_per_address)
+    server = Server(Broker(), credentials, limits)
     code = 0
 
     def interrupted() -> None:
         nonlocal code
         code = INTERRUPTED
-        stop.set()
+        server.stopped.set()
 
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, server.stopped.set)
     loop.add_signal_handler(signal.SIGINT, interrupted)
-    limits = Limits(connections=open_files(Limits().connections), per_address=config.connections_per_address)
-    server = Server(Broker(), credentials, limits)
     listening = await server.listen(config.listen, config.port, tls)
     where = Address(*listening.sockets[0].getsockname()[:2])
     print(f"listening on {where}, tokens in {config.credentials}", flush=True)  # noqa: T201 - who starts it wants to know
     notify.tell("READY=1", f"STATUS=listening on {where}")
-    await stop.wait()
+    await server.stopped.wait()
     notify.tell("STOPPING=1")
     listening.close()
     server.close("the broker stops")
