@@ -42,6 +42,7 @@ async def _serve(config: BrokerConfig, token: str) -> int:
 
     from maelstrom_broker.broker import Broker
     from maelstrom_broker.server import Server
+    from maelstrom_broker.store import Store
     from maelstrom_core.errors import ConfigError
 
     stop = asyncio.Event()
@@ -55,7 +56,7 @@ async def _serve(config: BrokerConfig, token: str) -> int:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, interrupted)
-    server = Server(Broker(), token)
+    server = Server(Broker(), token, Store(config.store, config.store_size))
     try:
         listening = await server.listen(config.port)
     except OSError as error:

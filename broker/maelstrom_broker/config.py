@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from maelstrom_core.config import LoggingConfig, Program, Value
-from maelstrom_core.config_kinds import FilePath, Integer
+from maelstrom_core.config import LoggingConfig, Program, Value, cache_directory
+from maelstrom_core.config_kinds import FilePath, Integer, Size
 
 PROGRAM = Program("maelstrom-broker", "broker")
 
@@ -18,6 +18,11 @@ def token_path(environ: Mapping[str, str]) -> Path:
     if not base.is_absolute():
         base = Path(environ.get("HOME") or os.path.expanduser("~")) / ".local" / "state"
     return base / "maelstrom" / "broker" / "token"
+
+
+def store_path(environ: Mapping[str, str]) -> Path:
+    """Return where artifacts are unless told otherwise: beside the caches of other programs."""
+    return cache_directory(environ) / "broker"
 
 
 class BrokerConfig(LoggingConfig):
@@ -31,4 +36,15 @@ class BrokerConfig(LoggingConfig):
         "File with the token that whoever connects must have; made, with a random one, if it is not there.",
         factory=token_path,
         default_text="maelstrom/broker/token in the user's directory for state",
+    )
+    store = Value(
+        FilePath(),
+        "Directory for artifacts: what clients' jobs need, kept for workers. One broker uses it at a time.",
+        factory=store_path,
+        default_text="maelstrom/broker in the user's directory for caches",
+    )
+    store_size = Value(
+        Size(),
+        "Size of the store, at most: what was used longest ago makes room, unless a job needs it.",
+        default=10_000_000_000,
     )

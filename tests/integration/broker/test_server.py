@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from maelstrom_core import messages as m
 from maelstrom_core.wire import Closed, Connection, Event, Greeted, Received
 
 HOUSE = Path(__file__).parents[3]
+NUMBERS = itertools.count()
 
 
 class Peer:
@@ -76,8 +78,9 @@ class Running:
 
 def start(token_file: Path, *arguments: str) -> subprocess.Popen[str]:
     paths = os.pathsep.join(str(HOUSE / folder) for folder in ("core", "broker"))
+    store = f"{token_file}.store{next(NUMBERS)}"
     return subprocess.Popen(
-        [sys.executable, "-m", "maelstrom_broker", "--token-file", token_file, *arguments],
+        [sys.executable, "-m", "maelstrom_broker", "--token-file", token_file, "--store", store, *arguments],
         env=os.environ | {"PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -155,17 +158,18 @@ def test_garbage_ends_its_own_connection_only(broker: Running) -> None:
             assert event.body == b"job"
 
 
-def test_a_job_that_needs_artifacts_fails_as_there_is_no_store(broker: Running) -> None:
+def test_a_job_fails_if_its_artifacts_cannot_be_had(broker: Running) -> None:
     with broker.client() as client:
         client.next()
         client.say(m.Submit(1, (m.Artifact("0" * 64),)))
         wanted = client.next()
         assert isinstance(wanted, Received)
         assert isinstance(wanted.message, m.WantArtifact)
+        client.say(m.NoArtifact("0" * 64, "lost it"))
         event = client.next()
         assert isinstance(event, Received)
         assert isinstance(event.message, m.Failed)
-        assert "no store" in event.message.reason
+        assert "lost it" in event.message.reason
 
 
 def test_it_says_goodbye_when_it_is_told_to_stop(broker: Running) -> None:
