@@ -21,6 +21,8 @@ class LayerDirectory(msgspec.Struct, frozen=True, tag="directory"):
     """A directory of the layer store; its contents appear from `/` on. Never changed once published."""
 
     path: str
+    generation: int = 0
+    """Tells directories apart that were there one after the other, where layers come and go while jobs run."""
 
 
 class HostTree(msgspec.Struct, frozen=True, tag="tree"):
