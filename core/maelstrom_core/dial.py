@@ -27,7 +27,7 @@ KEEP_ALIVE = 60
 class Loop(Protocol):
     """What is needed of an event loop: asyncio's have it, and `maelstrom_worker.blocking`."""
 
-    def add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> object:
+    def add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
         """Have `callback` called whenever something can be read."""
 
     def remove_reader(self, fd: int) -> bool:
@@ -81,6 +81,14 @@ def dial(endpoint: Endpoint, patience: float = PATIENCE) -> socket.socket:
     except BaseException:
         connection.close()
         raise
+
+
+def dial_plainly(endpoint: Endpoint) -> socket.socket:
+    """Do the same for those who know errors of the system only: raises OSError."""
+    try:
+        return dial(endpoint)
+    except UnreachableError as error:
+        raise ConnectionError(error.message) from None
 
 
 def _encrypted(connection: socket.socket, endpoint: Endpoint, what: str) -> ssl.SSLSocket:

@@ -7,10 +7,24 @@ each, is packed once, and unpacked once: `Packer` and `Unpacker` remember it. Wh
 
 from __future__ import annotations
 
+import os
+import stat
+
 import msgspec
 
 from maelstrom_core.bounded import Bounded
-from maelstrom_core.job import Container, Exited, Job, Outcome, Output, RealisedLayer, Signaled, TimedOut
+from maelstrom_core.job import (
+    Container,
+    Exited,
+    HostTree,
+    Job,
+    LayerDirectory,
+    Outcome,
+    Output,
+    RealisedLayer,
+    Signaled,
+    TimedOut,
+)
 from maelstrom_core.spec import BindMount, Grace, Network, TemplateSpec
 
 LARGEST = 78 << 20
@@ -21,6 +35,8 @@ _LONGEST_INPUT = 16 << 20
 
 class _Shared(msgspec.Struct, frozen=True, array_like=True):
     container: Container
+    targets: tuple[str, ...]
+    """Of each layer: where the one directory in it appears that is a tree, or nothing for those that are layers."""
     environment: tuple[str, ...]
     working_directory: str
     template: TemplateSpec | None
@@ -41,6 +57,8 @@ class _Own(msgspec.Struct, frozen=True, array_like=True):
 def tie(job: Job) -> str | None:
     """Return what ties a job to this machine, so that it cannot travel; None if nothing does."""
     container = job.container
+    if job.local:
+        return "it is to run on this machine"
     if job.allocate_tty is not None:
         return "it has a terminal"
     if job.capture is not None:
@@ -69,7 +87,8 @@ class Packer:
         shared = self._shared.get(key)
         if shared is None:
             bare = msgspec.structs.replace(job.container, layers=())
-            shared = self._shared[key] = self._encode(_Shared(bare, *key[1:]))
+            targets = tuple(layer.target if isinstance(layer, HostTree) else "" for layer in job.container.layers)
+            shared = self._shared[key] = self._encode(_Shared(bare, targets, *key[1:]))
         own = _Own(
             shared,
             job.program,
@@ -93,15 +112,21 @@ class Unpacker:
         self._shared: Bounded[tuple[bytes, tuple[RealisedLayer, ...]], _Shared] = Bounded(_REMEMBERED)
 
     def unpack(self, body: bytes, layers: tuple[RealisedLayer, ...], slots: int) -> Job:
-        """Return the job of a body on top of these layers. Raises ValueError for what is none, or may not run here."""
+        """Return the job of a body on top of these layers.
+
+        Raises ValueError for what is none, or may not run here, and OSError where a layer is not there.
+        """
         own = self._decode_own(body)
         key = (own.shared, layers)
         shared = self._shared.get(key)
         if shared is None:
             shared = self._decode_shared(own.shared)
-            if shared.container.layers:
-                raise ValueError("it names layers of another machine")
-            container = msgspec.structs.replace(shared.container, layers=layers)
+            if shared.container.layers or len(shared.targets) != len(layers):
+                raise ValueError("it has other layers than it says")
+            placed = map(_placed, layers, shared.targets)
+            # layers of two names there may have the same contents, and so be one here: the kernel stacks none twice
+            stacked = tuple(reversed(dict.fromkeys(reversed(tuple(placed)))))
+            container = msgspec.structs.replace(shared.container, layers=stacked)
             shared = self._shared[key] = msgspec.structs.replace(shared, container=container)
         job = Job(
             container=shared.container,
@@ -121,6 +146,21 @@ class Unpacker:
         if (tied := tie(job)) is not None:
             raise ValueError(f"it may not run here: {tied}")
         return job
+
+
+def _placed(layer: RealisedLayer, target: str) -> RealisedLayer:
+    """Return a layer, or the tree that it was. Raises ValueError where it leads out of the layer."""
+    if not target or not isinstance(layer, LayerDirectory):
+        return layer
+    names = target.split("/")[1:]
+    if not target.startswith("/") or not all(names) or {".", ".."} & set(names):
+        raise ValueError(f"{target} is no place for a tree")
+    source = layer.path
+    for name in names:
+        source = f"{source}/{name}"
+        if not stat.S_ISDIR(os.lstat(source).st_mode):  # a link could lead to what is this machine's
+            raise ValueError(f"{target} is no directory of its layer")
+    return HostTree(source, target, generation=layer.generation)
 
 
 def pack_outcome(outcome: Outcome) -> bytes:

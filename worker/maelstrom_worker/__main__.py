@@ -24,12 +24,13 @@ def main() -> int:
 
         # First of all: what pool members need is imported beside what we need.
         with Nursery.start() as nursery:
-            return _run_cli(nursery)
+            return run_cli(nursery)
 
     return run_program("maelstrom-worker", inner)
 
 
-def _run_cli(nursery: Nursery) -> int:
+def run_cli(nursery: Nursery) -> int:
+    """Do what the command line wants; return the exit code."""
     import click
 
     from maelstrom_core import log

@@ -19,6 +19,9 @@ from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.layers import Bringer
 from maelstrom_worker.supervisor import Supervisor
 
+_DIGESTS = 1024
+"""In one message."""
+
 Over = Callable[[RefusedError | None], object]
 """Is called once: when all is done after draining, or the broker does not want us."""
 
@@ -68,9 +71,15 @@ class Daemon:
     # of the link
 
     def greeted(self, _hello: m.Hello) -> None:
-        """Take note that the broker is there."""
+        """Tell the broker what is here."""
+        self.tell_holding(self._bringer.holding(), ())
         if self.attempts.draining:
             self.link.send(m.Draining())
+
+    def tell_holding(self, added: tuple[str, ...], removed: tuple[str, ...]) -> None:
+        """Tell the broker which layers came, and which are here no more."""
+        for at in range(0, max(len(added), len(removed)), _DIGESTS):
+            self.link.send(m.Holding(added[at : at + _DIGESTS], removed[at : at + _DIGESTS]))
 
     def received(self, message: m.AnyMessage, body: bytes) -> None:
         """Do what the broker says."""
@@ -134,8 +143,8 @@ class Daemon:
         job: Job | None = None
         try:
             job = self._unpacker.unpack(task.body, task.realised, task.slots)
-        except ValueError as error:
-            outcome = ExecutionError(f"the worker cannot make sense of the job: {error}")
+        except (ValueError, OSError) as error:
+            outcome: Outcome = ExecutionError(f"the worker cannot make sense of the job: {error}")
         task.body = b""
         if job is None:
             self._ended(key, outcome)

@@ -1,4 +1,4 @@
-"""What a worker wants of whoever brings layers here: an interface, and one that brings none.
+"""What a worker wants of whoever brings layers here: an interface.
 
 Imports the words of the core only.
 """
@@ -18,6 +18,9 @@ Then = Callable[[tuple[RealisedLayer, ...] | None, str | None], object]
 class Bringer(Protocol):
     """Has layers on this machine, of what the broker has."""
 
+    def holding(self) -> tuple[str, ...]:
+        """Return the digests of layers that are here."""
+
     def bring(self, key: int, layers: Layers, then: Then) -> None:
         """Have layers here; `then` is called once, in the loop's thread, perhaps at once, unless `forget` is."""
 
@@ -26,17 +29,3 @@ class Bringer(Protocol):
 
     def close(self) -> None:
         """Bring nothing more."""
-
-
-class NoBringer:
-    """Has nothing."""
-
-    def bring(self, _key: int, layers: Layers, then: Then) -> None:
-        """Have no layers."""
-        then(() if not layers else None, None if not layers else "this worker cannot fetch layers")
-
-    def forget(self, _key: int) -> None:
-        """Need nothing."""
-
-    def close(self) -> None:
-        """Need nothing."""

@@ -8,18 +8,22 @@ import platform
 import signal
 import socket
 import sys
+from functools import partial
 
 import msgspec
 
+from maelstrom_container.store import LayerStore
 from maelstrom_core import log, notify
 from maelstrom_core import messages as m
 from maelstrom_core.config_cluster import endpoint_of
-from maelstrom_core.dial import Endpoint
+from maelstrom_core.dial import Endpoint, dial_plainly
 from maelstrom_core.errors import ConfigError
 from maelstrom_core.link import RefusedError
+from maelstrom_worker.background import Background
+from maelstrom_worker.bringing import Bringing
 from maelstrom_worker.config import WorkerConfig
 from maelstrom_worker.daemon import Daemon
-from maelstrom_worker.layers import NoBringer
+from maelstrom_worker.fetcher import Fetcher
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import Supervisor
 
@@ -50,26 +54,47 @@ class _Service:
 
     async def run(self, nursery: Nursery, endpoint: Endpoint) -> int:
         """Work; return the exit code."""
-        config, loop = self._config, asyncio.get_running_loop()
-        supervisor = Supervisor(nursery, slots=config.slots)
+        loop = asyncio.get_running_loop()
+        supervisor = Supervisor(nursery, slots=self._config.slots)
+        supervisor.open(loop)
         try:
-            supervisor.open(loop)
-            self._daemon = daemon = Daemon(
-                loop, supervisor, endpoint, hello_of(config, endpoint.token), NoBringer(), over=self._ended
-            )
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._stop, number)
-            daemon.open()
-            notify.tell("READY=1", f"STATUS=working for {endpoint}")
-            print(f"working for {endpoint} with {config.slots} slots", flush=True)  # noqa: T201 - who starts it wants to know
-            await self._over.wait()
-            notify.tell("STOPPING=1")
-            daemon.close("the worker stops")
+            with LayerStore(self._config.cache_root.absolute(), target_size=self._config.cache_size) as store:
+                try:
+                    await self._work(loop, supervisor, store, endpoint)
+                finally:
+                    supervisor.close()  # before the layers may disappear
         finally:
             supervisor.close()
         if self._error is not None:
             raise self._error
         return self._code
+
+    async def _work(
+        self, loop: asyncio.AbstractEventLoop, supervisor: Supervisor, store: LayerStore, endpoint: Endpoint
+    ) -> None:
+        hello = hello_of(self._config, endpoint.token)
+        background = Background(loop)
+        try:
+            fetcher = Fetcher(
+                store,
+                self._config.cache_root.absolute() / "fetched",
+                partial(dial_plainly, endpoint),
+                endpoint.token,
+                name=hello.name,
+                changed=lambda added, removed: background.post(lambda: self._daemon.tell_holding(added, removed)),
+            )
+            bringing = Bringing(fetcher, background)
+            self._daemon = daemon = Daemon(loop, supervisor, endpoint, hello, bringing, over=self._ended)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop, number)
+            daemon.open()
+            notify.tell("READY=1", f"STATUS=working for {endpoint}")
+            print(f"working for {endpoint} with {supervisor.slots} slots", flush=True)  # noqa: T201 - who starts it wants to know
+            await self._over.wait()
+            notify.tell("STOPPING=1")
+            daemon.close("the worker stops")
+        finally:
+            background.close()
 
     def _ended(self, error: RefusedError | None) -> None:
         self._error = error
