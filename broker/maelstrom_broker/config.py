@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from maelstrom_core.config import LoggingConfig, Program, Value, credentials_path
-from maelstrom_core.config_kinds import FilePath, HostPort, Integer, Text
+from collections.abc import Mapping
+from pathlib import Path
+
+from maelstrom_core.config import LoggingConfig, Program, Value, cache_directory, credentials_path
+from maelstrom_core.config_kinds import FilePath, HostPort, Integer, Size, Text
 
 PROGRAM = Program("maelstrom-broker", "broker")
+
+
+def store_path(environ: Mapping[str, str]) -> Path:
+    """Return where artifacts are unless told otherwise: beside the caches of other programs."""
+    return cache_directory(environ) / "broker"
 
 
 class BrokerConfig(LoggingConfig):
@@ -45,4 +53,15 @@ class BrokerConfig(LoggingConfig):
         Integer(1, 10_000),
         "Connections at a time from one address of another machine, at most.",
         default=2000,
+    )
+    store = Value(
+        FilePath(),
+        "Directory for artifacts: what clients' jobs need, kept for workers. One broker uses it at a time.",
+        factory=store_path,
+        default_text="maelstrom/broker in the user's directory for caches",
+    )
+    store_size = Value(
+        Size(),
+        "Size of the store, at most: what was used longest ago makes room, unless a job needs it.",
+        default=10_000_000_000,
     )

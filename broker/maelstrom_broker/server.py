@@ -1,7 +1,7 @@
 """The broker on a socket: asyncio around the pure machine. Decides nothing but who may come in.
 
 Back-pressure: who does not read is not listened to either; what waits for one reader is bounded by the connection.
-There is no store of artifacts yet: jobs which need one fail, and say so. Who may connect at all `admission` decides.
+Connections for artifacts are given to `artifacts` when they have greeted. Who may connect at all `admission` decides.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import ssl
 from typing import cast
 
 from maelstrom_broker import effects as e
+from maelstrom_broker.artifacts import ArtifactService
 from maelstrom_broker.broker import Broker
 from maelstrom_broker.records import Peer
+from maelstrom_broker.store import Store
 from maelstrom_core import log
 from maelstrom_core.admission import Admission, Limits
 from maelstrom_core.credentials import Credentials
@@ -29,7 +31,10 @@ FAREWELL = 5.0
 class Server:
     """All connections of a broker."""
 
-    def __init__(self, broker: Broker, credentials: Credentials, limits: Limits | None = None) -> None:
+    def __init__(
+        self, broker: Broker, credentials: Credentials, limits: Limits | None = None, store: Store | None = None
+    ) -> None:
+        """Without a store jobs that need artifacts fail, and say so."""
         self.broker = broker
         self.links: set[Link] = set()
         self.admission: Admission[Visit] = Admission(limits)
@@ -42,6 +47,10 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._touched: dict[Link, None] = {}
+        self.artifacts: ArtifactService | None = None
+        if store is not None:
+            references = broker.gatherer.references
+            self.artifacts = ArtifactService(store, self._happened, lambda digest: digest in references)
 
     def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> Listening:
         """Listen, and begin to be on the watch for who is silent; raises ConfigError."""
@@ -55,6 +64,8 @@ class Server:
             self._timer.cancel()
         for link in list(self.links):
             link.part(reason)
+        if self.artifacts is not None:
+            self.artifacts.close()
 
     def authorised(self, hello: Hello) -> bool:
         """Tell whether somebody has the token of the role."""
@@ -86,16 +97,22 @@ class Server:
                         if link is not None:
                             link.connection.send(message, body)
                             self._touched[link] = None
-                        if isinstance(message, WantArtifact):
+                        if isinstance(message, WantArtifact) and self.artifacts is None:
                             events.append(e.NotStored(message.digest, peer, "this broker has no store of artifacts"))
                     case e.Stop(reason):
                         log.info("stopped", reason=reason)
                         self.stopped.set()
+                    case e.ReadManifest() if self.artifacts is not None:
+                        self.artifacts.read_manifest(effect)
                     case e.Close(peer, reason):
                         link = self._peers.pop(peer, None)
                         if link is not None:
                             log.info("parted", peer=peer, reason=reason)
                             link.part(reason)
+
+    def _happened(self, event: e.Event) -> None:
+        self.handle(event)
+        self.flush()
 
     def flush(self) -> None:
         """Send what is to be sent."""
@@ -192,6 +209,9 @@ class Link(asyncio.Protocol):
                     if self._timer is not None:
                         self._timer.cancel()
                     self.connection.greet(Hello(PROTOCOL, "broker"))
+                    if hello.role == "artifacts":
+                        self._switch()
+                        return
                     self._peer = self._server.enter(self, hello)
                 case Received(message, body) if self._peer is not None:
                     self._server.handle(e.Said(self._peer, message, body))
@@ -203,6 +223,20 @@ class Link(asyncio.Protocol):
                     self._close()
         self._server.flush()
         self.flush()
+
+    def _switch(self) -> None:
+        """Give the connection to who serves artifacts."""
+        service = self._server.artifacts
+        if service is None:
+            self.part("this broker has no store of artifacts")
+            return
+
+        def left() -> None:
+            self._server.links.discard(self)
+            self._visit.gone()
+
+        greeting = b"".join(self.connection.data_to_send())
+        service.serve(self._transport, greeting, self.connection.rest(), left)
 
     def _refuse(self, reason: str, kind: str) -> None:
         self._visit.failed(kind)

@@ -10,6 +10,7 @@ import ssl
 from maelstrom_broker.broker import Broker
 from maelstrom_broker.config import BrokerConfig
 from maelstrom_broker.server import Server
+from maelstrom_broker.store import Store
 from maelstrom_core import notify
 from maelstrom_core.admission import Limits
 from maelstrom_core.config_kinds import Address
@@ -26,7 +27,7 @@ async def serve(config: BrokerConfig, credentials: Credentials) -> int:
     if config.http is not None:
         may_listen(config.http.host, tls=tls is not None, option="http")
     limits = Limits(connections=open_files(Limits().connections), per_address=config.connections_per_address)
-    server = Server(Broker(), credentials, limits)
+    server = Server(Broker(), credentials, limits, Store(config.store, config.store_size))
     code = 0
 
     def interrupted() -> None:

@@ -52,7 +52,12 @@ class Credentials(msgspec.Struct, frozen=True):
         return "Credentials(...)"
 
     def permits(self, role: str, token: str) -> bool:
-        """Tell whether somebody with this token may have this role. An admin may look, too."""
+        """Tell whether somebody with this token may have this role.
+
+        An admin may look, too; connections for artifacts are clients' and workers'.
+        """
+        if role == "artifacts":
+            return _equal(self.client, token) | _equal(self.worker, token)
         return _equal(self.of(role), token) | (role == "monitor" and _equal(self.admin, token))
 
     def of(self, role: str) -> str:

@@ -27,7 +27,7 @@ KEEP_ALIVE = 60
 class Loop(Protocol):
     """What is needed of an event loop: asyncio's have it, and `maelstrom_worker.blocking`."""
 
-    def add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> object:
+    def add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
         """Have `callback` called whenever something can be read."""
 
     def remove_reader(self, fd: int) -> bool:

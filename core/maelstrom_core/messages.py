@@ -15,7 +15,8 @@ from msgspec import Meta
 PROTOCOL = 1
 """The version; both sides must speak the same."""
 
-Role = Literal["client", "worker", "monitor", "admin", "broker"]
+Role = Literal["client", "worker", "monitor", "admin", "artifacts", "broker"]
+"""Connections of the role `artifacts` speak otherwise once they have greeted: `artifact_wire`."""
 
 StateName = Literal["artifacts", "queued", "assigned", "running"]
 

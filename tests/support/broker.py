@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import socket
@@ -18,6 +19,7 @@ from maelstrom_core import messages as m
 from maelstrom_core.wire import Connection, Event, Received
 
 HOUSE = Path(__file__).parents[2]
+NUMBERS = itertools.count()
 PATIENCE = 60.0
 """Seconds after which what is waited for is taken to never come."""
 
@@ -96,9 +98,20 @@ class Running:
 
 
 def start(credentials_file: Path, *arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
+    store = () if "--store" in arguments else ("--store", f"{credentials_file}.store{next(NUMBERS)}")
     paths = os.pathsep.join(str(HOUSE / folder) for folder in ("core", "broker"))
     return subprocess.Popen(
-        [sys.executable, "-m", "maelstrom_broker", "--config-file", "-", "--credentials", credentials_file, *arguments],
+        [
+            sys.executable,
+            "-m",
+            "maelstrom_broker",
+            "--config-file",
+            "-",
+            "--credentials",
+            credentials_file,
+            *store,
+            *arguments,
+        ],
         env=os.environ | {"PYTHONPATH": paths} | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

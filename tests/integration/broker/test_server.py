@@ -82,17 +82,18 @@ def test_garbage_ends_its_own_connection_only(broker: Running) -> None:
             assert event.body == b"job"
 
 
-def test_a_job_that_needs_artifacts_fails_as_there_is_no_store(broker: Running) -> None:
+def test_a_job_fails_if_its_artifacts_cannot_be_had(broker: Running) -> None:
     with broker.client() as client:
         client.next()
         client.say(m.Submit(1, (m.Artifact("0" * 64),)))
         wanted = client.next()
         assert isinstance(wanted, Received)
         assert isinstance(wanted.message, m.WantArtifact)
+        client.say(m.NoArtifact("0" * 64, "lost it"))
         event = client.next()
         assert isinstance(event, Received)
         assert isinstance(event.message, m.Failed)
-        assert "no store" in event.message.reason
+        assert "lost it" in event.message.reason
 
 
 def test_it_says_goodbye_when_it_is_told_to_stop(broker: Running) -> None:
