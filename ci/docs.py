@@ -17,6 +17,11 @@ import click
 
 import cargo_maelstrom.config
 import cargo_maelstrom.program
+import maelstrom_admin.cli
+import maelstrom_admin.config
+import maelstrom_broker.__main__
+import maelstrom_broker.config
+import maelstrom_core.config_click
 import maelstrom_go_test.cli
 import maelstrom_go_test.config
 import maelstrom_pytest.cli
@@ -24,6 +29,8 @@ import maelstrom_pytest.config
 import maelstrom_run.cli
 import maelstrom_run.config
 import maelstrom_test_runner.native_program
+import maelstrom_worker.__main__
+import maelstrom_worker.config
 from maelstrom_core.config import Config, Program, Value
 from maelstrom_core.config_kinds import Flag
 
@@ -71,9 +78,14 @@ def pages() -> dict[Path, str]:
     """Return the text of each page that is written."""
     pytest, run = maelstrom_pytest.config, maelstrom_run.config
     cargo, go_test = cargo_maelstrom.config, maelstrom_go_test.config
+    broker, worker = maelstrom_broker.config, maelstrom_worker.config
+    admin = maelstrom_admin.config
     return {
         BOOK / "options-cargo.md": page(cargo.PROGRAM, cargo.CargoConfig, cargo_command()),
         BOOK / "options-go-test.md": page(go_test.PROGRAM, go_test.GoConfig, go_test_command()),
+        BOOK / "options-admin.md": page(admin.PROGRAM, admin.AdminConfig, maelstrom_admin.cli.commands()[0]),
+        BOOK / "options-broker.md": page(broker.PROGRAM, broker.BrokerConfig, broker_command()),
+        BOOK / "options-worker.md": page(worker.PROGRAM, worker.WorkerConfig, worker_command()),
         BOOK / "options-pytest.md": page(pytest.PROGRAM, pytest.PytestConfig, pytest_command()),
         BOOK / "options-run.md": page(run.PROGRAM, run.RunConfig, run_command()),
     }
@@ -98,6 +110,16 @@ def cargo_command() -> click.Command:
 def run_command() -> click.Command:
     """Return the command line of maelstrom-run."""
     return _built(maelstrom_run.cli, lambda: maelstrom_run.cli.run_cli([], mock.Mock()))
+
+
+def broker_command() -> click.Command:
+    """Return the command line of maelstrom-broker."""
+    return _built(maelstrom_core.config_click, maelstrom_broker.__main__.main)
+
+
+def worker_command() -> click.Command:
+    """Return the command line of maelstrom-worker."""
+    return _built(maelstrom_core.config_click, lambda: maelstrom_worker.__main__.run_cli(mock.Mock()))
 
 
 def page(program: Program, schema: type[Config], command: click.Command) -> str:

@@ -1,26 +1,29 @@
 """The broker on a socket: asyncio around the pure machine. Decides nothing but who may come in.
 
 Back-pressure: who does not read is not listened to either; what waits for one reader is bounded by the connection.
-There is no store of artifacts yet: jobs which need one fail, and say so.
+Connections for artifacts are given to `artifacts` when they have greeted. Who may connect at all `admission` decides.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+import ssl
 from typing import cast
 
 from maelstrom_broker import effects as e
+from maelstrom_broker.artifacts import ArtifactService
 from maelstrom_broker.broker import Broker
 from maelstrom_broker.records import Peer
+from maelstrom_broker.store import Store
 from maelstrom_core import log
+from maelstrom_core.admission import Admission, Limits
+from maelstrom_core.credentials import Credentials
+from maelstrom_core.listening import Gate, Listening, Visit, listen
 from maelstrom_core.messages import PROTOCOL, Hello, WantArtifact
 from maelstrom_core.wire import Closed, Connection, Event, Greeted, Received
 
 GREETING = 10.0
 """Seconds in which the first frame must have come."""
-CONNECTIONS = 10_000
-"""At a time, at most."""
 FAREWELL = 5.0
 """Seconds in which those who are parted with can read why."""
 
@@ -28,23 +31,32 @@ FAREWELL = 5.0
 class Server:
     """All connections of a broker."""
 
-    def __init__(self, broker: Broker, token: str) -> None:
+    def __init__(
+        self, broker: Broker, credentials: Credentials, limits: Limits | None = None, store: Store | None = None
+    ) -> None:
+        """Without a store jobs that need artifacts fail, and say so."""
         self.broker = broker
         self.links: set[Link] = set()
-        self.refused = 0
-        """How many were not let in."""
-        self._token = token.encode()
+        self.admission: Admission[Visit] = Admission(limits)
+        """Who is connected, and how many were not let in."""
+        self.stopped = asyncio.Event()
+        """Set when an admin wants the broker to end."""
+        self._credentials = credentials
         self._peers: dict[Peer, Link] = {}
         self._numbers = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._touched: dict[Link, None] = {}
+        self.artifacts: ArtifactService | None = None
+        if store is not None:
+            references = broker.gatherer.references
+            self.artifacts = ArtifactService(store, self._happened, lambda digest: digest in references)
 
-    async def listen(self, port: int) -> asyncio.Server:
-        """Listen on the loopback interface; raises OSError."""
-        server = await self._loop.create_server(lambda: Link(self), "127.0.0.1", port, backlog=1024)
+    def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> Listening:
+        """Listen, and begin to be on the watch for who is silent; raises ConfigError."""
+        listening = listen(Gate(self.admission, lambda visit: Link(self, visit), tls, refusal), host, port)
         self._tick()
-        return server
+        return listening
 
     def close(self, reason: str) -> None:
         """Part with everybody."""
@@ -52,10 +64,12 @@ class Server:
             self._timer.cancel()
         for link in list(self.links):
             link.part(reason)
+        if self.artifacts is not None:
+            self.artifacts.close()
 
     def authorised(self, hello: Hello) -> bool:
-        """Tell whether somebody has the token."""
-        return secrets.compare_digest(hello.token.encode(), self._token)
+        """Tell whether somebody has the token of the role."""
+        return self._credentials.permits(hello.role, hello.token)
 
     def enter(self, link: Link, hello: Hello) -> Peer:
         """Let somebody in; return the number that nobody had before."""
@@ -83,13 +97,22 @@ class Server:
                         if link is not None:
                             link.connection.send(message, body)
                             self._touched[link] = None
-                        if isinstance(message, WantArtifact):
+                        if isinstance(message, WantArtifact) and self.artifacts is None:
                             events.append(e.NotStored(message.digest, peer, "this broker has no store of artifacts"))
+                    case e.Stop(reason):
+                        log.info("stopped", reason=reason)
+                        self.stopped.set()
+                    case e.ReadManifest() if self.artifacts is not None:
+                        self.artifacts.read_manifest(effect)
                     case e.Close(peer, reason):
                         link = self._peers.pop(peer, None)
                         if link is not None:
                             log.info("parted", peer=peer, reason=reason)
                             link.part(reason)
+
+    def _happened(self, event: e.Event) -> None:
+        self.handle(event)
+        self.flush()
 
     def flush(self) -> None:
         """Send what is to be sent."""
@@ -104,12 +127,20 @@ class Server:
         self.flush()
 
 
+def refusal(reason: str) -> bytes:
+    """Return the last words to somebody who is not even listened to."""
+    connection = Connection("broker")
+    connection.close(reason)
+    return b"".join(connection.data_to_send())
+
+
 class Link(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, visit: Visit) -> None:
         self.connection = Connection("broker")
         self._server = server
+        self._visit = visit
         self._peer: Peer | None = None
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
@@ -119,9 +150,7 @@ class Link(asyncio.Protocol):
         """Wait for the first frame."""
         self._transport = cast("asyncio.Transport", transport)
         self._server.links.add(self)
-        self._timer = asyncio.get_running_loop().call_later(GREETING, self.part, "said nothing")
-        if len(self._server.links) > CONNECTIONS:
-            self.part("too many connections")
+        self._timer = asyncio.get_running_loop().call_later(GREETING, self._refuse, "said nothing", "said nothing")
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -136,6 +165,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._server.links.discard(self)
+        self._visit.gone()
         self.connection.close("")
         if self._timer is not None:
             self._timer.cancel()
@@ -173,27 +203,45 @@ class Link(asyncio.Protocol):
             match event:
                 case Greeted(hello):
                     if not self._server.authorised(hello):
-                        self._refuse("the token is wrong")
+                        self._refuse("the token is wrong", "wrong token")
                         break
+                    self._visit.greeted()
                     if self._timer is not None:
                         self._timer.cancel()
                     self.connection.greet(Hello(PROTOCOL, "broker"))
+                    if hello.role == "artifacts":
+                        self._switch()
+                        return
                     self._peer = self._server.enter(self, hello)
                 case Received(message, body) if self._peer is not None:
                     self._server.handle(e.Said(self._peer, message, body))
                 case Closed(reason, fault):
                     if self._peer is None and fault:
-                        self._refuse(reason)
+                        self._refuse(reason, "broken greeting")
                     elif self._peer is not None:
                         self._server.leave(self._peer, reason)
                     self._close()
         self._server.flush()
         self.flush()
 
-    def _refuse(self, reason: str) -> None:
-        self._server.refused += 1
-        address = self._transport.get_extra_info("peername")
-        log.info("refused", address=address, reason=reason, refused=self._server.refused)
+    def _switch(self) -> None:
+        """Give the connection to who serves artifacts."""
+        service = self._server.artifacts
+        if service is None:
+            self.part("this broker has no store of artifacts")
+            return
+
+        def left() -> None:
+            self._server.links.discard(self)
+            self._visit.gone()
+
+        greeting = b"".join(self.connection.data_to_send())
+        service.serve(self._transport, greeting, self.connection.rest(), left)
+
+    def _refuse(self, reason: str, kind: str) -> None:
+        self._visit.failed(kind)
+        refused = self._server.admission.refused[kind]
+        log.info("refused", address=self._visit.address, reason=reason, refused=refused)
         self.part(reason)
 
     def _close(self) -> None:

@@ -8,7 +8,6 @@ Imports nothing of the project but the errors.
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -143,10 +142,7 @@ class ArchiveStream(io.RawIOBase):
 
             return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
         if self._kind == "zstd":
-            if sys.version_info >= (3, 14):
-                from compression import zstd
-            else:
-                from backports import zstd
+            from maelstrom_core.compression import zstd
 
             options = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW}
             return zstd.ZstdDecompressor(options=options)

@@ -52,7 +52,7 @@ class BlobStore:
 
     def _copy(self, blobs: int, directory: int, files: list[tuple[bytes, File, Source]]) -> None:
         copies = [
-            FileCopy(os.fsencode(source.path), source.signature, name, _key(node).encode(), node.mode, node.mtime)
+            FileCopy(os.fsencode(source.path), source.signature, name, blob_name(node).encode(), node.mode, node.mtime)
             for name, node, source in files
         ]
         try:
@@ -63,7 +63,8 @@ class BlobStore:
             os.close(directory)
 
 
-def _key(node: File) -> str:
+def blob_name(node: File) -> str:
+    """Return the name of the blob that a file is linked to."""
     return blake3(f"{node.digest} {node.mode} {node.mtime}".encode()).hexdigest()
 
 

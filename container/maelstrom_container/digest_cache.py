@@ -14,7 +14,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 from blake3 import blake3
 
-from maelstrom_container.file_batches import READ_AT_ONCE, READ_BUFFER, Signature, in_threads, read_files, signature
+from maelstrom_container.file_batches import Signature, batches, in_threads, read_files, signature
 from maelstrom_core.errors import InfrastructureError, SpecError
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class DigestCache:
                     self._remember_settled(names[at], file.signature, digest)
 
         if unknown:
-            in_threads(read, _batches(unknown, [wanted[at].size for at in unknown]))
+            in_threads(read, batches((at, wanted[at].size) for at in unknown))
         return [each or self._hashed(path) for each, (path, _) in zip(hashed, files, strict=True)]
 
     def _hashed(self, path: str) -> Hashed:
@@ -209,19 +209,6 @@ class DigestCache:
 def is_settled(changed: int) -> bool:
     """Tell whether a file whose times are at most `changed` could not change again without their moving on."""
     return time.time_ns() - changed > SETTLED
-
-
-def _batches(unknown: list[int], sizes: list[int]) -> Iterator[list[int]]:
-    """Yield as many at a time as can be read in one go."""
-    batch: list[int] = []
-    room = READ_BUFFER
-    for at, size in zip(unknown, sizes, strict=True):
-        if batch and (len(batch) == READ_AT_ONCE or room < size + 1):
-            yield batch
-            batch, room = [], READ_BUFFER
-        batch.append(at)
-        room -= size + 1
-    yield batch
 
 
 def _columns(known: Signature) -> tuple[int, int, int, str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -52,6 +53,17 @@ class FileCopy(msgspec.Struct, frozen=True):
     mtime: int
 
 
+class FileWrite(msgspec.Struct, frozen=True):
+    """A file to be made of a part of contents in memory: its name in the directory, and that of its blob."""
+
+    name: bytes
+    blob: bytes
+    mode: int
+    mtime: int
+    at: int
+    size: int
+
+
 class CopyError(Exception):
     """A file could not be made, because of its source or of the layer that it is for."""
 
@@ -75,6 +87,16 @@ def scan(directory: bytes) -> tuple[bytes, int]:
         if used <= size:
             return bytes(ffi.buffer(buffer, used)), int(latest[0])
         size = used * 2  # more may come meanwhile
+
+
+def records_of(records: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the name of each record of a scan, and the record (see `RECORD`)."""
+    at = 0
+    while at < len(records):
+        middle = at + RECORD.size
+        end = middle + int.from_bytes(records[at + 4 : at + 8], sys.byteorder)
+        yield records[middle:end], records[at:middle]
+        at = end
 
 
 def unpacked(records: bytes) -> Iterator[tuple[bytes, int]]:
@@ -116,6 +138,20 @@ def read_files(paths: Sequence[bytes]) -> list[FileContents | None]:
     return results
 
 
+def batches(files: Iterable[tuple[T, int]]) -> Iterator[list[T]]:
+    """Yield as many files at a time as `read_files` can read in one go; each is given with its size in bytes."""
+    batch: list[T] = []
+    room = READ_BUFFER
+    for file, size in files:
+        if batch and (len(batch) == READ_AT_ONCE or room < size + 1):
+            yield batch
+            batch, room = [], READ_BUFFER
+        batch.append(file)
+        room -= size + 1
+    if batch:
+        yield batch
+
+
 def copy_files(copies: Sequence[FileCopy], directory: int, blobs: int, *, reflinks: bool) -> bool:
     """Make files in a directory, see files_copy; return whether reflinks are worth trying again.
 
@@ -137,6 +173,26 @@ def copy_files(copies: Sequence[FileCopy], directory: int, blobs: int, *, reflin
         reason = OSError(results.error, os.strerror(results.error))
         raise CopyError(len(copies) - left, reason, of_source=results.failure == lib.FILE_SOURCE)
     return bool(results.reflinks)
+
+
+def write_files(writes: Sequence[FileWrite], contents: memoryview | None, directory: int, blobs: int) -> int:
+    """Make files in a directory, see files_write; return how many were not made for want of contents.
+
+    Raises OSError for the first that could not be made for another reason.
+    """
+    structs = ffi.new("struct file_write[]", len(writes))
+    kept = []
+    for made, write in zip(structs, writes, strict=True):
+        strings = [ffi.from_buffer(text + b"\0") for text in (write.name, write.blob)]
+        kept.append(strings)
+        made.name, made.blob = strings
+        made.mode, made.mtime, made.at, made.size = write.mode, write.mtime, write.at, write.size
+    results = ffi.new("struct file_results *")
+    data = ffi.NULL if contents is None else ffi.from_buffer(contents)
+    left = lib.files_write(structs, len(writes), data, ffi.new("int[2]", [directory, blobs]), results)
+    if left and results.failure != lib.FILE_SOURCE:
+        raise OSError(results.error, os.strerror(results.error), os.fsdecode(writes[-left].name))
+    return left
 
 
 def in_threads(work: Callable[[T], object], items: Iterable[T], *, threads: int = THREADS) -> None:

@@ -240,3 +240,51 @@ int files_copy(const struct file_copy *copies, int count, int directory, int blo
         }
     return 0;
 }
+
+static int write_one(const struct file_write *file, const char *contents, int directory)
+{
+    int writer = openat(directory, file->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (writer < 0)
+        return -1;
+    struct timespec time = storable(file->mtime);
+    int result = write_all(writer, contents + file->at, file->size);
+    if (result == 0 && (fchmod(writer, file->mode) < 0 || futimens(writer, (struct timespec[2]){time, time}) < 0))
+        result = -1;
+    int error = errno;
+    if (close(writer) < 0 && result == 0)
+        return -1;
+    errno = error;
+    return result;
+}
+
+/* In the order of link_or_copy, for its reasons. */
+static int link_or_write(const struct file_write *file, const char *contents, int directory, int blobs,
+                         enum file_failure *failure)
+{
+    *failure = FILE_TARGET;
+    if (linkat(blobs, file->blob, directory, file->name, 0) == 0)
+        return 0;
+    if (errno != ENOENT && errno != EMLINK)
+        return -1;
+    int missing = errno == ENOENT;
+    if (contents == NULL) {
+        *failure = FILE_SOURCE;
+        return -1;
+    }
+    if (write_one(file, contents, directory) < 0)
+        return -1;
+    return missing && linkat(directory, file->name, blobs, file->blob, 0) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int files_write(const struct file_write *writes, int count, const char *contents, const int *at,
+                struct file_results *results)
+{
+    enum file_failure what = FILE_COPIED;
+    for (int index = 0; index < count; index++)
+        if (link_or_write(&writes[index], contents, at[0], at[1], &what) < 0) {
+            results->failure = (int)what;
+            results->error = errno;
+            return count - index;
+        }
+    return 0;
+}

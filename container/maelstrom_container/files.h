@@ -44,4 +44,16 @@ struct file_results {
  * link, or a copy (a reflink, if possible) that becomes the blob, too. Ends at the first that fails, and returns how many
  * are left then. */
 int files_copy(const struct file_copy *copies, int count, int directory, int blobs, struct file_results *results);
+
+struct file_write {
+    const char *name, *blob; /* in the directory; in the directory of blobs */
+    uint32_t mode;
+    int64_t mtime;
+    uint64_t at, size; /* where in the contents */
+};
+
+/* Makes files in a directory (at[0]), each from its blob (in at[1]), or where that is missing from contents in memory; the file becomes the
+ * blob then. Without contents (NULL) one that has no blob fails, by its source. Else as files_copy. */
+int files_write(const struct file_write *writes, int count, const char *contents, const int *at,
+                struct file_results *results);
 #endif

@@ -10,11 +10,10 @@ Decides; reads directories and, by the digest cache, files. Writing layers is th
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import msgspec
 from blake3 import blake3
@@ -25,6 +24,7 @@ from maelstrom_container.glob_files import TAG, VERSION_CONTROL, searches
 from maelstrom_container.manifest import Directory, Manifest, Node, clean_path, make_manifest
 from maelstrom_container.manifest_builder import ManifestBuilder, ManifestLayer
 from maelstrom_container.prefix import container_path, follows
+from maelstrom_container.snapshots import Versioned
 from maelstrom_core.errors import SpecError
 from maelstrom_core.spec import GlobLayer
 
@@ -33,11 +33,8 @@ FEWEST = 1000
 """Layers of fewer entries are made anew: that takes no time to speak of."""
 MOST_CHANGED = 0.05
 """What part of a layer's entries the one above it may have; then everything is made anew."""
-KEPT = 200
-"""Snapshots; those written or read last."""
 UNSETTLED = b"?"
 """Equals nothing that a scan says."""
-_LARGEST = 1 << 30
 _DIFFERENCE = b"maelstrom layer above another 1 "
 
 
@@ -52,10 +49,9 @@ class Folder(msgspec.Struct, frozen=True, array_like=True):
     """A packed dict: what is in the layer, by its path there."""
 
 
-class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+class Snapshot(Versioned, frozen=True, array_like=True):
     """A layer that was made of a search, and what was found for it."""
 
-    version: int
     base: str
     """The layer's digest."""
     entries: int
@@ -227,33 +223,3 @@ def _parents(search: Search, folder: bytes, nodes_of: Callable[[bytes], dict[byt
             parents[target] = node
         path = above
     return parents
-
-
-class Snapshots:
-    """Snapshots in a directory. An optimisation only: whatever goes wrong, layers are made anew."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def load(self, key: str) -> Snapshot | None:
-        """Return a snapshot, if there is one."""
-        path = self._directory / key
-        try:
-            if path.stat().st_size > _LARGEST:
-                return None
-            snapshot = msgspec.msgpack.decode(path.read_bytes(), type=Snapshot)
-            os.utime(path)
-        except (OSError, msgspec.MsgspecError):
-            return None
-        return snapshot if snapshot.version == VERSION else None
-
-    def save(self, key: str, snapshot: Snapshot) -> None:
-        """Keep a snapshot, in the place of what is kept under this key."""
-        fresh = self._directory / f"{key}.{os.getpid()}"
-        with contextlib.suppress(OSError):
-            self._directory.mkdir(exist_ok=True)
-            fresh.write_bytes(_encode(snapshot))
-            fresh.replace(self._directory / key)
-            there = sorted(self._directory.iterdir(), key=lambda path: path.stat().st_mtime)
-            for old in there[:-KEPT]:
-                old.unlink(missing_ok=True)

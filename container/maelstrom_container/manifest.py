@@ -89,7 +89,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
 
 class _Envelope(msgspec.Struct, frozen=True, array_like=True):
     version: int
-    entries: tuple[Entry, ...]
+    entries: Annotated[tuple[Entry, ...], msgspec.Meta(max_length=MAX_ENTRIES)]
 
 
 class _AnyVersion(msgspec.Struct, frozen=True, array_like=True):
@@ -100,10 +100,13 @@ def make_manifest(nodes: dict[bytes, Node]) -> Manifest:
     """Return the manifest of nodes by clean path. Raises SpecError if they contradict each other."""
     if len(nodes) > MAX_ENTRIES:
         raise SpecError(f"a layer has {len(nodes)} entries, more than {MAX_ENTRIES}")
+    parents: set[bytes] = set()
     for path, node in nodes.items():
-        for parent in _parents(path):
+        parent = path
+        while (parent := parent.rpartition(b"/")[0]) and parent not in parents:
             if not isinstance(nodes.get(parent, _IMPLICIT), Directory):
                 raise SpecError(f"/{show(path)} lies below /{show(parent)}, which is not a directory")
+            parents.add(parent)
         if not path and not isinstance(node, Directory):
             raise SpecError("the root of a layer must be a directory")
         if isinstance(node, HardLink) and not isinstance(nodes.get(node.target), File):
@@ -157,7 +160,3 @@ def show(path: bytes) -> str:
 
 
 _IMPLICIT = Directory(DIRECTORY_MODE)
-
-
-def _parents(path: bytes) -> list[bytes]:
-    return [path[:at] for at, byte in enumerate(path) if byte == 0x2F]

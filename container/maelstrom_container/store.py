@@ -7,6 +7,7 @@ show this machine's directories become HostTrees and cost nothing. Every method 
     CACHE_ROOT/layers/              a maelstrom_core.cache with the kinds `layer`, `document` and `blob`
     CACHE_ROOT/digests.sqlite3      digests of local files
     CACHE_ROOT/snapshots/           what large layers were made of, see `incremental`
+    CACHE_ROOT/trees/               what directories held that were sent elsewhere, see `trees`
     CACHE_ROOT/python/              what interpreters said about themselves
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -63,7 +65,8 @@ class LayerStore:
         )
         self._digests = DigestCache(cache_root / "digests.sqlite3")
         self._mutex = threading.Lock()
-        self._held: list[Key] = []
+        self._held: Counter[Key] = Counter()
+        """How many uses of each have begun."""
         self._realised: dict[tuple[Layer, Path], Promise[tuple[RealisedLayer, ...]]] = {}
 
     def __enter__(self) -> Self:
@@ -74,12 +77,17 @@ class LayerStore:
     ) -> None:
         self.close()
 
+    @property
+    def bytes_used(self) -> int:
+        """The size of the cache, as far as this process knows, in bytes."""
+        return self._cache.bytes_used
+
     def close(self) -> None:
         """Give up all layers: the directories may disappear from now on."""
         self._digests.close()
         with self._mutex:
-            held, self._held = self._held, []
-        for key in held:
+            held, self._held = self._held, Counter()
+        for key in held.elements():
             self._cache.release(key)
         self._cache.close()
 
@@ -130,6 +138,25 @@ class LayerStore:
         bytes. Lets errors of `fill` through; of several threads that want a layer one fills it.
         """
         return LayerDirectory(str(self._obtain(Key(LAYER, digest), lambda key: self._make_directory(key, fill))))
+
+    def release(self, digest: str) -> None:
+        """Give up one use of a layer, of those that `layer` and `find` have begun: it may be evicted from now on.
+
+        For those who stay for long; `close` gives up everything else. Raises ValueError if there is no such use.
+        """
+        key = Key(LAYER, digest)
+        with self._mutex:
+            if not self._held[key]:
+                raise ValueError(f"layer {digest} is not in use")
+            self._held[key] -= 1
+            if not self._held[key]:
+                del self._held[key]
+        self._cache.release(key)
+
+    @property
+    def blobs(self) -> Path:
+        """The directory of files that layers share."""
+        return self._cache.directory(BLOB)
 
     def find(self, digest: str) -> LayerDirectory | None:
         """Return the layer of a digest, which stays until the store is closed; None if there is none."""
@@ -193,7 +220,7 @@ class LayerStore:
         for attempt in range(_BUILD_ATTEMPTS):
             built = build(layer, str(project_directory), self._digests)
             try:
-                return self.layer(_digest(built), partial(_write, built, self._cache.directory(BLOB)))
+                return self.layer(_digest(built), partial(_write, built, self.blobs))
             except SourceChangedError:
                 if attempt == _BUILD_ATTEMPTS - 1:
                     raise
@@ -216,8 +243,9 @@ class LayerStore:
     def _realise_search(self, search: Search) -> tuple[RealisedLayer, ...]:
         """Return the layer of last time with what differs above it, or else a new one."""
         from maelstrom_container import incremental
+        from maelstrom_container.snapshots import Snapshots
 
-        snapshots = incremental.Snapshots(self._root / "snapshots")
+        snapshots = Snapshots(self._root / "snapshots", incremental.Snapshot, incremental.VERSION)
         snapshot = snapshots.load(search.key)
         base = self.find(snapshot.base) if snapshot is not None else None
         found = search.scan(snapshot.folders if snapshot is not None else {})
@@ -227,10 +255,10 @@ class LayerStore:
                 return (base,)
             if above is not None:
                 digest = incremental.difference_digest(snapshot.base, above.manifest)
-                return base, self.layer(digest, partial(_write, above, self._cache.directory(BLOB)))
+                return base, self.layer(digest, partial(_write, above, self.blobs))
         built, nodes = search.build(found, self._digests)
         digest = _digest(built)
-        made = self.layer(digest, partial(_write, built, self._cache.directory(BLOB)))
+        made = self.layer(digest, partial(_write, built, self.blobs))
         fresh = incremental.snapshot_of(digest, found, nodes, len(built.manifest.entries))
         if fresh is not None:
             snapshots.save(search.key, fresh)
@@ -248,7 +276,7 @@ class LayerStore:
             # if the one who makes it fails it is for reasons of its own: then we try ourselves
             if isinstance(answer, Success) or waiting.wait():
                 with self._mutex:
-                    self._held.append(key)
+                    self._held[key] += 1
                 return self._cache.path(key)
 
     def _make(self, key: Key, make: Callable[[Key], _Stored]) -> None:

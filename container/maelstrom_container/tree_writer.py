@@ -278,9 +278,13 @@ def _copy(source_parent: int, source_name: bytes, parent: int, name: bytes) -> i
     return status.st_size
 
 
+def storable(mtime: int) -> int:
+    """Return the time nearest to one that file systems can store; both in nanoseconds."""
+    return min(max(mtime, -(2**31) * 10**9), _LATEST)
+
+
 def _times(mtime: int) -> tuple[int, int]:
-    bounded = min(max(mtime, -(2**31) * 10**9), _LATEST)
-    return bounded, bounded
+    return storable(mtime), storable(mtime)
 
 
 def _duplicate(path: bytes) -> SpecError:

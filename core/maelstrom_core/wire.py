@@ -78,12 +78,14 @@ _FROM: dict[Role, msgspec.json.Decoder[Any]] = {
     "worker": msgspec.json.Decoder(messages.FromWorker),
     "monitor": msgspec.json.Decoder(messages.FromMonitor),
     "admin": msgspec.json.Decoder(messages.FromAdmin),
+    "artifacts": msgspec.json.Decoder(Goodbye),
 }
 _TO: dict[Role, msgspec.json.Decoder[Any]] = {
     "client": msgspec.json.Decoder(messages.ToClient),
     "worker": msgspec.json.Decoder(messages.ToWorker),
     "monitor": msgspec.json.Decoder(messages.ToMonitor),
-    "admin": msgspec.json.Decoder(messages.ToMonitor),
+    "admin": msgspec.json.Decoder(messages.ToAdmin),
+    "artifacts": msgspec.json.Decoder(Goodbye),
 }
 
 
@@ -105,6 +107,8 @@ class Connection:
         """Bytes that wait to be sent: who produces for a slow reader should stop before `Bounds.queued`."""
         self.closed = False
         """Whether nothing comes or goes any more, but for what `data_to_send` still has."""
+        self.switched = False
+        """Whether what comes behind the first frame is for `artifact_wire`: see `rest`."""
 
     # in
 
@@ -113,6 +117,8 @@ class Connection:
         if self.closed:
             return
         self._incoming += data
+        if self.switched:
+            return
         try:
             consumed = self._frames()
         except _FaultError as fault:
@@ -132,6 +138,12 @@ class Connection:
         """Return what has happened since the last call, in order."""
         events, self._events = self._events, []
         return events
+
+    def rest(self) -> bytes:
+        """Return what has come behind the first frame of a connection for artifacts, for the one that takes over."""
+        rest = bytes(self._incoming)
+        self._incoming.clear()
+        return rest
 
     # out
 
@@ -184,7 +196,7 @@ class Connection:
     def _frames(self) -> int:
         """Turn whole frames into events; return the bytes that they were."""
         incoming, position, bounds = self._incoming, 0, self._bounds
-        while len(incoming) - position >= HEADER and not self.closed:
+        while len(incoming) - position >= HEADER and not self.closed and not self.switched:
             json_length, body_length = _LENGTHS.unpack_from(incoming, position)
             greeted = self._decoder is not None
             if json_length > (bounds.json if greeted else bounds.hello):
@@ -233,6 +245,7 @@ class Connection:
         if hello.role == "client" and not hello.name:
             raise _FaultError("a client has a name")
         self._decoder = _FROM[hello.role] if self._role == "broker" else _TO[self._role]
+        self.switched = "artifacts" in {hello.role, self._role}
         self._events.append(Greeted(hello))
 
 

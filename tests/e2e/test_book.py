@@ -18,9 +18,17 @@ from tests.support.programs import GO_TEST, PATIENCE, PYTEST, ROOT, RUN, Program
 
 BOOK = ROOT / "docs" / "book"
 PAGES = [path for path in sorted(BOOK.glob("*.md")) if runs(path.read_text())]
-COMMANDS = {"maelstrom-pytest": PYTEST, "maelstrom-run": RUN, "pytest": "pytest", "cargo-maelstrom": CARGO}
-COMMANDS |= {"maelstrom-go-test": GO_TEST}
-COMMANDS |= {"maelstrom-scripts": "maelstrom_scripts"}  # a program of the page that writes it
+COMMANDS = {
+    "maelstrom-admin": "maelstrom_admin",
+    "maelstrom-broker": "maelstrom_broker",
+    "maelstrom-pytest": PYTEST,
+    "maelstrom-run": RUN,
+    "maelstrom-worker": "maelstrom_worker",
+    "pytest": "pytest",
+    "cargo-maelstrom": CARGO,
+    "maelstrom-go-test": GO_TEST,
+    "maelstrom-scripts": "maelstrom_scripts",  # a program of the page that writes it
+}
 
 
 @pytest.fixture(scope="session")

@@ -70,8 +70,9 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
 
 
 def test_every_option_that_a_page_names_exists():
-    known = options(docs.pytest_command()) | options(docs.run_command()) | options(docs.cargo_command()) | OTHERS
-    known |= options(docs.go_test_command())
+    commands = (docs.pytest_command(), docs.run_command(), docs.broker_command(), docs.worker_command())
+    commands += (docs.cargo_command(), docs.go_test_command())
+    known = OTHERS.union(*map(options, commands))
     known |= {"--help", "--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
     named = {(name, option) for name, text in PAGES.items() for option in OPTION.findall(text)}
     assert len(named) > 100

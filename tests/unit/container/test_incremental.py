@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom_container.incremental import KEPT, VERSION, Search, Snapshot, Snapshots, differing, snapshot_of
+from maelstrom_container.incremental import VERSION, Search, Snapshot, differing, snapshot_of
 from maelstrom_container.manifest import Directory, File, Symlink
+from maelstrom_container.snapshots import KEPT, Snapshots
 from maelstrom_core.errors import SpecError
 from maelstrom_core.spec import GlobLayer
 
@@ -76,7 +77,7 @@ def test_small_layers_are_not_kept():
 
 
 def test_snapshots_come_back_and_whatever_else_is_there_does_not(tmp_path):
-    snapshots = Snapshots(tmp_path / "snapshots")
+    snapshots = Snapshots(tmp_path / "snapshots", Snapshot, VERSION)
     assert snapshots.load("a") is None
     kept = Snapshot(VERSION, "0" * 64, 5, {})
     snapshots.save("a", kept)
@@ -89,7 +90,7 @@ def test_snapshots_come_back_and_whatever_else_is_there_does_not(tmp_path):
 
 
 def test_snapshots_are_bounded_in_number(tmp_path):
-    snapshots = Snapshots(tmp_path)
+    snapshots = Snapshots(tmp_path, Snapshot, VERSION)
     for number in range(KEPT + 5):
         snapshots.save(str(number), Snapshot(VERSION, "0" * 64, 5, {}))
     assert len(list(tmp_path.iterdir())) == KEPT
@@ -97,6 +98,6 @@ def test_snapshots_are_bounded_in_number(tmp_path):
 
 def test_where_snapshots_cannot_be_written_there_are_none(tmp_path):
     (tmp_path / "file").touch()
-    snapshots = Snapshots(tmp_path / "file")
+    snapshots = Snapshots(tmp_path / "file", Snapshot, VERSION)
     snapshots.save("a", Snapshot(VERSION, "0" * 64, 5, {}))
     assert snapshots.load("a") is None
