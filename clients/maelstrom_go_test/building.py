@@ -24,6 +24,8 @@ AT_ONCE = 2
 """Calls of go that build: each uses all processors, but when it begins and ends."""
 KEPT = 14 * 24 * 3600
 """Seconds after which binaries are removed that nobody has used."""
+LEFT = 24 * 3600
+"""Seconds after which go is not at work any more in a directory for temporary files."""
 
 Ready = Callable[[Package, str], object]
 """Told a package, and its binary: a path below the directory of binaries."""
@@ -39,12 +41,18 @@ def open_directory(cache: Path, name: str) -> Path:
         os.utime(place)
     except OSError as error:
         raise UserError(f"failed to make the directory {place} for test binaries: {error.strerror}") from error
-    oldest = time.time() - KEPT
-    for other in cache.iterdir():
-        with contextlib.suppress(OSError):
-            if other.stat().st_mtime < oldest:
-                shutil.rmtree(other, ignore_errors=True)
+    _remove_old(cache, KEPT)
+    _remove_old(place / "tmp", LEFT)  # what go has left there when it was killed
     return place
+
+
+def _remove_old(directory: Path, seconds: float) -> None:
+    """Remove what nobody has touched for this time."""
+    oldest = time.time() - seconds
+    for each in directory.iterdir():
+        with contextlib.suppress(OSError):
+            if each.stat().st_mtime < oldest:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 class Builder:

@@ -67,7 +67,7 @@ def test_a_page_does_what_it_says(page: Path, project: Path, programs: Programs,
     environment = programs.with_plugins.environment({"MAELSTROM_PYTEST_PYTHON": sys.executable, "LC_ALL": "C.UTF-8"})
     if page.stem == "go-test":
         if GO is None:
-            pytest.skip("go is not in PATH")
+            pytest.skip("there is no go of 1.21 or later in PATH")
         environment |= go_variables()
     if page.stem == "cargo":
         environment |= cargo_environment()

@@ -1,15 +1,28 @@
-"""Go as it is on this machine, for tests that need it: they are skipped where there is none."""
+"""Go as it is on this machine, for tests that need it: they are skipped where there is none, or one that is too old."""
 
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import subprocess
 
 import pytest
 
-GO = shutil.which("go")
-needs_go = pytest.mark.skipif(GO is None, reason="go is not in PATH")
+OLDEST = 21
+
+
+def _found() -> str | None:
+    path = shutil.which("go")
+    if path is None:
+        return None
+    said = subprocess.run([path, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+    version = re.match(r"go1\.(\d+)", said)
+    return path if version is None or int(version[1]) >= OLDEST else None
+
+
+GO = _found()
+needs_go = pytest.mark.skipif(GO is None, reason="there is no go of 1.21 or later in PATH")
 
 
 @functools.cache
