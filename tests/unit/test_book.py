@@ -8,6 +8,7 @@ import click
 import pytest
 
 from ci import docs
+from maelstrom_admin.cli import commands as admin_commands
 from maelstrom_core.layer_parse import LAYER_KINDS
 from maelstrom_core.spec import Limits, PrefixOptions
 from maelstrom_core.spec_parse import _JOB_NAMES, _MOUNT_FIELDS
@@ -24,6 +25,8 @@ OTHERS = {
     *("--cov", "--cov-report", "--cov-fail-under", "--pdb", "--trace", "--setup-show", "--setup-only", "--setup-plan"),
     *("--user", "--scope", "--security-opt"),
     *("--exact", "--skip", "--ignored", "--include-ignored"),
+    *("--system", "--create-home", "--now"),
+    *("--job-name", "--nodes", "--ntasks-per-node", "--exclusive", "--time", "--signal"),
 }
 
 
@@ -61,7 +64,8 @@ def test_references_of_options_are_what_the_programs_say():
 def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(docs, "BOOK", tmp_path)
     assert docs.main(["--check"]) == 1
-    assert "options-cargo.md, options-go-test.md, options-pytest.md, options-run.md" in capsys.readouterr().err
+    written = capsys.readouterr().err
+    assert all(f"options-{name}.md" in written for name in ("admin", "broker", "cargo", "go-test", "pytest", "run", "worker"))
     assert docs.main([]) == 0
     assert docs.main(["--check"]) == 0
     page = tmp_path / "options-run.md"
@@ -70,7 +74,7 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
 
 
 def test_every_option_that_a_page_names_exists():
-    commands = (docs.pytest_command(), docs.run_command(), docs.broker_command(), docs.worker_command())
+    commands = (docs.pytest_command(), docs.run_command(), docs.broker_command(), docs.worker_command(), *admin_commands())
     commands += (docs.cargo_command(), docs.go_test_command())
     known = OTHERS.union(*map(options, commands))
     known |= {"--help", "--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
