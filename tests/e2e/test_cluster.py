@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.broker import PATIENCE
 from tests.support.cluster import Cluster, small_job
-from tests.support.programs import RUN, alive, descendants, eventually, sleepers
+from tests.support.programs import PYTEST, RUN, alive, descendants, eventually, sleepers, write_project
+from tests.support.small_python import small_python
 
 
 @pytest.fixture
@@ -52,7 +53,6 @@ def test_how_jobs_end_is_told_as_if_they_had_run_here(cluster: Cluster) -> None:
     )
     assert len(outcomes(done.out)) == 4, done
     assert outcomes(done.out) == outcomes(here.out)
-    assert done.code == here.code
 
 
 def outcomes(text: str) -> list[str]:
@@ -187,3 +187,49 @@ def test_a_broker_that_is_not_there_is_told_to_the_client(cluster: Cluster) -> N
     broker.process.wait()
     done = cluster.run(small_job("true")).check(3)
     assert f"failed to connect to the broker at {cluster.address}: Connection refused" in done.single_message
+
+
+SUITE = {
+    "helper.py": "ANSWER = 42\n",
+    "test_suite.py": """\
+import os
+import pytest
+from helper import ANSWER
+
+@pytest.mark.parametrize("number", range(6))
+def test_nothing_is_left_behind(number, tmp_path):
+    assert not os.path.exists("left")
+    open("left", "x").close()
+
+def test_fails():
+    print("printed")
+    assert ANSWER == 43
+
+@pytest.mark.skip(reason="later")
+def test_skipped():
+    pass
+""",
+    "maelstrom-pytest.toml": """\
+[[directives]]
+layers = [{ shared_library_dependencies = BINARIES, follow_symlinks = true }]
+""",
+}
+
+
+def test_tests_of_pytest_run_on_a_worker_with_the_verdicts_that_they_have_here(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    python = str(small_python(tmp_path / "python"))
+    binaries = [python, *map(str, (tmp_path / "python").glob("lib/*/lib-dynload/*.so"))]
+    files = {name: text.replace("BINARIES", json.dumps(binaries)) for name, text in SUITE.items()}
+    project = write_project(tmp_path / "project", files)
+    cluster.start_broker()
+    worker = cluster.start_worker()
+    options = (*cluster.options(), "--ui", "simple", "--python", python)
+    for more in ((), ("--no-template",)):
+        done = cluster.client.run(PYTEST, *options, *more, cwd=project).check(1)
+        assert "as pytest counts: 1 failed, 6 passed, 1 skipped" in done.out
+        assert "E       assert 42 == 43" in done.out
+        assert "start an interpreter each" not in done.out
+        assert not (project / "left").exists()
+    assert list((worker.programs.cache / "fetched").glob("*")), "the worker ran nothing"
