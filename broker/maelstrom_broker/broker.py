@@ -184,7 +184,9 @@ class Broker:
         elif isinstance(message, m.GetStatus):
             self._effects.append(Send(event.peer, self.status()))
         elif isinstance(message, m.GetJobs):
-            self._effects.append(Send(event.peer, overview.jobs(self, message.limit, message.state)))
+            self._effects.append(
+                Send(event.peer, overview.jobs(self, self.scheduler.now, message.limit, message.state))
+            )
         else:
             self._part(event.peer, f"said what it may not: {type(message).__name__}")
 
@@ -230,4 +232,4 @@ class Broker:
 
     def status(self) -> m.Status:
         """Return what is in hand now."""
-        return overview.status(self)
+        return overview.status(self, self.scheduler.now)

@@ -21,10 +21,10 @@ LONGEST = 64
 OF_CLIENTS = 8
 
 
-def status(broker: Broker) -> m.Status:
-    """Return what is in hand now."""
+def status(broker: Broker, now: float) -> m.Status:
+    """Return what is in hand; `now` is by the clock of the broker's events."""
     scheduler = broker.scheduler
-    counts, workers, now = scheduler.counts, scheduler.pool.workers.values(), scheduler.now
+    counts, workers = scheduler.counts, scheduler.pool.workers.values()
     stopping = len(scheduler.stopping)
     return m.Status(
         clients=len(scheduler.clients),
@@ -60,10 +60,9 @@ def status(broker: Broker) -> m.Status:
     )
 
 
-def jobs(broker: Broker, limit: int, state: m.StateName | None = None) -> m.Jobs:
+def jobs(broker: Broker, now: float, limit: int, state: m.StateName | None = None) -> m.Jobs:
     """Return some of the unfinished jobs, those that run first."""
     found: list[m.JobStatus] = []
-    now = broker.scheduler.now
     for job in itertools.islice(_all_jobs(broker), LOOKED_AT):
         known = state_of(job)
         if known is None or (state is not None and state != known):

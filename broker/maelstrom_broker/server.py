@@ -18,7 +18,7 @@ from maelstrom_broker.store import Store
 from maelstrom_core import log
 from maelstrom_core.admission import Admission, Limits
 from maelstrom_core.credentials import Credentials
-from maelstrom_core.listening import Gate, Visit, listen
+from maelstrom_core.listening import Gate, Listening, Visit, listen
 from maelstrom_core.messages import PROTOCOL, Hello, WantArtifact
 from maelstrom_core.wire import Closed, Connection, Event, Greeted, Received
 
@@ -52,12 +52,11 @@ class Server:
             references = broker.gatherer.references
             self.artifacts = ArtifactService(store, self._happened, lambda digest: digest in references)
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
+    def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> Listening:
         """Listen, and begin to be on the watch for who is silent; raises ConfigError."""
-        gate = Gate(self.admission, lambda visit: Link(self, visit), tls, refusal)
-        server = await listen(gate, host, port)
+        listening = listen(Gate(self.admission, lambda visit: Link(self, visit), tls, refusal), host, port)
         self._tick()
-        return server
+        return listening
 
     def close(self, reason: str) -> None:
         """Part with everybody."""

@@ -295,7 +295,7 @@ class ClientStatus(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Status(Message, frozen=True, tag="status"):
+class Status(Message, frozen=True, tag="status", omit_defaults=False):
     """What the broker has in hand now, and how many jobs have ended since it started."""
 
     clients: int
@@ -333,7 +333,7 @@ class JobStatus(msgspec.Struct, frozen=True):
     """Attempts that came to nothing."""
 
 
-class Jobs(Message, frozen=True, tag="jobs"):
+class Jobs(Message, frozen=True, tag="jobs", omit_defaults=False):
     """Some of the unfinished jobs, and how many there are."""
 
     total: int

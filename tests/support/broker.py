@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -76,7 +77,8 @@ class Running:
         assert process.stdout is not None
         self.told = process.stdout.readline()
         self.port = int(self.told.split(",")[0].rpartition(":")[2])
-        self.http = int(self.told.partition("http://")[2].partition(",")[0].rpartition(":")[2] or 0)
+        page = re.search(r"https?://\S*:(\d+)/", self.told)
+        self.http = int(page[1]) if page else 0
         self.credentials_file = credentials_file
         self.credentials = credentials.read(credentials_file)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maelstrom_core.config import LocalConfig, Program, Value
 from maelstrom_core.config_cluster import ToBroker
-from maelstrom_core.config_kinds import Size, Text, TextList
+from maelstrom_core.config_kinds import HostPort, Size, Text, TextList
 
 PROGRAM = Program("maelstrom-worker", "worker")
 
@@ -23,4 +23,9 @@ class WorkerConfig(ToBroker, LocalConfig):
         "Bytes that jobs which require memory may have together.",
         default=None,
         default_text="the memory of this machine",
+    )
+    stats = Value(
+        HostPort(),
+        "Serve /stats, /metrics and /healthz there, by HTTP; port 0 means any that is free. Loopback interface only.",
+        default=None,
     )

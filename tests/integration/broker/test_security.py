@@ -34,7 +34,7 @@ def refused(tmp_path: Path, *arguments: str | Path) -> str:
 
 
 def test_beyond_the_loopback_interface_it_does_not_listen_without_tls(tmp_path: Path) -> None:
-    for arguments in (("--listen", "0.0.0.0"),):
+    for arguments in (("--listen", "0.0.0.0"), ("--http", "0.0.0.0:0")):
         error = refused(tmp_path, *arguments)
         assert "without TLS" in error
         assert "--tls-cert" in error
