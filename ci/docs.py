@@ -15,10 +15,15 @@ from unittest import mock
 
 import click
 
+import maelstrom_broker.__main__
+import maelstrom_broker.config
+import maelstrom_core.config_click
 import maelstrom_pytest.cli
 import maelstrom_pytest.config
 import maelstrom_run.cli
 import maelstrom_run.config
+import maelstrom_worker.__main__
+import maelstrom_worker.config
 from maelstrom_core.config import Config, Program, Value
 from maelstrom_core.config_kinds import Flag
 
@@ -65,7 +70,10 @@ def main(arguments: Sequence[str]) -> int:
 def pages() -> dict[Path, str]:
     """Return the text of each page that is written."""
     pytest, run = maelstrom_pytest.config, maelstrom_run.config
+    broker, worker = maelstrom_broker.config, maelstrom_worker.config
     return {
+        BOOK / "options-broker.md": page(broker.PROGRAM, broker.BrokerConfig, broker_command()),
+        BOOK / "options-worker.md": page(worker.PROGRAM, worker.WorkerConfig, worker_command()),
         BOOK / "options-pytest.md": page(pytest.PROGRAM, pytest.PytestConfig, pytest_command()),
         BOOK / "options-run.md": page(run.PROGRAM, run.RunConfig, run_command()),
     }
@@ -79,6 +87,16 @@ def pytest_command() -> click.Command:
 def run_command() -> click.Command:
     """Return the command line of maelstrom-run."""
     return _built(maelstrom_run.cli, lambda: maelstrom_run.cli.run_cli([], mock.Mock()))
+
+
+def broker_command() -> click.Command:
+    """Return the command line of maelstrom-broker."""
+    return _built(maelstrom_core.config_click, maelstrom_broker.__main__.main)
+
+
+def worker_command() -> click.Command:
+    """Return the command line of maelstrom-worker."""
+    return _built(maelstrom_core.config_click, lambda: maelstrom_worker.__main__.run_cli(mock.Mock()))
 
 
 def page(program: Program, schema: type[Config], command: click.Command) -> str:

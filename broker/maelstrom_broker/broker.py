@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from maelstrom_broker import admin, overview
 from maelstrom_broker import effects as e
 from maelstrom_broker.effects import Close, Effect, Event, Send
 from maelstrom_broker.gatherer import Gatherer
@@ -39,6 +40,8 @@ class Broker:
         self._names: dict[str, Peer] = {}
         """Of clients."""
         self._beat = 0.0
+        self.since: float | None = None
+        """When the first event came."""
         self._events: dict[type, Callable[[Any], None]] = {
             e.Said: self._said,
             e.Connected: self._connected,
@@ -55,6 +58,11 @@ class Broker:
             m.Cancel: self._cancel,
             m.NoArtifact: self._no_artifact,
         }
+        self._of_admins: dict[type, Callable[[Any], int]] = {
+            m.Drain: lambda message: admin.drain(self, message.worker),
+            m.CancelJob: lambda message: admin.cancel(self, Peer(message.client), message.sequence),
+            m.StopBroker: lambda _message: 1,
+        }
         self._of_attempts: dict[type, Callable[[Attempt, Any, bytes], None]] = {
             m.Started: lambda attempt, _message, _body: self.scheduler.started(attempt),
             m.Ended: lambda attempt, _message, body: self.scheduler.finished(attempt, body),
@@ -66,6 +74,8 @@ class Broker:
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take in one event; return what is to be done, in order."""
         self.scheduler.now = now
+        if self.since is None:
+            self.since = now
         self._events[type(event)](event)
         scheduler, gatherer = self.scheduler, self.gatherer
         while True:
@@ -104,13 +114,14 @@ class Broker:
             former = self._names.get(hello.name)
             if former is not None:
                 self._part(former, "connected again")
-            client = Client(peer, hello.name, "states" in hello.features)
+            client = Client(peer, hello.name, "states" in hello.features, since=self.scheduler.now)
             self.peers[peer] = self.scheduler.clients[peer] = client
             self._names[hello.name] = peer
         elif hello.offer is not None:
             slots, memory, labels = hello.offer.slots, hello.offer.memory, frozenset(hello.offer.labels)
             look_ahead = min(self.settings.look_ahead, slots)
-            worker = Worker(peer, hello.name or f"worker {peer}", slots, memory, labels, look_ahead)
+            name = hello.name or f"worker {peer}"
+            worker = Worker(peer, name, slots, memory, labels, look_ahead, since=self.scheduler.now)
             self.peers[peer] = worker
             self.scheduler.worker_here(worker)
         else:
@@ -166,12 +177,16 @@ class Broker:
             self._worker_said(who, message, event.body)
         elif isinstance(who, Client) and type(message) in self._of_clients:
             self._of_clients[type(message)](who, message, event.body)
+        elif who == "admin" and type(message) in self._of_admins:
+            self._effects.append(Send(event.peer, m.Done(self._of_admins[type(message)](message))))
+            if isinstance(message, m.StopBroker):
+                self._effects.append(e.Stop("an admin stopped the broker"))
         elif isinstance(message, m.GetStatus):
             self._effects.append(Send(event.peer, self.status()))
-        elif isinstance(message, m.Drain) and who == "admin":
-            for worker in list(self.scheduler.pool.workers.values()):
-                if worker.name == message.worker:
-                    self.scheduler.drain(worker)
+        elif isinstance(message, m.GetJobs):
+            self._effects.append(
+                Send(event.peer, overview.jobs(self, self.scheduler.now, message.limit, message.state))
+            )
         else:
             self._part(event.peer, f"said what it may not: {type(message).__name__}")
 
@@ -217,19 +232,4 @@ class Broker:
 
     def status(self) -> m.Status:
         """Return what is in hand now."""
-        counts, pool = self.scheduler.counts, self.scheduler.pool
-        jobs = sum(len(client.jobs) for client in self.scheduler.clients.values())
-        stopping = len(self.scheduler.stopping)
-        return m.Status(
-            clients=len(self.scheduler.clients),
-            artifacts=jobs - counts["queued"] - (counts["running"] - stopping),
-            queued=counts["queued"],
-            running=counts["running"],
-            finished=counts["finished"],
-            failed=counts["failed"],
-            cancelled=counts["cancelled"],
-            workers=tuple(
-                m.WorkerStatus(worker.name, worker.slots, worker.used, len(worker.ahead), worker.draining)
-                for worker in pool.workers.values()
-            ),
-        )
+        return overview.status(self, self.scheduler.now)

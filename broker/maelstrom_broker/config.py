@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from maelstrom_core.config import LoggingConfig, Program, Value, cache_directory
-from maelstrom_core.config_kinds import FilePath, Integer, Size
+from maelstrom_core.config import LoggingConfig, Program, Value, cache_directory, credentials_path
+from maelstrom_core.config_kinds import FilePath, HostPort, Integer, Size, Text
 
 PROGRAM = Program("maelstrom-broker", "broker")
-
-
-def token_path(environ: Mapping[str, str]) -> Path:
-    """Return where the token is unless told otherwise: in XDG_STATE_HOME; a relative one is ignored, as XDG wants."""
-    base = Path(environ.get("XDG_STATE_HOME", ""))
-    if not base.is_absolute():
-        base = Path(environ.get("HOME") or os.path.expanduser("~")) / ".local" / "state"
-    return base / "maelstrom" / "broker" / "token"
 
 
 def store_path(environ: Mapping[str, str]) -> Path:
@@ -28,14 +19,40 @@ def store_path(environ: Mapping[str, str]) -> Path:
 class BrokerConfig(LoggingConfig):
     """What can be configured."""
 
-    port = Value(
-        Integer(0, 65535), "TCP port of the loopback interface; 0 means any that is free.", default=0, short="p"
+    listen = Value(
+        Text(),
+        "Address of this machine to listen on. Beyond the loopback interface TLS is needed: --tls-cert.",
+        default="127.0.0.1",
     )
-    token_file = Value(
+    port = Value(Integer(0, 65535), "TCP port; 0 means any that is free.", default=0, short="p")
+    credentials = Value(
         FilePath(),
-        "File with the token that whoever connects must have; made, with a random one, if it is not there.",
-        factory=token_path,
-        default_text="maelstrom/broker/token in the user's directory for state",
+        "File with a token for each role (client, worker, monitor, admin), which whoever connects must have;"
+        " made, with random ones, if it is not there.",
+        factory=credentials_path,
+        default_text="maelstrom/broker/credentials.toml in the user's directory for state",
+    )
+    http = Value(
+        HostPort(),
+        "Serve the web page, /api, /metrics and /healthz there; port 0 means any that is free. Beyond the loopback"
+        " interface TLS is needed, and the token of a monitor or admin.",
+        default=None,
+    )
+    tls_cert = Value(
+        FilePath(),
+        "Certificate of this broker (PEM), with those between it and the authority: turns TLS on.",
+        default=None,
+    )
+    tls_key = Value(FilePath(), "Its key (PEM).", default=None, default_text="in the file of the certificate")
+    tls_client_ca = Value(
+        FilePath(),
+        "Whoever connects must have a certificate of one of the authorities in this file (PEM).",
+        default=None,
+    )
+    connections_per_address = Value(
+        Integer(1, 10_000),
+        "Connections at a time from one address of another machine, at most.",
+        default=2000,
     )
     store = Value(
         FilePath(),

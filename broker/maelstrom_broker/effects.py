@@ -92,4 +92,10 @@ class ReadManifest(msgspec.Struct, frozen=True):
     digest: str
 
 
-Effect = Send | Close | ReadManifest
+class Stop(msgspec.Struct, frozen=True):
+    """Part with everybody, and end, as an admin wants it."""
+
+    reason: str
+
+
+Effect = Send | Close | ReadManifest | Stop

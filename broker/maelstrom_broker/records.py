@@ -76,6 +76,8 @@ class Client:
     """Slots of its jobs that are at workers: who has fewest is served first."""
     served: int = 0
     """When it was served last, in turns."""
+    since: float = 0.0
+    """When it connected."""
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +107,10 @@ class Worker:
     gone: bool = False
     version: int = 0
     """Grows whenever its place in the indices changes."""
+    ended: int = 0
+    """Jobs of which it has told the outcome."""
+    since: float = 0.0
+    """When it connected."""
 
     def fits(self, wanted: Requirements) -> bool:
         """Tell whether such a job can run here when nothing else does."""
@@ -154,6 +160,8 @@ class Job:
     attempt: Attempt | None = None
     dispatched: int = 0
     lost: list[LostAttempt] = field(default_factory=list)
+    since: float = 0.0
+    """When its state became what it is, beginning of its attempt included."""
 
     @property
     def key(self) -> Key:

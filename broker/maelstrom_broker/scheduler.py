@@ -63,6 +63,7 @@ class Scheduler:
             self._arrivals,
             message.layers,
             payload,
+            since=self.now,
         )
         client.jobs[message.sequence] = job
         client.wanted[wanted] = client.wanted.get(wanted, 0) + 1
@@ -73,14 +74,15 @@ class Scheduler:
         if job.shape.wanted.avoid and not job.shape.fitting:
             self._reshape(job, frozenset())  # nobody else is there: let those try again who could not
         self.counts["queued"] += 1
+        job.since = self.now
         job.shape.push(job)
         self._unplaced[job.shape] = None
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: Job, reason: str = "") -> None:
         """Report a job as cancelled, and stop it where it is."""
         self.story.add(self.now, job.key, "cancelled")
         self.counts["cancelled"] += 1
-        self._report(job, m.Cancelled(job.sequence))
+        self._report(job, m.Cancelled(job.sequence, reason))
 
     def fail(self, job: Job, reason: str) -> None:
         """Report that a job could not be run."""
@@ -171,11 +173,13 @@ class Scheduler:
         attempt.started = True
         self._recall_answered(attempt)
         if attempt.job is not None:
+            attempt.job.since = self.now
             self._tell(attempt.job, "running", attempt.worker)
 
     def finished(self, attempt: Attempt, body: bytes) -> None:
         """Report what came of it."""
         job = attempt.job
+        attempt.worker.ended += 1
         self._release(attempt)
         if job is not None:
             job.attempt = None
@@ -321,7 +325,7 @@ class Scheduler:
         else:
             worker.ahead[attempt.number] = attempt
             shape.ahead[attempt.number] = worker
-        job.attempt, job.state = attempt, "assigned"
+        job.attempt, job.state, job.since = attempt, "assigned", self.now
         job.dispatched += 1
         self._turns += 1
         client.served = self._turns

@@ -1,13 +1,13 @@
 """The broker on a socket: asyncio around the pure machine. Decides nothing but who may come in.
 
 Back-pressure: who does not read is not listened to either; what waits for one reader is bounded by the connection.
-Connections for artifacts are given to `artifacts` when they have greeted.
+Connections for artifacts are given to `artifacts` when they have greeted. Who may connect at all `admission` decides.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+import ssl
 from typing import cast
 
 from maelstrom_broker import effects as e
@@ -16,13 +16,14 @@ from maelstrom_broker.broker import Broker
 from maelstrom_broker.records import Peer
 from maelstrom_broker.store import Store
 from maelstrom_core import log
+from maelstrom_core.admission import Admission, Limits
+from maelstrom_core.credentials import Credentials
+from maelstrom_core.listening import Gate, Listening, Visit, listen
 from maelstrom_core.messages import PROTOCOL, Hello, WantArtifact
 from maelstrom_core.wire import Closed, Connection, Event, Greeted, Received
 
 GREETING = 10.0
 """Seconds in which the first frame must have come."""
-CONNECTIONS = 10_000
-"""At a time, at most."""
 FAREWELL = 5.0
 """Seconds in which those who are parted with can read why."""
 
@@ -30,13 +31,17 @@ FAREWELL = 5.0
 class Server:
     """All connections of a broker."""
 
-    def __init__(self, broker: Broker, token: str, store: Store | None = None) -> None:
+    def __init__(
+        self, broker: Broker, credentials: Credentials, limits: Limits | None = None, store: Store | None = None
+    ) -> None:
         """Without a store jobs that need artifacts fail, and say so."""
         self.broker = broker
         self.links: set[Link] = set()
-        self.refused = 0
-        """How many were not let in."""
-        self._token = token.encode()
+        self.admission: Admission[Visit] = Admission(limits)
+        """Who is connected, and how many were not let in."""
+        self.stopped = asyncio.Event()
+        """Set when an admin wants the broker to end."""
+        self._credentials = credentials
         self._peers: dict[Peer, Link] = {}
         self._numbers = 0
         self._loop = asyncio.get_running_loop()
@@ -47,11 +52,11 @@ class Server:
             references = broker.gatherer.references
             self.artifacts = ArtifactService(store, self._happened, lambda digest: digest in references)
 
-    async def listen(self, port: int) -> asyncio.Server:
-        """Listen on the loopback interface; raises OSError."""
-        server = await self._loop.create_server(lambda: Link(self), "127.0.0.1", port, backlog=1024)
+    def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> Listening:
+        """Listen, and begin to be on the watch for who is silent; raises ConfigError."""
+        listening = listen(Gate(self.admission, lambda visit: Link(self, visit), tls, refusal), host, port)
         self._tick()
-        return server
+        return listening
 
     def close(self, reason: str) -> None:
         """Part with everybody."""
@@ -63,8 +68,8 @@ class Server:
             self.artifacts.close()
 
     def authorised(self, hello: Hello) -> bool:
-        """Tell whether somebody has the token."""
-        return secrets.compare_digest(hello.token.encode(), self._token)
+        """Tell whether somebody has the token of the role."""
+        return self._credentials.permits(hello.role, hello.token)
 
     def enter(self, link: Link, hello: Hello) -> Peer:
         """Let somebody in; return the number that nobody had before."""
@@ -94,6 +99,9 @@ class Server:
                             self._touched[link] = None
                         if isinstance(message, WantArtifact) and self.artifacts is None:
                             events.append(e.NotStored(message.digest, peer, "this broker has no store of artifacts"))
+                    case e.Stop(reason):
+                        log.info("stopped", reason=reason)
+                        self.stopped.set()
                     case e.ReadManifest() if self.artifacts is not None:
                         self.artifacts.read_manifest(effect)
                     case e.Close(peer, reason):
@@ -119,12 +127,20 @@ class Server:
         self.flush()
 
 
+def refusal(reason: str) -> bytes:
+    """Return the last words to somebody who is not even listened to."""
+    connection = Connection("broker")
+    connection.close(reason)
+    return b"".join(connection.data_to_send())
+
+
 class Link(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, visit: Visit) -> None:
         self.connection = Connection("broker")
         self._server = server
+        self._visit = visit
         self._peer: Peer | None = None
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
@@ -134,9 +150,7 @@ class Link(asyncio.Protocol):
         """Wait for the first frame."""
         self._transport = cast("asyncio.Transport", transport)
         self._server.links.add(self)
-        self._timer = asyncio.get_running_loop().call_later(GREETING, self.part, "said nothing")
-        if len(self._server.links) > CONNECTIONS:
-            self.part("too many connections")
+        self._timer = asyncio.get_running_loop().call_later(GREETING, self._refuse, "said nothing", "said nothing")
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -151,6 +165,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._server.links.discard(self)
+        self._visit.gone()
         self.connection.close("")
         if self._timer is not None:
             self._timer.cancel()
@@ -188,8 +203,9 @@ class Link(asyncio.Protocol):
             match event:
                 case Greeted(hello):
                     if not self._server.authorised(hello):
-                        self._refuse("the token is wrong")
+                        self._refuse("the token is wrong", "wrong token")
                         break
+                    self._visit.greeted()
                     if self._timer is not None:
                         self._timer.cancel()
                     self.connection.greet(Hello(PROTOCOL, "broker"))
@@ -201,7 +217,7 @@ class Link(asyncio.Protocol):
                     self._server.handle(e.Said(self._peer, message, body))
                 case Closed(reason, fault):
                     if self._peer is None and fault:
-                        self._refuse(reason)
+                        self._refuse(reason, "broken greeting")
                     elif self._peer is not None:
                         self._server.leave(self._peer, reason)
                     self._close()
@@ -210,17 +226,22 @@ class Link(asyncio.Protocol):
 
     def _switch(self) -> None:
         """Give the connection to who serves artifacts."""
-        service, server = self._server.artifacts, self._server
+        service = self._server.artifacts
         if service is None:
             self.part("this broker has no store of artifacts")
             return
-        greeting = b"".join(self.connection.data_to_send())
-        service.serve(self._transport, greeting, self.connection.rest(), lambda: server.links.discard(self))
 
-    def _refuse(self, reason: str) -> None:
-        self._server.refused += 1
-        address = self._transport.get_extra_info("peername")
-        log.info("refused", address=address, reason=reason, refused=self._server.refused)
+        def left() -> None:
+            self._server.links.discard(self)
+            self._visit.gone()
+
+        greeting = b"".join(self.connection.data_to_send())
+        service.serve(self._transport, greeting, self.connection.rest(), left)
+
+    def _refuse(self, reason: str, kind: str) -> None:
+        self._visit.failed(kind)
+        refused = self._server.admission.refused[kind]
+        log.info("refused", address=self._visit.address, reason=reason, refused=refused)
         self.part(reason)
 
     def _close(self) -> None:

@@ -1,7 +1,8 @@
-"""The client for any event loop: takes job specifications, tells outcomes by a call. Today's back end is this machine.
+"""The client for any event loop: takes job specifications, tells outcomes by a call.
 
 A specification is collapsed and its environment evaluated once; its layers are built once, in threads; after that a
-job with an equal container goes straight to the supervisor. `client.Client` is the same for asyncio, with futures.
+job with an equal container goes straight to the back end: this machine, or a cluster as well.
+`client.Client` is the same for asyncio, with futures.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from maelstrom_client.awaited import Archive, Awaited
-from maelstrom_client.background import Background, Then
+from maelstrom_client.backend import Backend
 from maelstrom_client.kept_files import Keeping, keep, take_up
 from maelstrom_client.ready import (
+    MOST_SLOTS,
     ClientOptions,
     Ready,
     check_slots,
@@ -35,12 +37,14 @@ from maelstrom_core.collapse import FlatContainer, collapse
 from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Cancelled, ExecutionError, Exited, Outcome, RealisedLayer
 from maelstrom_core.spec import ContainerSpec, JobSpec, Network, Reference, Seccomp
+from maelstrom_worker.background import Background, Then
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
-from maelstrom_worker.supervisor import REMEMBERED, Loop, OnStart, Report, Supervisor
+from maelstrom_worker.supervisor import REMEMBERED, OnStart, Report, Supervisor
 
 if TYPE_CHECKING:
     from maelstrom_container.images.store import ImageStore, RealisedImage
+    from maelstrom_core.dial import Endpoint, Loop
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -82,6 +86,7 @@ class CallbackClient:
         self._project = options.project_directory.absolute()
         self._options = options
         self._supervisor = Supervisor(nursery, slots=options.slots)
+        self._backend: Backend = self._supervisor
         self._containers: dict[str, ContainerSpec] = {}
         self._ready: Bounded[bytes, Ready] = Bounded(REMEMBERED)
         self._last: tuple[ContainerSpec | None, bytes] = (None, b"")
@@ -99,7 +104,8 @@ class CallbackClient:
     def open(self, loop: Loop) -> None:
         """Start the pool and open the cache.
 
-        Raises UserError where the cache directory cannot be used, HostError where this host allows no containers.
+        Raises UserError where the cache directory cannot be used, HostError where this host allows no containers, and
+        UnreachableError and RefusedError where there is to be a broker.
         """
         self._supervisor.expect(Network.DISABLED, Seccomp.DEFAULT)  # the first job is of this kind nearly always
         self._supervisor.open(loop)
@@ -110,6 +116,20 @@ class CallbackClient:
             self._supervisor.close()
             raise
         self._background = Background(loop)
+        if options.broker is not None:
+            try:
+                self._backend = self._join(options.broker, loop)
+            except BaseException:
+                self.close()
+                raise
+
+    def _join(self, broker: Endpoint, loop: Loop) -> Backend:
+        from maelstrom_client.cluster.cluster import Cluster
+
+        cache_root = self._options.cache_root.absolute()
+        cluster = Cluster(self._supervisor, broker, cache_root, self._background, local=self._options.local)
+        cluster.open(loop)
+        return cluster
 
     @contextmanager
     def opened(self, loop: Loop) -> Iterator[Self]:
@@ -125,7 +145,7 @@ class CallbackClient:
         self._closing = True
         for identity in list(self._waiting):
             self.cancel(identity)
-        self._supervisor.close()
+        self._backend.close()
         if self._images is not None:
             self._images.stop()
         self._background.close()
@@ -162,7 +182,7 @@ class CallbackClient:
         of `passing.offer`, with the job's standard streams, and is closed here unless this raises.
         """
         if spec.slots != 1:
-            check_slots(spec, self._options.slots)
+            check_slots(spec, self._options.slots if self._options.broker is None else MOST_SLOTS)
         job = _Waiting(spec, report, stdin, inline_limit, on_start, variables, descriptor)
         if spec.capture is None and not self._awaited:
             return self._begin(job)
@@ -179,7 +199,7 @@ class CallbackClient:
         if making is None:
             making = self._make(key, collapse(container, self._containers) if flat is None else flat)
         if identity is None:
-            identity = self._supervisor.new_id()
+            identity = self._backend.new_id()
         self._waiting[identity] = job
         making.jobs.append(identity)
         return identity
@@ -199,7 +219,7 @@ class CallbackClient:
                 if own is not None:
                     self._awaited.end(own, written=False)
                 raise
-        identity = self._supervisor.new_id()
+        identity = self._backend.new_id()
         self._waiting[identity] = job
         self._awaited.wait(archives, partial(self._go_on, identity, flat))
         return identity
@@ -243,13 +263,13 @@ class CallbackClient:
         """Stop a job; its outcome becomes `Cancelled` unless it has one already."""
         waiting = self._waiting.pop(identity, None)
         if waiting is None:
-            self._supervisor.cancel(identity)
+            self._backend.cancel(identity)
         else:
             waiting.answer(Cancelled())
 
     def is_running(self, identity: JobId) -> bool:
         """Tell whether a job has been handed to a slot and has no outcome yet."""
-        return self._supervisor.is_running(identity)
+        return self._backend.is_running(identity)
 
     def find_image(self, reference: Reference, then: Then) -> None:
         """Have an image on this machine; `then` is given a RealisedImage, or None and the exception."""
@@ -335,10 +355,10 @@ class CallbackClient:
                 keeping = keep(spec, ready.container, ready.working_directory, self._store, self._project)
             except InfrastructureError as error:
                 waiting.answer(failure(error))
-                return self._supervisor.new_id() if identity is None else identity
+                return self._backend.new_id() if identity is None else identity
             job = msgspec.structs.replace(job, capture=keeping.capture)
             report = partial(self._take_up, keeping, report)
-        return self._supervisor.start(job, report, waiting.on_start, identity, descriptor=waiting.descriptor)
+        return self._backend.start(job, report, waiting.on_start, identity, descriptor=waiting.descriptor)
 
     def _take_up(self, keeping: Keeping, report: Report, outcome: Outcome) -> None:
         """Bring back what a job left, in a thread, before its outcome is told."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from maelstrom_core.collapse import FlatContainer
-from maelstrom_core.config import DEFAULT_CACHE_SIZE, ImagesConfig, cache_directory, processors
+from maelstrom_core.config import DEFAULT_CACHE_SIZE, cache_directory, processors
+from maelstrom_core.config_cluster import ClientConfig, endpoint_of
 from maelstrom_core.environment import client_lookup, evaluate
 from maelstrom_core.errors import MaelstromError, SpecError, UserError
 from maelstrom_core.job import Container, ExecutionError, Job, Outcome, RealisedLayer, SystemFailure
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from maelstrom_container.images.downloads import Watch
     from maelstrom_container.images.store import ImageStore, RealisedImage
     from maelstrom_container.store import LayerStore
+    from maelstrom_core.dial import Endpoint
+
+
+MOST_SLOTS = 1000
+"""That any machine has."""
 
 
 class ClientOptions(msgspec.Struct, frozen=True):
@@ -39,10 +45,14 @@ class ClientOptions(msgspec.Struct, frozen=True):
     """Look up anew what the tags of images mean, and note it in the project's tag lock."""
     watch_downloads: Watch | None = None
     """Is told how far downloads of images are, by the threads that download."""
+    broker: Endpoint | None = None
+    """Where jobs go that can travel; without one all run on this machine."""
+    local: bool = True
+    """Whether slots of this machine take such jobs, too."""
 
 
-def options_of(config: ImagesConfig, project_directory: Path, watch: Watch | None) -> ClientOptions:
-    """Return what the configuration of a program says; `watch` is told of downloads."""
+def options_of(config: ClientConfig, project_directory: Path, watch: Watch | None) -> ClientOptions:
+    """Return what the configuration of a program says; `watch` is told of downloads. Raises ConfigError."""
     return ClientOptions(
         project_directory=project_directory,
         slots=config.slots,
@@ -51,6 +61,8 @@ def options_of(config: ImagesConfig, project_directory: Path, watch: Watch | Non
         check_certificates=not config.accept_invalid_remote_container_tls_certs,
         update_images=config.update_image,
         watch_downloads=watch,
+        broker=endpoint_of(config, "client"),
+        local=config.local,
     )
 
 
@@ -151,6 +163,7 @@ def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int, variabl
         template=spec.template,
         inline_limit=inline_limit,
         slots=spec.slots,
+        local=spec.local,
     )
 
 

@@ -110,7 +110,7 @@ class SingleJob:
                 try:
                     ready, image = self._make_ready(flat, environment, store)
                     if image_command:
-                        spec = _with_command(spec, flat, image)
+                        spec = with_command(spec, flat, image)
                 except (MaelstromError, OSError) as error:
                     return failure(error)
                 job = job_of(spec, ready, stdin, inline_limit)
@@ -189,7 +189,8 @@ def _attended(supervisor: Supervisor, loop: BlockingLoop, job: Job, attendant: A
     return outcomes[0]
 
 
-def _with_command(spec: JobSpec, flat: FlatContainer, image: RealisedImage | None) -> JobSpec:
+def with_command(spec: JobSpec, flat: FlatContainer, image: RealisedImage | None) -> JobSpec:
+    """Return the job with what its image runs by itself as its command. Raises SpecError."""
     command = image.command if image is not None else ()
     if not command:
         name = flat.image.name if flat.image is not None else "(none)"

@@ -84,6 +84,7 @@ async def compile_learned(runner: Runner, plan: Plan, learned: Learned, store: S
         program=plan.interpreter.executable,
         arguments=("-I", "-S", "-c", COMPILE, plan.mount_point),
         timeout=TIMEOUT,
+        local=True,
     )
     outcome = await runner.submit(spec, stdin=request)
     if isinstance(outcome, Exited) and outcome.code == 0:

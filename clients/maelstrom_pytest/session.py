@@ -232,7 +232,7 @@ async def collect(
 
 def _submit(runner: Runner, plan: Plan, early: EarlyItems | None) -> Future[Outcome]:
     container = planning.with_early_items(planning.container(plan), early.directory if early else None)
-    spec = planning.job(plan, container, timeout=None)
+    spec = msgspec.structs.replace(planning.job(plan, container, timeout=None), local=True)
     return runner.submit(spec, stdin=planning.collect_request(plan, early=early is not None))
 
 

@@ -88,7 +88,7 @@ class Backend(Protocol):
 
 
 class LocalBackend:
-    """The real one: containers on this machine. It uses the nursery once, for a client or for one job."""
+    """The real one: containers on this machine, or on a cluster as well. It uses the nursery once."""
 
     def __init__(self, nursery: Nursery) -> None:
         self._nursery = nursery
@@ -112,7 +112,13 @@ class LocalBackend:
 
         shown = _Shown(live=sys.stderr.isatty()) if config.progress else None
         try:
-            with SingleJob(self._nursery, options_of(config, project_directory, shown)) as single:
+            options = options_of(config, project_directory, shown)
+            if options.broker is not None:
+                from maelstrom_client.cluster.single import ClusterSingle
+
+                yield ClusterSingle(self._nursery, options)
+                return
+            with SingleJob(self._nursery, options) as single:
                 yield single
         finally:
             if shown is not None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from maelstrom_core.config import ImagesConfig, Program, Value
+from maelstrom_core.config import Program, Value
+from maelstrom_core.config_cluster import ClientConfig
 from maelstrom_core.config_kinds import Flag, Integer, Seconds
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 PROGRAM = Program("maelstrom-run", "run")
 
 
-class RunConfig(ImagesConfig):
+class RunConfig(ClientConfig):
     """What can be configured."""
 
     timeout = Value(Seconds(), "Kill jobs after this time, whatever they say themselves; 0 means never.", default=None)

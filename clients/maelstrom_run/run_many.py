@@ -56,7 +56,7 @@ def run_many(config: RunConfig, backend: Backend, choices: Choices) -> int:
         options = ManyOptions(
             timeout=config.timeout,
             inline_limit=config.inline_limit,
-            backlog=max(16, 2 * config.slots) if choices.map else BACKLOG,
+            backlog=max(16, 2 * config.slots) if choices.map and config.broker is None else BACKLOG,
             retries=config.retries,
             stop_after=config.stop_after,
             keep_order=choices.keep_order,

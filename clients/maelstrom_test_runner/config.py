@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from maelstrom_core.config import ImagesConfig, Value
+from maelstrom_core.config import Value
+from maelstrom_core.config_cluster import ClientConfig
 from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds
 
 UI = ("auto", "simple", "quiet", "fancy")
 
 
-class RunnerConfig(ImagesConfig):
+class RunnerConfig(ClientConfig):
     """What can be configured."""
 
     ui = Value(

@@ -141,6 +141,14 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
     return (base / "maelstrom").absolute()
 
 
+def credentials_path(environ: Mapping[str, str]) -> Path:
+    """Return the file of the cluster's tokens: in XDG_STATE_HOME; a relative one is ignored, as XDG wants."""
+    base = Path(environ.get("XDG_STATE_HOME", ""))
+    if not base.is_absolute():
+        base = Path(environ.get("HOME") or os.path.expanduser("~")) / ".local" / "state"
+    return base / "maelstrom" / "broker" / "credentials.toml"
+
+
 def processors(_environ: Mapping[str, str] = os.environ) -> int:
     """Return how many processors this process may use."""
     return min(len(os.sched_getaffinity(0)), 1000)

@@ -11,7 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -136,6 +136,36 @@ class Integer(Kind[int]):
         if number > self.maximum:
             raise ValueError(f"{number} is too big, the biggest is {self.maximum}")
         return number
+
+
+class Address(NamedTuple):
+    """Where something listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class HostPort(Kind[Address]):
+    """A host, or its address, and a TCP port: `host:port`, `[::1]:port`."""
+
+    metavar = "HOST:PORT"
+
+    def from_text(self, text: str) -> Address:
+        match = re.fullmatch(r"\s*(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:/\[\]]+)):(\d{1,5})\s*", text, re.ASCII)
+        if match is None or int(match[3]) > 65535:
+            raise ValueError(f"`{text}` is not of the form host:port, or [address]:port for version 6 of IP")
+        return Address(match[1] or match[2], int(match[3]))
+
+    def from_toml(self, value: object) -> Address:
+        if isinstance(value, str):
+            return self.from_text(value)
+        raise _mismatch("a string", value)
+
+    def to_toml(self, value: object) -> str:
+        return _quoted(str(value))
 
 
 class Seconds(Kind[float]):

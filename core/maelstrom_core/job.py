@@ -34,6 +34,8 @@ class HostTree(msgspec.Struct, frozen=True, tag="tree"):
     source: str
     target: str
     hidden: tuple[str, ...] = ()
+    generation: int = 0
+    """Tells one from another that was at the same path before; only of those that came from elsewhere."""
 
 
 RealisedLayer = LayerDirectory | HostTree
@@ -94,6 +96,8 @@ class Job(msgspec.Struct, frozen=True):
     """The same for the result channel, descriptor 3 of the job."""
     slots: int = 1
     """How many of the pool's slots it takes."""
+    local: bool = False
+    """Whether it is to run on this machine, where there is a cluster as well."""
     capture: Capture | None = None
     """Takes a container that is writable, and no template."""
 

@@ -156,6 +156,8 @@ class Cancelled(Message, frozen=True, tag="cancelled"):
     """The job will not run, or what comes of it will not be told."""
 
     sequence: Number
+    reason: Text = ""
+    """Where it was not its client who wanted that."""
 
 
 # broker to worker
@@ -233,10 +235,37 @@ class GetStatus(Message, frozen=True, tag="get-status"):
     """Answered by `Status`."""
 
 
+class GetJobs(Message, frozen=True, tag="get-jobs"):
+    """Answered by `Jobs`: those that run first, then those at workers, those that wait, those without artifacts."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    state: StateName | None = None
+    """Those in this state only."""
+
+
 class Drain(Message, frozen=True, tag="drain"):
-    """Let the workers of this name get no more jobs. Admins only."""
+    """Let the workers of this name get no more jobs; answered by `Done`. Admins only, as are those that follow."""
 
     worker: Name
+    """Empty means all that are there."""
+
+
+class CancelJob(Message, frozen=True, tag="cancel-job"):
+    """Cancel a job of a client, or all of them; answered by `Done`."""
+
+    client: Number
+    """The number of its connection, as `Status` and `Jobs` have it."""
+    sequence: Number | None = None
+
+
+class StopBroker(Message, frozen=True, tag="stop-broker"):
+    """Part with everybody, and end; answered by `Done` before."""
+
+
+class Done(Message, frozen=True, tag="done"):
+    """How many workers or jobs that did concern."""
+
+    count: Number
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -247,9 +276,26 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     used: int
     ahead: int
     draining: bool
+    ended: int = 0
+    """Jobs of which it has told the outcome."""
+    seconds: float = 0.0
+    """How long it is connected."""
+    peer: int = 0
+    """The number of its connection."""
 
 
-class Status(Message, frozen=True, tag="status"):
+class ClientStatus(msgspec.Struct, frozen=True):
+    """One client: how many unfinished jobs it has, and how many slots they have."""
+
+    peer: int
+    name: Name
+    """The first characters only: whoever has all can take its place."""
+    jobs: int
+    used: int
+    seconds: float
+
+
+class Status(Message, frozen=True, tag="status", omit_defaults=False):
     """What the broker has in hand now, and how many jobs have ended since it started."""
 
     clients: int
@@ -260,15 +306,48 @@ class Status(Message, frozen=True, tag="status"):
     failed: int
     cancelled: int
     workers: tuple[WorkerStatus, ...] = ()
+    """The first 2000 of them, as are those of clients."""
+    connected: tuple[ClientStatus, ...] = ()
+    """The clients."""
+    total_workers: int = 0
+    slots: int = 0
+    """Of all workers that do not drain."""
+    used: int = 0
+    """Of all workers."""
+    seconds: float = 0.0
+    """How long the broker runs."""
+
+
+class JobStatus(msgspec.Struct, frozen=True):
+    """One unfinished job."""
+
+    client: int
+    sequence: int
+    state: StateName
+    worker: Name
+    seconds: float
+    """How long it is in this state."""
+    slots: int
+    priority: int
+    lost: int
+    """Attempts that came to nothing."""
+
+
+class Jobs(Message, frozen=True, tag="jobs", omit_defaults=False):
+    """Some of the unfinished jobs, and how many there are."""
+
+    total: int
+    jobs: tuple[JobStatus, ...] = ()
 
 
 FromClient = Submit | Cancel | NoArtifact | Heartbeat | Goodbye
 ToClient = Finished | Failed | Cancelled | State | WantArtifact | Heartbeat | Goodbye
 FromWorker = Ended | Started | Returned | Stopped | Broken | Holding | Draining | Heartbeat | Goodbye
 ToWorker = Run | Stop | Recall | Heartbeat | Goodbye
-FromMonitor = GetStatus | Heartbeat | Goodbye
-FromAdmin = GetStatus | Drain | Heartbeat | Goodbye
-ToMonitor = Status | Heartbeat | Goodbye
+FromMonitor = GetStatus | GetJobs | Heartbeat | Goodbye
+FromAdmin = GetStatus | GetJobs | Drain | CancelJob | StopBroker | Heartbeat | Goodbye
+ToMonitor = Status | Jobs | Heartbeat | Goodbye
+ToAdmin = Status | Jobs | Done | Heartbeat | Goodbye
 
 AnyMessage = Message | Goodbye
 WITH_BODY: frozenset[type] = frozenset({Submit, Run, Ended, Finished})

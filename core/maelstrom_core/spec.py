@@ -328,6 +328,8 @@ class JobSpec(Strict, frozen=True, kw_only=True):
     """What the job reads from its standard input, unless whoever starts it has something else for it."""
     allocate_tty: WindowSize | None = None
     """The job is to have a terminal, of this size at first; not in files: there must be somebody at its other end."""
+    local: bool = False
+    """Whether it is to run on this machine, whatever cluster there is; not in files."""
     out: Out | None = None
     capture: str | None = None
     """An archive to be written of all that the job changes in its root, if it succeeds: a `tar` layer of later jobs."""

@@ -84,7 +84,7 @@ _TO: dict[Role, msgspec.json.Decoder[Any]] = {
     "client": msgspec.json.Decoder(messages.ToClient),
     "worker": msgspec.json.Decoder(messages.ToWorker),
     "monitor": msgspec.json.Decoder(messages.ToMonitor),
-    "admin": msgspec.json.Decoder(messages.ToMonitor),
+    "admin": msgspec.json.Decoder(messages.ToAdmin),
     "artifacts": msgspec.json.Decoder(Goodbye),
 }
 

@@ -16,7 +16,13 @@ from tests.support.programs import PATIENCE, PYTEST, ROOT, RUN, Programs
 
 BOOK = ROOT / "docs" / "book"
 PAGES = [path for path in sorted(BOOK.glob("*.md")) if runs(path.read_text())]
-COMMANDS = {"maelstrom-pytest": PYTEST, "maelstrom-run": RUN, "pytest": "pytest"}
+COMMANDS = {
+    "maelstrom-broker": "maelstrom_broker",
+    "maelstrom-pytest": PYTEST,
+    "maelstrom-run": RUN,
+    "maelstrom-worker": "maelstrom_worker",
+    "pytest": "pytest",
+}
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,11 @@ def seeds() -> list[tuple[Role, bytes]]:
                 (m.Draining(), b""),
             ],
         ),
-        ("admin", Hello(PROTOCOL, "admin", token="t"), [(m.GetStatus(), b""), (m.Drain("w"), b"")]),
+        (
+            "admin",
+            Hello(PROTOCOL, "admin", token="t"),
+            [(m.GetStatus(), b""), (m.GetJobs(9, "queued"), b""), (m.Drain("w"), b""), (m.CancelJob(1, 2), b"")],
+        ),
     ]
     found: list[tuple[Role, bytes]] = []
     for role, hello, sent in streams:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from maelstrom_core import credentials
 from maelstrom_core.artifact_client import ArtifactClient
 
 HOUSE = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ class RunningBroker:
         self.store = directory / "store"
         assert process.stdout is not None
         self.port = int(process.stdout.readline().split(",")[0].rpartition(":")[2])
-        self.token = (directory / "token").read_text().strip()
+        self.token = credentials.read(directory / "credentials.toml").client
 
     def dial(self) -> socket.socket:
         """Return a connected socket."""
@@ -42,7 +43,15 @@ class RunningBroker:
 def running_broker(directory: Path, *arguments: str) -> Iterator[RunningBroker]:
     """Run a broker with its state below a directory; it is killed at the end."""
     paths = os.pathsep.join(str(HOUSE / folder) for folder in ("core", "broker"))
-    command = ["--token-file", directory / "token", "--store", directory / "store", *arguments]
+    command = [
+        "--config-file",
+        "-",
+        "--credentials",
+        directory / "credentials.toml",
+        "--store",
+        directory / "store",
+        *arguments,
+    ]
     with subprocess.Popen(
         [sys.executable, "-m", "maelstrom_broker", *command],
         env=os.environ | {"PYTHONPATH": paths},

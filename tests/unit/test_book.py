@@ -69,7 +69,8 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
 
 
 def test_every_option_that_a_page_names_exists():
-    known = options(docs.pytest_command()) | options(docs.run_command()) | OTHERS
+    commands = (docs.pytest_command(), docs.run_command(), docs.broker_command(), docs.worker_command())
+    known = OTHERS.union(*map(options, commands))
     known |= {"--help", "--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
     named = {(name, option) for name, text in PAGES.items() for option in OPTION.findall(text)}
     assert len(named) > 100

@@ -1,14 +1,26 @@
-"""What limited jobs are kept to on this machine: the supervisor's cgroups, made when the first of them comes.
+"""What jobs are kept to on this machine: the supervisor's cgroups, made when the first limited one comes.
 
 Most runs have no such job, and are not to pay for one. Imports the layer below when it is needed.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from maelstrom_container.cgroup_tree import Tree
+
+
+MEMORY_SHARE = 4
+"""Each file system in memory may take this part of a slot's share of the machine's memory."""
+SMALLEST_MEMORY = 64 << 20
+
+
+def memory_for(slots: int) -> int:
+    """Return the bound in bytes for each file system in memory of a job."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(SMALLEST_MEMORY, total // (MEMORY_SHARE * slots))
 
 
 class Limiting:

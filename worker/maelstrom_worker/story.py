@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from maelstrom_core import log
-from maelstrom_core.job import Exited, Outcome, Signaled, TimedOut
+from maelstrom_core.job import Exited, Job, Outcome, Signaled, TimedOut
 from maelstrom_worker.job_queue import JobId, Slot
+
+
+class Running(NamedTuple):
+    """A job that a pool member has."""
+
+    identity: JobId
+    slot: Slot
+    member: int
+    """The member's process id; -1 if it is only being made."""
+    job: Job
+
+
+def running(members: Iterable[Any], tasks: Mapping[JobId, Any]) -> list[Running]:
+    """Return what members run; these and tasks are the supervisor's own records."""
+    return [
+        Running(member.task, member.place[0], pid_of(member.pidfd), tasks[member.task].job)
+        for member in members
+        if member.task is not None
+    ]
 
 
 def ended(identity: JobId, outcome: Outcome) -> None:

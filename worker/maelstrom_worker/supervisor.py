@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ from maelstrom_core.spec import Network, Seccomp, TemplateSpec
 from maelstrom_worker import story
 from maelstrom_worker.job_queue import JobId, Slot
 from maelstrom_worker.kinds import Kind, kind, kind_of
-from maelstrom_worker.limiting import Limiting
+from maelstrom_worker.limiting import Limiting, memory_for
 from maelstrom_worker.messages import Answer, MemberFds, MemberSettings, Stillborn
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.passing import open_passing, pass_descriptor
@@ -33,9 +34,6 @@ from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
 Report = Callable[[Outcome], object]
 OnStart = Callable[[], object]
 
-MEMORY_SHARE = 4
-"""Each file system in memory may take this part of a slot's share of the machine's memory."""
-SMALLEST_MEMORY = 64 << 20
 REMEMBERED = 1000
 """Containers, and templates, whose packed form is kept: a stream of jobs may have a new one in each."""
 
@@ -48,12 +46,6 @@ class Loop(Protocol):
 
     def remove_reader(self, fd: int) -> bool:
         """Do so no more."""
-
-
-def memory_for(slots: int) -> int:
-    """Return the bound in bytes for each file system in memory of a job."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(SMALLEST_MEMORY, total // (MEMORY_SHARE * slots))
 
 
 class _Task(msgspec.Struct):
@@ -92,6 +84,8 @@ class Supervisor:
         self._nursery = nursery
         self._scheduler = Scheduler(slots)
         self._memory = memory_for(slots) if memory is None else memory
+        self.ended: Counter[type[Outcome]] = Counter()
+        """How many jobs that had begun came to which kind of outcome."""
         self._tasks: dict[JobId, _Task] = {}
         self._members: dict[tuple[Slot, Kind], _Member] = {}
         self._by_number: dict[int, _Member] = {}
@@ -181,6 +175,10 @@ class Supervisor:
     def member_pids(self) -> list[int]:
         """Return the process ids of the live members."""
         return [pid for member in self._by_number.values() if (pid := story.pid_of(member.pidfd)) > 0]
+
+    def look(self) -> tuple[int, list[story.Running]]:
+        """Return how many jobs wait for a slot, and what members run."""
+        return self._scheduler.counts()["queued"], story.running(self._by_number.values(), self._tasks)
 
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -336,6 +334,7 @@ class Supervisor:
                 self._finish(JobId(answer.sequence), answer.outcome)
 
     def _finish(self, identity: JobId, outcome: Outcome) -> None:
+        self.ended[type(outcome)] += 1
         story.ended(identity, outcome)
         # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
         task = self._tasks.pop(identity)

@@ -2,100 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from maelstrom_core import messages as m
-from maelstrom_core.wire import Closed, Connection, Event, Greeted, Received
-
-HOUSE = Path(__file__).parents[3]
-NUMBERS = itertools.count()
-
-
-class Peer:
-    """A blocking connection to the broker."""
-
-    def __init__(self, port: int, hello: m.Hello) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.connection = Connection(hello.role)
-        self.connection.greet(hello)
-        self.flush()
-        self._events: list[Event] = []
-
-    def flush(self) -> None:
-        self.socket.sendall(b"".join(self.connection.data_to_send()))
-
-    def say(self, message: m.Message, body: bytes = b"") -> None:
-        self.connection.send(message, body)
-        self.flush()
-
-    def next(self) -> Event:
-        while not self._events:
-            data = self.socket.recv(65536)
-            if data:
-                self.connection.receive_data(data)
-            else:
-                self.connection.receive_eof()
-            self._events = [
-                event
-                for event in self.connection.events()
-                if not (isinstance(event, Received) and isinstance(event.message, m.Heartbeat))
-            ]
-        return self._events.pop(0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-
-class Running:
-    """A broker's process."""
-
-    def __init__(self, process: subprocess.Popen[str], token_file: Path) -> None:
-        self.process = process
-        assert process.stdout is not None
-        self.port = int(process.stdout.readline().split(",")[0].rpartition(":")[2])
-        self.token = token_file.read_text().strip()
-
-    def client(self, name: str = "c", token: str | None = None) -> Peer:
-        return Peer(self.port, m.Hello(m.PROTOCOL, "client", self.token if token is None else token, name))
-
-    def worker(self, slots: int = 2) -> Peer:
-        return Peer(self.port, m.Hello(m.PROTOCOL, "worker", self.token, "w", offer=m.Offer(slots)))
-
-
-def start(token_file: Path, *arguments: str) -> subprocess.Popen[str]:
-    paths = os.pathsep.join(str(HOUSE / folder) for folder in ("core", "broker"))
-    store = f"{token_file}.store{next(NUMBERS)}"
-    return subprocess.Popen(
-        [sys.executable, "-m", "maelstrom_broker", "--token-file", token_file, "--store", store, *arguments],
-        env=os.environ | {"PYTHONPATH": paths},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+from maelstrom_core.credentials import ROLES
+from maelstrom_core.wire import Closed, Greeted, Received
+from tests.support.broker import Running, running, start
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Running]:
-    token_file = tmp_path / "state" / "token"
-    with start(token_file) as process:
-        try:
-            yield Running(process, token_file)
-        finally:
-            process.kill()
+    with running(tmp_path / "state" / "credentials.toml") as process:
+        yield process
 
 
 def test_jobs_go_to_the_worker_and_results_to_the_client(broker: Running) -> None:
@@ -133,8 +57,8 @@ def test_a_worker_that_is_gone_is_noticed_and_its_job_given_up_after_three(broke
         assert len(event.message.attempts) == 3
 
 
-def test_without_the_token_nobody_is_let_in(broker: Running) -> None:
-    for token in ("", "wrong", "\u00e4"):
+def test_without_the_token_of_the_role_nobody_is_let_in(broker: Running) -> None:
+    for token in ("", "wrong", "\u00e4", broker.credentials.worker, broker.credentials.admin):
         with broker.client(token=token) as stranger:
             stranger.say(m.Submit(1))
             assert stranger.next() == Closed("the token is wrong")
@@ -180,20 +104,23 @@ def test_it_says_goodbye_when_it_is_told_to_stop(broker: Running) -> None:
     assert broker.process.wait(60) == 0
 
 
-def test_the_token_is_made_once_and_for_its_owner_only(broker: Running, tmp_path: Path) -> None:
-    token_file = tmp_path / "state" / "token"
-    assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
-    assert len(broker.token) >= 32
-    with start(token_file) as second:
-        assert Running(second, token_file).token == broker.token
+def test_the_tokens_are_made_once_and_for_their_owner_only(broker: Running) -> None:
+    path = broker.credentials_file
+    made = path.read_bytes()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert all(len(broker.credentials.of(role)) >= 32 for role in ROLES)
+    with start(path) as second:
+        Running(second, path)
         second.kill()
+    assert path.read_bytes() == made
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
-def test_a_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    token_file = tmp_path / "token"
-    token_file.write_text("secret\n")
-    token_file.chmod(0o644)
-    with start(token_file) as process:
+def test_tokens_that_others_can_read_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.toml"
+    path.write_text("")
+    path.chmod(0o644)
+    with start(path) as process:
         _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "can be read by others" in error

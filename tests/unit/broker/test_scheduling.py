@@ -241,7 +241,9 @@ def test_sc23_who_asks_is_told_what_is_in_hand() -> None:
     for sequence in range(4):
         driver.submit(1, sequence)
     driver.submit(1, 5, slots=2)
-    expected = m.Status(1, 0, 1, 4, 0, 0, 0, (m.WorkerStatus("w101", 2, 2, 2, draining=False),))
+    worker = m.WorkerStatus("w101", 2, 2, 2, draining=False, peer=101)
+    client = m.ClientStatus(1, "c1", jobs=5, used=4, seconds=0.0)
+    expected = m.Status(1, 0, 1, 4, 0, 0, 0, (worker,), (client,), total_workers=1, slots=2, used=2)
     assert driver.say(50, m.GetStatus()) == [Send(Peer(50), expected)]
 
 

@@ -30,6 +30,9 @@ class Background:
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._todo: SimpleQueue[tuple[Callable[[], object], Then] | None] = SimpleQueue()
         self._done: deque[tuple[Then, object, BaseException | None]] = deque()
+        self._posted: deque[Callable[[], object]] = deque()
+        self._mutex = threading.Lock()
+        self._closed = False
         self._threads: list[threading.Thread] = []
         self._unfinished = 0
         loop.add_reader(self._bell, self._tell)
@@ -43,6 +46,11 @@ class Background:
             self._threads.append(thread)
             thread.start()
 
+    def post(self, call: Callable[[], object]) -> None:
+        """Have something called in the loop's own thread, from any other one; not after `close`."""
+        self._posted.append(call)
+        self._ring()
+
     def close(self) -> None:
         """Begin nothing more, tell nothing more, wait for what has begun."""
         self._loop.remove_reader(self._bell)
@@ -53,7 +61,9 @@ class Background:
             self._todo.put(None)
         for thread in self._threads:
             thread.join()
-        os.close(self._bell)
+        with self._mutex:
+            self._closed = True
+            os.close(self._bell)
 
     def _work(self) -> None:
         while (item := self._todo.get()) is not None:
@@ -63,11 +73,18 @@ class Background:
             except BaseException as error:  # noqa: BLE001 - for whoever waits
                 result, failure = None, error
             self._done.append((then, result, failure))
-            os.eventfd_write(self._bell, 1)
+            self._ring()
+
+    def _ring(self) -> None:
+        with self._mutex:
+            if not self._closed:
+                os.eventfd_write(self._bell, 1)
 
     def _tell(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
+        while self._posted:
+            self._posted.popleft()()
         while self._done:
             then, result, error = self._done.popleft()
             self._unfinished -= 1

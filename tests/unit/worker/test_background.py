@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from maelstrom_client.background import THREADS, Background
+from maelstrom_worker.background import THREADS, Background
 from maelstrom_worker.blocking import BlockingLoop
 
 TIMEOUT = 20

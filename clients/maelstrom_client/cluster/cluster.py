@@ -1,0 +1,373 @@
+"""A client's jobs on a cluster, as far as they can travel, and on this machine: carries out what `placement` decides.
+
+The name of this client and a job's number are the job's identity for the broker, also after the connection was lost:
+what is unfinished is offered again, and told once. The broker stops what runs when this client is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import socket
+import sys
+from collections import deque
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from maelstrom_client.artifacts import Artifacts
+from maelstrom_client.cluster.placement import (
+    Began,
+    Describe,
+    Drop,
+    Effect,
+    Offer,
+    Placement,
+    RunHere,
+    StopHere,
+    Withdraw,
+)
+from maelstrom_core import log
+from maelstrom_core import messages as m
+from maelstrom_core.bounded import Bounded
+from maelstrom_core.dial import Endpoint, Loop, dial_plainly
+from maelstrom_core.errors import MaelstromError
+from maelstrom_core.job import (
+    Cancelled,
+    Container,
+    ExecutionError,
+    HostTree,
+    Job,
+    Outcome,
+    RealisedLayer,
+    SystemFailure,
+)
+from maelstrom_core.link import Link, RefusedError
+from maelstrom_core.spec import BindMount, Mount, Network, Seccomp
+from maelstrom_core.travel import Packer, tie, unpack_outcome
+from maelstrom_worker.background import Background
+from maelstrom_worker.job_queue import JobId
+from maelstrom_worker.supervisor import REMEMBERED, OnStart, Report, Supervisor
+
+PATIENCE = 10.0
+"""Seconds in which the broker must be there when a program starts."""
+LONELY = 10.0
+"""Seconds after which a user is told that no worker takes anything."""
+_ON_THE_WAY = 32 << 20
+"""Bytes of jobs that wait to be sent, at most: others are made when these are gone."""
+_REASON = 8000
+
+
+class _Task(msgspec.Struct):
+    job: Job
+    traveller: Job
+    """The same, fit for travel unless something ties it here."""
+    report: Report
+    on_start: OnStart | None
+    descriptor: int
+    artifacts: m.Layers = ()
+
+
+class Cluster:
+    """Between `open` and `close`. The supervisor is open already; it is closed here."""
+
+    def __init__(
+        self, supervisor: Supervisor, endpoint: Endpoint, cache_root: Path, background: Background, *, local: bool
+    ) -> None:
+        """With `local` slots of this machine take jobs that could travel, too."""
+        self._supervisor = supervisor
+        self._name = own_name()
+        self._artifacts = Artifacts(
+            cache_root,
+            partial(dial_plainly, endpoint),
+            endpoint.token,
+            refused=self._not_sent,
+            name=self._name,
+            told=say,
+        )
+        self._background = background
+        self._placement = Placement(supervisor.slots if local else 0)
+        self._endpoint = endpoint
+        self._packer = Packer()
+        self._tasks: dict[JobId, _Task] = {}
+        self._cache_root = cache_root
+        self._carried: Bounded[Container, Container] = Bounded(REMEMBERED)
+        self._known: dict[tuple[RealisedLayer, ...], m.Layers] = {}
+        self._describing: dict[tuple[RealisedLayer, ...], list[JobId]] = {}
+        self._unsent: deque[JobId] = deque()
+        self._refused: RefusedError | None = None
+        self._link: Link
+        self._loop: Loop
+        self._watching = self._taken = False
+        """Whether it is being looked whether a worker takes anything; and whether one has."""
+        self._labels = (f"arch:{platform.machine()}",)
+
+    def open(self, loop: Loop) -> None:
+        """Connect to the broker, and wait for that. Raises UnreachableError, RefusedError."""
+        hello = m.Hello(m.PROTOCOL, "client", self._endpoint.token, self._name, ("states",))
+        self._loop = loop
+        self._link = Link(loop, self._endpoint, hello, self)
+        self._link.connect(PATIENCE)
+
+    def close(self) -> None:
+        """Stop what runs, here and there, and answer everybody."""
+        self._link.close("the client has ended")
+        self._artifacts.close()
+        self._supervisor.close()
+        for identity in list(self._tasks):
+            self._answer(identity, Cancelled())
+
+    def expect(self, network: Network, seccomp: Seccomp) -> None:
+        """Have this machine get ready for a job."""
+        self._supervisor.expect(network, seccomp)
+
+    def new_id(self) -> JobId:
+        """Return what a job may be called."""
+        return self._supervisor.new_id()
+
+    def start(
+        self,
+        job: Job,
+        report: Report,
+        on_start: OnStart | None = None,
+        identity: JobId | None = None,
+        *,
+        descriptor: int = -1,
+    ) -> JobId:
+        """Run a job, somewhere; see `Supervisor.start`."""
+        if identity is None:
+            identity = self.new_id()
+        traveller = self._carry(job)
+        self._tasks[identity] = _Task(job, traveller, report, on_start, descriptor)
+        tied = descriptor >= 0 or self._refused is not None or tie(traveller) is not None
+        self._apply(self._placement.submit(identity, job.slots, tied=tied))
+        return identity
+
+    def cancel(self, identity: JobId) -> None:
+        """Stop a job: its outcome will be `Cancelled`, unless it has one already."""
+        self._apply(self._placement.cancel(identity))
+
+    def is_running(self, identity: JobId) -> bool:
+        """Tell whether a slot, here or there, has taken a job that has no outcome yet."""
+        return self._placement.is_running(identity) or self._supervisor.is_running(identity)
+
+    # of the link
+
+    def greeted(self, _hello: m.Hello) -> None:
+        """Offer what is unfinished."""
+        self._unsent.clear()
+        self._apply(self._placement.greeted())
+
+    def lost(self, reason: str) -> None:
+        """Take note that the broker has forgotten everything."""
+        say(f"the broker was lost: {reason}; connecting again")
+        self._unsent.clear()
+        self._apply(self._placement.lost())
+
+    def refused(self, error: RefusedError) -> None:
+        """Give up the broker: slots of this machine take what is left, if they may."""
+        self._refused = error
+        say(f"the broker was lost: {error.message}")
+        self._unsent.clear()
+        self._apply(self._placement.lost())
+        if not self._placement.slots:
+            failure = SystemFailure(f"the job was not run: {error.message}", error.hint)
+            for identity in self._placement.give_up():
+                self._answer(identity, failure)
+
+    def received(self, message: m.AnyMessage, body: bytes) -> None:
+        """Do what the broker says, and tell what it tells."""
+        match message:
+            case m.State(sequence=number, state=state):
+                self._taken = self._taken or state in {"assigned", "running"}
+                self._apply(self._placement.told(JobId(number), state))
+            case m.Finished(sequence=number, worker=worker):
+                try:
+                    outcome = unpack_outcome(body)
+                except ValueError as error:
+                    outcome = SystemFailure(f"the worker {worker} sent an outcome that is none: {error}")
+                self._ended_there(JobId(number), outcome)
+            case m.Failed(sequence=number):
+                self._ended_there(JobId(number), failure_of(message))
+            case m.Cancelled(sequence=number):
+                self._apply(self._placement.let_go(JobId(number)))
+            case m.WantArtifact(digest=digest):
+                self._artifacts.wanted(digest)
+
+    def drained(self) -> None:
+        """Go on to offer jobs."""
+        unsent, self._unsent = self._unsent, deque()
+        for identity in unsent:
+            self._offer(identity)
+
+    # what is to be done
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case RunHere(job=identity):
+                    self._run_here(identity)
+                case Describe(job=identity):
+                    self._describe(identity)
+                case Offer(job=identity):
+                    self._offer(identity)
+                case Withdraw(job=identity):
+                    self._link.send(m.Cancel(identity))
+                case StopHere(job=identity):
+                    self._supervisor.cancel(identity)
+                case Began(job=identity):
+                    task = self._tasks[identity]
+                    if task.on_start is not None:
+                        task.on_start()
+                        task.on_start = None
+                case Drop(job=identity):
+                    self._answer(identity, Cancelled())
+
+    def _carry(self, job: Job) -> Job:
+        """Return a job that takes along what programs of ours keep in the cache: as layers, instead of mounts."""
+        container = job.container
+        if not any(isinstance(mount, BindMount) for mount in container.mounts):
+            return job
+        carried = self._carried.get(container)
+        if carried is None:
+            carried = self._carried[container] = with_own_files(container, self._cache_root)
+        return msgspec.structs.replace(job, container=carried)
+
+    def _run_here(self, identity: JobId) -> None:
+        task = self._tasks[identity]
+        if task.job.slots > self._supervisor.slots:
+            reason = tie(task.traveller) or "its layers cannot travel"
+            text = f"it takes {task.job.slots} slots, which this machine has not, and is tied to it: {reason}"
+            self._ended_here(identity, ExecutionError(text))
+            return
+        descriptor, task.descriptor = task.descriptor, -1
+        self._supervisor.start(
+            task.job, partial(self._ended_here, identity), task.on_start, identity, descriptor=descriptor
+        )
+
+    def _describe(self, identity: JobId) -> None:
+        layers = self._tasks[identity].traveller.container.layers
+        known = self._known.get(layers)
+        if known is not None:
+            self._tasks[identity].artifacts = known
+            self._apply(self._placement.described(identity))
+            return
+        waiting = self._describing.get(layers)
+        if waiting is not None:
+            waiting.append(identity)
+            return
+        self._describing[layers] = [identity]
+        self._background.run(partial(self._describe_all, layers), partial(self._described, layers))
+
+    def _described(
+        self, layers: tuple[RealisedLayer, ...], artifacts: m.Layers | None, error: BaseException | None
+    ) -> None:
+        waiting = self._describing.pop(layers)
+        if artifacts is None:
+            if not isinstance(error, MaelstromError | OSError):
+                raise error or RuntimeError
+            say(f"jobs of one container are run on this machine, as its layers cannot travel: {error}")
+            for identity in waiting:
+                self._apply(self._placement.stays(identity))
+            return
+        self._known[layers] = artifacts
+        for identity in waiting:
+            task = self._tasks.get(identity)
+            if task is not None:
+                task.artifacts = artifacts
+                self._apply(self._placement.described(identity))
+
+    def _offer(self, identity: JobId) -> None:
+        task = self._tasks.get(identity)
+        job = self._placement.jobs.get(identity)
+        if task is None or job is None or job.place != "offered":
+            return
+        if self._link.waiting > _ON_THE_WAY:
+            self._unsent.append(identity)
+            return
+        message = m.Submit(
+            identity,
+            task.artifacts,
+            max(-1_000_000, min(task.job.priority, 1_000_000)),
+            task.job.estimated_duration,
+            task.job.slots,
+            labels=self._labels,
+        )
+        try:
+            self._link.send(message, self._packer.pack(task.traveller))
+            if not self._watching:
+                self._watching = True
+                self._loop.call_later(LONELY, self._look)
+        except ValueError as error:
+            log.info("job cannot travel", job=identity, reason=str(error))
+            self._apply(self._placement.stays(identity))
+
+    def _look(self) -> None:
+        """Tell the user if he waits for workers that there are not."""
+        if not self._taken and self._link.up and any(job.place == "offered" for job in self._placement.jobs.values()):
+            needs = ", ".join(self._labels)
+            say(f"no worker has taken a job yet: one must be connected that has {needs}, and slots enough")
+
+    def _describe_all(self, layers: tuple[RealisedLayer, ...]) -> m.Layers:
+        """Return what the layers are called on their way; in a thread."""
+        return tuple(self._artifacts.offer(layer) for layer in layers)
+
+    def _not_sent(self, digest: str, reason: str) -> None:
+        """Tell the broker that it will not get an artifact; in a thread."""
+        log.info("artifact not sent", digest=digest[:16], reason=reason)
+        self._background.post(lambda: self._link.send(m.NoArtifact(digest, reason[:_REASON])))
+
+    def _ended_here(self, identity: JobId, outcome: Outcome) -> None:
+        effects = self._placement.ended_here(identity)
+        self._answer(identity, outcome)
+        self._apply(effects)
+
+    def _ended_there(self, identity: JobId, outcome: Outcome) -> None:
+        effects = self._placement.ended_there(identity)
+        if effects is not None:
+            self._answer(identity, outcome)
+            self._apply(effects)
+
+    def _answer(self, identity: JobId, outcome: Outcome) -> None:
+        task = self._tasks.pop(identity)
+        if task.descriptor >= 0:
+            os.close(task.descriptor)
+        task.report(outcome)
+
+
+def with_own_files(container: Container, cache_root: Path) -> Container:
+    """Return a container with layers in place of what is bound, only to be read, of directories below the cache.
+
+    What is there was put there by programs of ours, and does not change while they run. What users bind stays bound.
+    """
+    mounts: list[Mount] = []
+    trees: list[HostTree] = []
+    for mount in container.mounts:
+        own = isinstance(mount, BindMount) and mount.read_only and Path(mount.local_path).is_relative_to(cache_root)
+        if own and isinstance(mount, BindMount) and os.path.isdir(mount.local_path):
+            trees.append(HostTree(mount.local_path, mount.mount_point))
+        else:
+            mounts.append(mount)
+    return msgspec.structs.replace(container, layers=(*container.layers, *trees), mounts=tuple(mounts))
+
+
+def own_name() -> str:
+    """Return what this client is called: by people, and so that nobody else has the same name."""
+    try:
+        user = os.getlogin()
+    except OSError:
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}:{os.getpid()}-{secrets.token_hex(16)}"[-256:]
+
+
+def failure_of(message: m.Failed) -> SystemFailure:
+    """Say that a job could not be run, and what is known of each attempt."""
+    attempts = "; ".join(f"at {each.worker}: {each.reason}" for each in message.attempts[:5])
+    return SystemFailure(f"{message.reason}{': ' if attempts else ''}{attempts}")
+
+
+def say(text: str) -> None:
+    """Tell a user what he may want to know, and no job's outcome says."""
+    print(f"maelstrom: {text}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,235 @@
+"""A cluster as its users have it: jobs of maelstrom-run, run by workers, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.broker import PATIENCE
+from tests.support.cluster import Cluster, small_job
+from tests.support.programs import PYTEST, RUN, alive, descendants, eventually, sleepers, write_project
+from tests.support.small_python import small_python
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with Cluster(tmp_path) as cluster:
+        yield cluster
+
+
+def test_jobs_of_a_stream_run_on_the_workers_that_there_are(cluster: Cluster) -> None:
+    cluster.start_broker()
+    workers = [cluster.start_worker(slots=1) for _ in range(2)]
+    done = cluster.run(*(small_job(f"echo number {number}") for number in range(20))).check(0)
+    assert sorted(done.out.splitlines()) == sorted(f"number {number}" for number in range(20))
+    fetched = [list((worker.programs.cache / "fetched").glob("*")) for worker in workers]
+    assert all(fetched), "a worker ran nothing"
+    for worker in workers:
+        worker.process.terminate()
+        assert worker.process.wait(PATIENCE) == 0
+
+
+def test_how_jobs_end_is_told_as_if_they_had_run_here(cluster: Cluster) -> None:
+    cluster.start_broker()
+    cluster.start_worker()
+    done = cluster.run(
+        small_job("echo out; echo err >&2; exit 3"),
+        small_job("sleep 10000 & kill -9 $!; wait $!"),
+        small_job("sleep 10000", timeout=0.5),
+        {**small_job("true"), "program": "/bin/missing"},
+        options=("--results", "-"),
+    )
+    here = cluster.client.jobs(
+        small_job("echo out; echo err >&2; exit 3"),
+        small_job("sleep 10000 & kill -9 $!; wait $!"),
+        small_job("sleep 10000", timeout=0.5),
+        {**small_job("true"), "program": "/bin/missing"},
+        cwd=cluster.client.home,
+        options=("--results", "-"),
+    )
+    assert len(outcomes(done.out)) == 4, done
+    assert outcomes(done.out) == outcomes(here.out)
+
+
+def outcomes(text: str) -> list[str]:
+    """Return what is said of jobs, but for times."""
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    told = [{name: value for name, value in line.items() if name not in VARYING} for line in lines]
+    return sorted(json.dumps(each, sort_keys=True) for each in told)
+
+
+VARYING = frozenset({"start", "wall", "cpu_user", "cpu_system", "peak_memory"})
+
+
+def test_a_worker_that_is_killed_costs_no_result(cluster: Cluster) -> None:
+    cluster.start_broker()
+    first = cluster.start_worker(slots=1)
+    with cluster.running(small_job("sleep 3; echo done")) as process:
+        assert eventually(lambda: sleepers(first.process.pid, "3"))
+        below = descendants(first.process.pid)
+        first.kill()
+        assert eventually(lambda: not any(alive(pid) for pid in below), 20)
+        cluster.start_worker(slots=1)
+        assert process.stdout is not None
+        assert process.stdout.read() == b"done\n"
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_broker_that_is_killed_costs_no_result_either(cluster: Cluster) -> None:
+    broker = cluster.start_broker()
+    worker = cluster.start_worker(slots=1)
+    with cluster.running(*(small_job("sleep 2; echo done") for _ in range(2))) as process:
+        assert eventually(lambda: sleepers(worker.process.pid, "2"))
+        broker.process.kill()
+        assert eventually(lambda: not sleepers(worker.process.pid, "2"))
+        cluster.start_broker(broker.port)
+        assert process.stdout is not None
+        assert process.stdout.read() == b"done\ndone\n"
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_worker_may_be_there_before_its_broker(cluster: Cluster) -> None:
+    port = cluster.start_broker().port  # one that is free, and credentials
+    assert cluster.broker is not None
+    cluster.broker.process.kill()
+    cluster.broker.process.wait()
+    cluster.start_worker(address=f"127.0.0.1:{port}")
+    cluster.start_broker(port)
+    assert cluster.run(small_job("echo done")).check(0).out == "done\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_jobs_of_a_client_that_is_gone_are_stopped(cluster: Cluster, number: signal.Signals) -> None:
+    cluster.start_broker()
+    worker = cluster.start_worker(slots=2)
+    with cluster.running(*(small_job("sleep 11111") for _ in range(4))) as process:
+        assert eventually(lambda: len(sleepers(worker.process.pid, "11111")) == 2)
+        process.send_signal(number)
+        process.wait(PATIENCE)
+        assert eventually(lambda: not sleepers(worker.process.pid, "11111"))
+    assert cluster.run(small_job("echo next")).check(0).out == "next\n"
+
+
+def test_what_is_tied_to_this_machine_runs_here(cluster: Cluster) -> None:
+    cluster.start_broker()
+    (cluster.client.home / "here").mkdir()
+    bound = {"type": "bind", "mount_point": "/tmp", "local_path": "here"}
+    cluster.run(small_job("echo tied > /tmp/file", mounts=[bound])).check(0)  # there is no worker
+    assert (cluster.client.home / "here" / "file").read_text() == "tied\n"
+
+
+def test_slots_of_this_machine_help_unless_told_not_to(cluster: Cluster) -> None:
+    cluster.start_broker()
+    jobs = [small_job(f"echo {number}") for number in range(10)]
+    assert sorted(cluster.run(*jobs, local=True).check(0).out.split()) == sorted(str(number) for number in range(10))
+
+
+def test_one_job_runs_on_the_cluster_and_ends_as_it_ended(cluster: Cluster) -> None:
+    cluster.start_broker()
+    worker = cluster.start_worker()
+    done = cluster.run(small_job("echo out; exit 7"), options=("--one",))
+    assert (done.code, done.out) == (7, "out\n"), done
+    assert list((worker.programs.cache / "fetched").glob("*"))
+
+
+def test_one_command_over_many_inputs_runs_on_the_cluster(cluster: Cluster) -> None:
+    cluster.start_broker()
+    cluster.start_worker()
+    job = cluster.client.home / "job.json"
+    job.write_text(json.dumps(small_job("true")))
+    options = ("--map", "--file", str(job), "--", "/bin/echo", "input", "{}")
+    done = cluster.client.run(RUN, *cluster.options(), *options, cwd=cluster.client.home, stdin=b"a\nb\nc\n").check(0)
+    assert sorted(done.out.splitlines()) == ["input a", "input b", "input c"]
+
+
+def test_a_draining_worker_ends_what_it_runs_and_a_second_signal_stops_it(cluster: Cluster) -> None:
+    cluster.start_broker()
+    first = cluster.start_worker(slots=1)
+    with cluster.running(small_job("sleep 3; echo done")) as process:
+        assert eventually(lambda: sleepers(first.process.pid, "3"))
+        first.process.terminate()
+        assert first.process.wait(PATIENCE) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == b"done\n"
+    second = cluster.start_worker(slots=1)
+    with cluster.running(small_job("sleep 11111")) as process:
+        assert eventually(lambda: sleepers(second.process.pid, "11111"))
+        below = descendants(second.process.pid)
+        second.process.terminate()
+        assert second.process.stderr is not None
+        assert "waiting for 1 job" in second.process.stderr.readline()
+        second.process.terminate()
+        assert second.process.wait(PATIENCE) == 0
+        assert eventually(lambda: not any(alive(pid) for pid in below), 20)
+
+
+def test_a_wrong_token_is_told_to_worker_and_client(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.start_broker()
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("".join(f'{role} = "{"x" * 32}"\n' for role in ("client", "worker")))
+    wrong.chmod(0o600)
+    worker = cluster.start_worker("--credentials", str(wrong))
+    _, error = worker.process.communicate(timeout=PATIENCE)
+    assert worker.process.returncode == 2
+    assert "the token is wrong" in error
+    assert "Traceback" not in error
+    done = cluster.run(small_job("true"), options=("--credentials", str(wrong))).check(2)
+    assert "the token is wrong" in done.single_message
+
+
+def test_a_broker_that_is_not_there_is_told_to_the_client(cluster: Cluster) -> None:
+    broker = cluster.start_broker()
+    broker.process.kill()
+    broker.process.wait()
+    done = cluster.run(small_job("true")).check(3)
+    assert f"failed to connect to the broker at {cluster.address}: Connection refused" in done.single_message
+
+
+SUITE = {
+    "helper.py": "ANSWER = 42\n",
+    "test_suite.py": """\
+import os
+import pytest
+from helper import ANSWER
+
+@pytest.mark.parametrize("number", range(6))
+def test_nothing_is_left_behind(number, tmp_path):
+    assert not os.path.exists("left")
+    open("left", "x").close()
+
+def test_fails():
+    print("printed")
+    assert ANSWER == 43
+
+@pytest.mark.skip(reason="later")
+def test_skipped():
+    pass
+""",
+    "maelstrom-pytest.toml": """\
+[[directives]]
+layers = [{ shared_library_dependencies = BINARIES, follow_symlinks = true }]
+""",
+}
+
+
+def test_tests_of_pytest_run_on_a_worker_with_the_verdicts_that_they_have_here(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    python = str(small_python(tmp_path / "python"))
+    binaries = [python, *map(str, (tmp_path / "python").glob("lib/*/lib-dynload/*.so"))]
+    files = {name: text.replace("BINARIES", json.dumps(binaries)) for name, text in SUITE.items()}
+    project = write_project(tmp_path / "project", files)
+    cluster.start_broker()
+    worker = cluster.start_worker()
+    options = (*cluster.options(), "--ui", "simple", "--python", python)
+    for more in ((), ("--no-template",)):
+        done = cluster.client.run(PYTEST, *options, *more, cwd=project).check(1)
+        assert "as pytest counts: 1 failed, 6 passed, 1 skipped" in done.out
+        assert "E       assert 42 == 43" in done.out
+        assert "start an interpreter each" not in done.out
+        assert not (project / "left").exists()
+    assert list((worker.programs.cache / "fetched").glob("*")), "the worker ran nothing"

@@ -1,0 +1,31 @@
+"""What maelstrom-worker can be configured with; importing this is cheap."""
+
+from __future__ import annotations
+
+from maelstrom_core.config import LocalConfig, Program, Value
+from maelstrom_core.config_cluster import ToBroker
+from maelstrom_core.config_kinds import HostPort, Size, Text, TextList
+
+PROGRAM = Program("maelstrom-worker", "worker")
+
+
+class WorkerConfig(ToBroker, LocalConfig):
+    """What can be configured."""
+
+    name = Value(Text(), "What this worker is called.", default=None, default_text="the machine's name")
+    labels = Value(
+        TextList(),
+        "What jobs may require of their worker, besides arch:... of this machine; each may hold several, by spaces.",
+        default=(),
+    )
+    memory = Value(
+        Size(),
+        "Bytes that jobs which require memory may have together.",
+        default=None,
+        default_text="the memory of this machine",
+    )
+    stats = Value(
+        HostPort(),
+        "Serve /stats, /metrics and /healthz there, by HTTP; port 0 means any that is free. Loopback interface only.",
+        default=None,
+    )
