@@ -245,6 +245,8 @@ class ArtifactClient:
                     self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
                 raise _BrokenError(_reason(error)) from None
+            except InfrastructureError as error:
+                raise _BrokenError(error.message) from None
             self._greet()
         return self._socket
 

@@ -97,11 +97,14 @@ class Place:
 
     def ours(self) -> float:
         """Return bytes per second through a broker that has just been started."""
+        from maelstrom_core import credentials
+
         self.fresh()
-        options = ["--token-file", str(self.root / "token"), "--store", str(self.root / "store")]
+        credentials_file = self.root / "credentials.toml"
+        options = ["--config-file", "-", "--credentials", str(credentials_file), "--store", str(self.root / "store")]
         with _listening([sys.executable, "-m", "maelstrom_broker", *options]) as said:
             port = int(said.split(",")[0].rpartition(":")[2])
-            return self.through(port, (self.root / "token").read_text().strip())
+            return self.through(port, credentials.read(credentials_file).client)
 
     def through(self, port: int, token: str) -> float:
         """Return bytes per second through a broker."""
