@@ -172,7 +172,7 @@ def test_a_worker_shows_what_it_runs(cluster: Cluster) -> None:
     cluster.start_broker()
     worker = cluster.start_worker("--stats", "127.0.0.1:0", slots=1)
     assert worker.process.stdout is not None
-    url = worker.process.stdout.readline().removeprefix("stats at ").strip()
+    url = worker.process.stdout.readline().rpartition("statistics at ")[2].strip() + "stats"
     with cluster.running(small_job("sleep 11111"), small_job("sleep 11111")):
         assert eventually(lambda: sleepers(worker.process.pid, "11111"))
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
