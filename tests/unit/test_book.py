@@ -65,7 +65,9 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(docs, "BOOK", tmp_path)
     assert docs.main(["--check"]) == 1
     written = capsys.readouterr().err
-    assert all(f"options-{name}.md" in written for name in ("admin", "broker", "cargo", "go-test", "pytest", "run", "worker"))
+    assert all(
+        f"options-{name}.md" in written for name in ("admin", "broker", "cargo", "go-test", "pytest", "run", "worker")
+    )
     assert docs.main([]) == 0
     assert docs.main(["--check"]) == 0
     page = tmp_path / "options-run.md"
