@@ -52,7 +52,7 @@ demo-cargo: $(STAMP)
 	@$(BIN)/python -m ci.demo cargo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

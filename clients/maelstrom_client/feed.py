@@ -7,16 +7,12 @@ open the file behind it again (/proc/self/fd/0) for writing, or, if it is a term
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import BinaryIO
 
+from maelstrom_client.pipes import CHUNK, OutputPipes
 from maelstrom_core.errors import UserError
 from maelstrom_worker.blocking import BlockingLoop
 from maelstrom_worker.passing import offer
-
-CHUNK = 1 << 16
-LEFT_OVER = 1 << 20
-"""The most that is shown of each stream after a job's end: as much as a pipe can hold."""
 
 
 def check_input(source: int = 0) -> None:
@@ -38,22 +34,16 @@ class LiveStreams:
     def __init__(self, stdout: BinaryIO, stderr: BinaryIO, source: int = 0) -> None:
         self._feed = InputFeed(source)
         self._shown = (stdout, stderr)
-        self._loop: BlockingLoop
-        self._pipes: dict[int, BinaryIO] = {}
+        self._pipes: OutputPipes[BinaryIO] | None = None
         self.unfinished = False
         """Whether the last thing that was shown is a line without an end, to which a message of ours would be added."""
 
     def begin(self, loop: BlockingLoop) -> int:
         """Make the job's streams; return what it is passed. Raises OSError."""
-        self._loop = loop
+        pipes = self._pipes = OutputPipes(loop, self._show)
         ends = [self._feed.begin(loop)]
         try:
-            for stream in self._shown:
-                pipe, end = os.pipe2(os.O_CLOEXEC)
-                ends.append(end)
-                os.set_blocking(pipe, False)
-                self._pipes[pipe] = stream
-                loop.add_reader(pipe, partial(self._show, pipe))
+            ends += (pipes.open(stream) for stream in self._shown)
             ours, offered = offer(ends)
         finally:
             for end in ends:
@@ -67,37 +57,20 @@ class LiveStreams:
     def ended(self) -> None:
         """Show what the job has written last: nobody writes any more."""
         self._feed.ended()
-        for pipe in list(self._pipes):
-            left = LEFT_OVER
-            while left > 0 and (shown := self._show(pipe)):
-                left -= shown
+        if self._pipes is not None:
+            self._pipes.finish()
 
     def close(self) -> None:
         """Let go of the job's streams."""
         self._feed.close()
-        for pipe in list(self._pipes):
-            self._let_go(pipe)
+        if self._pipes is not None:
+            self._pipes.close()
 
-    def _show(self, pipe: int) -> int:
-        """Show what there is; return how many bytes that was."""
-        try:
-            data = os.read(pipe, CHUNK)
-        except BlockingIOError:
-            return 0
-        if not data:
-            self._let_go(pipe)
-            return 0
-        stream = self._pipes[pipe]
+    def _show(self, stream: BinaryIO, data: bytes) -> None:
         stream.write(data)
         stream.flush()
         beside_messages = stream is self._shown[1] or stream.isatty()
         self.unfinished = beside_messages and not data.endswith(b"\n")
-        return len(data)
-
-    def _let_go(self, pipe: int) -> None:
-        self._loop.remove_reader(pipe)
-        os.close(pipe)
-        del self._pipes[pipe]
 
 
 class InputFeed:

@@ -28,7 +28,7 @@ KEPT = 32
 PASSED_OVER = frozenset({"__pycache__", ".pytest_cache", ".hypothesis", ".git", ".hg", ".svn", "node_modules"})
 NOTED_BY_SHELLS = frozenset({"_", "OLDPWD", "SHLVL"})
 """Variables that differ from call to call, and say nothing to a project."""
-VERSION = b"3"
+VERSION = b"4"
 
 
 class _Remembered(msgspec.Struct, frozen=True):

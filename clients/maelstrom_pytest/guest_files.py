@@ -29,6 +29,7 @@ MODULES = (
     "hush",
     "junit",
     "options",
+    "places",
     "plugin",
     "renew",
     "reports",

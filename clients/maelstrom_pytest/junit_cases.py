@@ -42,7 +42,7 @@ def _of_attempt(nodeid: str, verdict: Verdict) -> list[TestCase]:
     properties = tuple(dict.fromkeys((key, str(value)) for report in reports for key, value in report.user_properties))
     if verdict.detail:
         mark = Mark("error", verdict.detail.strip().splitlines()[0], verdict.detail)
-        return [TestCase(classname, name, time, (mark,), properties)]
+        return [TestCase(classname, name, verdict.elapsed or time, (mark,), properties)]
     teardown = [report for report in reports if report.when == "teardown"]
     before = [report for report in reports if report.when != "teardown"]
     if any(report.outcome == "failed" for report in teardown) and any(report.outcome == "failed" for report in before):

@@ -251,6 +251,8 @@ def run_request(plan: Plan, items: Sequence[Item], directory: str | None = None,
 
 def _selection(items: Sequence[Item], directory: str | None) -> dict[str, object]:
     selection: dict[str, object] = {"select": [[item.nodeid, item.occurrence, item.file] for item in items]}
+    if places := {str(index): item.place for index, item in enumerate(items) if item.place is not None}:
+        selection["places"] = places
     return selection if directory is None else {**selection, "directory": directory}
 
 

@@ -51,6 +51,8 @@ class Item(msgspec.Struct, frozen=True, tag="item"):
     markers: tuple[str, ...]
     line: int | None = None
     """Where in its file it begins, from 0. Not there yet while pytest still collects."""
+    place: tuple[int, int] | None = None
+    """Which of its function's sets of parameters it has, and of how many; None if it has none."""
     repetition: int = 0
     """Which time it is that it runs, from 0; never said by pytest."""
 

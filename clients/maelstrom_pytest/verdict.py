@@ -7,7 +7,7 @@ set of reports. No I/O; imports the job's vocabulary and the status words.
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -49,11 +49,13 @@ class Verdict(msgspec.Struct, frozen=True):
     warned: tuple[Warned, ...] = ()
     attempts: tuple[Verdict, ...] = ()
     """Of earlier attempts, which failed, the first one first."""
+    elapsed: float = 0.0
+    """Seconds that its job was at it, where pytest did not come to its end."""
 
     @property
     def duration(self) -> float:
-        """Seconds that pytest measured in setup, call and teardown together."""
-        return sum(report.duration for report in self.reports if not report.subtest)
+        """Seconds that pytest measured in setup, call and teardown together, or what is known instead."""
+        return self.elapsed or sum(report.duration for report in self.reports if not report.subtest)
 
     @property
     def reason(self) -> str:
@@ -165,8 +167,9 @@ def _judge_job(count: int, transcript: Transcript, outcome: Outcome, *, pruned: 
         running = [last]  # all its reports had come, yet its process did not end as it should
     elif not running and not finished and not unpruned:
         running = rest
+    elapsed = _left_over(outcome, [verdicts[item] for item in verdicts.keys() - running], len(running))
     for item in running:
-        verdicts[item] = msgspec.structs.replace(grief, reports=tuple(reports[item]))
+        verdicts[item] = msgspec.structs.replace(grief, reports=tuple(reports[item]), elapsed=elapsed)
     return JobVerdicts(verdicts, again=tuple(item for item in rest if item not in verdicts), unpruned=unpruned)
 
 
@@ -225,6 +228,13 @@ def _by_item(count: int, transcript: Transcript) -> tuple[list[list[Report]], se
 def _complete(reports: tuple[Report, ...]) -> Verdict:
     status = judge_reports(reports)
     return Verdict(status, reports, "pytest sent no report of this test" if status is Status.ERR else "")
+
+
+def _left_over(outcome: Outcome, others: Iterable[Verdict], count: int) -> float:
+    """Return what each of `count` tests took of a job's time, in seconds, beside others whose time is known."""
+    if not count or not isinstance(outcome, Exited | Signaled | TimedOut):
+        return 0.0
+    return max(0.0, outcome.effects.duration - sum(other.duration for other in others)) / count
 
 
 def _not_collected(transcript: Transcript) -> Verdict:

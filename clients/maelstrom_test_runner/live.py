@@ -10,11 +10,11 @@ import asyncio
 import codecs
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from maelstrom_client.pipes import OutputPipes
 from maelstrom_core.errors import InfrastructureError
 from maelstrom_core.job import Exited, Outcome, Output, Signaled, TimedOut
 from maelstrom_core.spec import JobSpec
@@ -23,9 +23,6 @@ from maelstrom_worker.passing import offer
 if TYPE_CHECKING:
     from maelstrom_test_runner.runner import Runner
 
-CHUNK = 1 << 16
-LEFT_OVER = 1 << 20
-"""The most that is read of each stream after a job's end: as much as a pipe can hold."""
 LONGEST = 1 << 16
 """Characters after which a line is shown though it has no end."""
 KEPT = 1 << 15
@@ -61,19 +58,14 @@ class LiveOutput:
     def __init__(self, request: bytes, take: Take) -> None:
         """Make them; the job is to read `request`. Raises OSError."""
         self._take = take
-        self._pipes: dict[int, str] = {}
+        self._pipes = OutputPipes(asyncio.get_running_loop(), self._read)
         self._lines = {name: Lines() for name in STREAMS}
         self._kept = {name: bytearray() for name in STREAMS}
         self._lost = dict.fromkeys(STREAMS, 0)
         ends: list[int] = []
         try:
             ends.append(_file(request))
-            for name in STREAMS:
-                pipe, end = os.pipe2(os.O_CLOEXEC)
-                self._pipes[pipe] = name
-                ends.append(end)
-                os.set_blocking(pipe, False)
-                asyncio.get_running_loop().add_reader(pipe, partial(self._read, pipe))
+            ends += (self._pipes.open(name) for name in STREAMS)
             ours, offered = offer(ends)
         except OSError:
             self.close()
@@ -87,10 +79,7 @@ class LiveOutput:
 
     def finish(self, outcome: Outcome) -> Outcome:
         """Show what the job, which has ended, wrote last; return its outcome with the end of what it wrote."""
-        for pipe in list(self._pipes):
-            left = LEFT_OVER
-            while left > 0 and (count := self._read(pipe)):
-                left -= count
+        self._pipes.finish()
         for name, lines in self._lines.items():
             if rest := lines.finish():
                 self._take(name, rest)
@@ -103,23 +92,12 @@ class LiveOutput:
 
     def close(self) -> None:
         """Let go of the job's streams."""
-        for pipe in list(self._pipes):
-            self._let_go(pipe)
+        self._pipes.close()
 
-    def _read(self, pipe: int) -> int:
-        """Pass on what there is; return how many bytes that was."""
-        try:
-            data = os.read(pipe, CHUNK)
-        except BlockingIOError:
-            return 0
-        if not data:
-            self._let_go(pipe)
-            return 0
-        name = self._pipes[pipe]
+    def _read(self, name: str, data: bytes) -> None:
         self._keep(name, data)
         if text := self._lines[name].add(data):
             self._take(name, text)
-        return len(data)
 
     def _keep(self, name: str, data: bytes) -> None:
         kept = self._kept[name]
@@ -127,11 +105,6 @@ class LiveOutput:
         if (excess := len(kept) - KEPT) > 0:
             del kept[:excess]
             self._lost[name] += excess
-
-    def _let_go(self, pipe: int) -> None:
-        asyncio.get_running_loop().remove_reader(pipe)
-        os.close(pipe)
-        del self._pipes[pipe]
 
 
 def submit_shown(

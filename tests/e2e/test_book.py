@@ -56,7 +56,7 @@ def run(command: Command, directory: Path, environment: dict[str, str]) -> str |
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_a_page_does_what_it_says(page: Path, project: Path, programs: Programs, commands: Path) -> None:
-    environment = programs.environment({"MAELSTROM_PYTEST_PYTHON": sys.executable, "LC_ALL": "C.UTF-8"})
+    environment = programs.with_plugins.environment({"MAELSTROM_PYTEST_PYTHON": sys.executable, "LC_ALL": "C.UTF-8"})
     if page.stem == "go-test":
         if GO is None:
             pytest.skip("there is no go of 1.21 or later in PATH")

@@ -130,3 +130,21 @@ def test_a_second_run_collects_nothing_until_a_file_has_changed(programs: Progra
     assert reason(programs, project, tests=5) == changed
     (project / "test_a.py").write_text(QUICK)
     assert reason(programs, project) not in {first, changed}
+
+
+ANEW = """
+import os, uuid
+import pytest
+@pytest.mark.parametrize("name", [f"{uuid.uuid4()}-{number}" for number in range(4)])
+def test_a(name): assert not name.endswith("-2")
+@pytest.mark.parametrize("name", ["x", uuid.uuid4().hex])
+def test_b(name): pass
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--no-template",), ("--isolation", "module")])
+def test_tests_whose_ids_are_made_anew_are_found_again(programs: Programs, project: Path, options: tuple[str, ...]):
+    write_project(project, {"test_a.py": ANEW})
+    for _ in range(2):  # in the second run what was collected in the first is known
+        done = programs.run(PYTEST, *options, cwd=project).check(1)
+        assert "as pytest counts: 1 failed, 5 passed" in done.out

@@ -203,9 +203,9 @@ def test_of_a_stream_that_is_interrupted_the_files_of_ended_jobs_stay(programs: 
         shell_job(f"echo {n} > {n}; {end}", out=f"out{n}", **WRITABLE) for n, end in enumerate((":", "sleep 32424"))
     ]
     (project / "jobs.json").write_bytes(stream(*jobs))
-    with programs.start(RUN, "--file", "jobs.json", "--slots", "2", cwd=project) as process:
-        assert eventually(lambda: sleepers(process.pid, "32424") and (project / "out0" / "0").exists())
-        assert eventually(lambda: not list((project / "out0").glob(".*")))
+    log = project.parent / "log"
+    with programs.start(RUN, "--file", "jobs.json", "--slots", "2", "--joblog", str(log), cwd=project) as process:
+        assert eventually(lambda: sleepers(process.pid, "32424") and len(log.read_text().splitlines()) == 2)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=PATIENCE)
     assert err.decode().splitlines() == [

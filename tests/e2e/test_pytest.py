@@ -253,7 +253,7 @@ def test_a_configuration_that_asks_for_xdist(programs: Programs, project: Path, 
         "pytest.ini": "[pytest]\naddopts = -n auto --dist loadfile\n",
         "test_a.py": "def test_worker(worker_id, testrun_uid): assert worker_id\ndef test_other(): pass\n",
     }
-    done = programs.run(PYTEST, "--isolation", isolation, cwd=write_project(project, files)).check(0)
+    done = programs.with_plugins.run(PYTEST, "--isolation", isolation, cwd=write_project(project, files)).check(0)
     assert set(verdicts(done).values()) == {"OK"}
     assert len(verdicts(done)) == 2
 

@@ -138,4 +138,4 @@ def python_with_plugins(tmp_path_factory: pytest.TempPathFactory, worker_id: str
 @pytest.mark.timeout(900)  # the first fills the environment
 @pytest.mark.parametrize("name", WITH_PLUGINS)
 def test_so_they_are_with_plugins(programs: Programs, tmp_path: Path, name: str, python_with_plugins: Path):
-    check_same(programs, tmp_path, WITH_PLUGINS[name], python_with_plugins)
+    check_same(programs.with_plugins, tmp_path, WITH_PLUGINS[name], python_with_plugins)

@@ -171,16 +171,18 @@ def processes_like(pid: int, marker: str) -> set[int]:
     return found
 
 
+def templates(client: int) -> set[int]:
+    return set(processes_like(client, "/.maelstrom/guest\0template"))
+
+
 def test_kill_9_of_templates_in_the_middle_costs_no_verdict(programs: Programs, project: Path):
     source = "import subprocess\nimport pytest\n@pytest.mark.parametrize('n', range(12))\n"
     source += "def test_sleeps(n): subprocess.run(['sleep', '0.44444'])\n"
     write_project(project, {"test_a.py": source})
     with programs.start(PYTEST, "--slots", "2", cwd=project) as process:
         for _ in range(2):
-            assert eventually(lambda: sleepers(process.pid, "0.44444"))
-            templates = processes_like(process.pid, "/.maelstrom/guest\0template")
-            assert templates
-            for pid in templates:
+            assert eventually(lambda: sleepers(process.pid, "0.44444") and templates(process.pid))
+            for pid in templates(process.pid):
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ import termios
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,10 +71,18 @@ class Programs:
     home: Path
     prefix: tuple[str, ...] = ()
     """A command in front of the program's own, as `setpriv` with its options."""
+    plugins: bool = False
+    """Whether pytest loads what is installed beside it: of the environment that runs these tests that costs each
+    process more than pytest itself."""
 
     @property
     def cache(self) -> Path:
         return self.home / "cache" / "maelstrom"
+
+    @property
+    def with_plugins(self) -> Programs:
+        """The same, where pytest loads the plugins that are installed."""
+        return replace(self, plugins=True)
 
     @property
     def temporary(self) -> Path:
@@ -90,6 +99,7 @@ class Programs:
             "XDG_CONFIG_DIRS": str(self.home / "config"),
             "TMPDIR": str(self.temporary),
             "PYTHONPATH": os.pathsep.join(IMPORT_ROOTS),
+            **({} if self.plugins else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
         }
         return {**borrowed, **own, **(extra or {})}
 
@@ -238,6 +248,7 @@ class Terminal:
         self.process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=slave, stdout=slave, stderr=slave)
         self._slave = slave  # kept open: the settings can still be read when the program is gone
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two parts
 
     def type(self, text: str) -> None:
         """Press keys."""
@@ -275,7 +286,7 @@ class Terminal:
     def _read(self, seconds: float) -> bool:
         if not select.select([self._master], [], [], seconds)[0]:
             return False
-        self.text += os.read(self._master, 65536).decode(errors="replace")
+        self.text += self._decoder.decode(os.read(self._master, 65536))
         return True
 
     def __enter__(self) -> Self:

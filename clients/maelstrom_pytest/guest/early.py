@@ -26,10 +26,15 @@ class Early:
     """A plugin beside the one that collects; `path` is a pipe that the host reads."""
 
     def __init__(
-        self, path: str, identify: Callable[[Any, int], dict[str, Any]], encode: Callable[[dict[str, Any]], bytes]
+        self,
+        path: str,
+        identify: Callable[[Any, int], dict[str, Any]],
+        places: Callable[[list[str]], list[tuple[int, int] | None]],
+        encode: Callable[[dict[str, Any]], bytes],
     ) -> None:
         self.path = path
         self.identify = identify
+        self.places = places
         self.encode = encode
         self.wanted = False
         self.deselected: tuple[str, ...] = ()
@@ -60,6 +65,9 @@ class Early:
     def send_file(self, unless: str = "") -> None:
         """Send what has been collected of a file, unless there may come more of it."""
         if self.items and self.items[-1]["module"] != unless:
+            places = self.places([record["nodeid"] for record in self.items])
+            for record, place in zip(self.items, places, strict=True):
+                record["place"] = place
             self.send({"items": self.items})
             self.items = []
 

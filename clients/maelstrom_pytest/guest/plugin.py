@@ -149,8 +149,10 @@ class Collecting(Common):
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
-        for item, occurrence in numbered(items):
-            self.pending.append(self.reports["describe_item"](item, occurrence))
+        finding = self.load("places")
+        places = finding["places"]([str(item.nodeid) for item in items])
+        for (item, occurrence), place in zip(finding["numbered"](items), places, strict=True):
+            self.pending.append(dict(self.reports["describe_item"](item, occurrence), place=place))
             if len(self.pending) == TOGETHER:
                 self.send(self.pending.pop())
 
@@ -180,6 +182,7 @@ class Running(Common):
         self.entered: set[str] | None = None
         self.collected: dict[tuple[str, int], tuple[int, Any]] | None = None
         self.collect_error = ""
+        self.finding = self.load("places")
         self.passed: list[Any] = []  # reports of the current item that are not sent yet
         self.brief = False
         self.outputs = False  # shown of tests that pass as well
@@ -208,18 +211,24 @@ class Running(Common):
 
         Touches no other item: each page that is written to after a fork is copied.
         """
+        session.items = self.picked()
+        session.testscollected = len(session.items)
+        self.report_missing()
+
+    def picked(self) -> list[Any]:
+        """Return the items of the selection, in the order in which they were collected."""
         assert self.collected is not None  # noqa: S101 for the type checker
         found = []
         for key, index in self.wanted.items():
             entry = self.collected.get(key)
             if entry is not None:
                 found.append((entry[0], index, entry[1]))
+        if len(found) < len(self.wanted):
+            found += self.finding["at_their_places"](self.collected, self.wanted, self.request.get("places", {}))
         found.sort(key=lambda entry: entry[0])
         for _position, index, item in found:
             self.indices[id(item)] = index
-        session.items = [item for _position, _index, item in found]
-        session.testscollected = len(found)
-        self.report_missing()
+        return [item for _position, _index, item in found]
 
     def report_missing(self) -> None:
         found = set(self.indices.values())
@@ -267,20 +276,15 @@ class Running(Common):
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
-        if self.collected is not None:
-            for position, (item, occurrence) in enumerate(numbered(items)):
-                self.collected[str(item.nodeid), occurrence] = (position, item)
-                # worked out once, here, instead of in each fork by two dozen functions that it need not touch
+        staged = self.collected is not None
+        self.collected = {}
+        for position, (item, occurrence) in enumerate(self.finding["numbered"](items)):
+            self.collected[str(item.nodeid), occurrence] = (position, item)
+            if staged:  # worked out once, here, instead of in each fork by two dozen functions that it need not touch
                 item.location  # noqa: B018
-            return
-        kept = []
-        for item, occurrence in numbered(items):
-            index = self.wanted.get((str(item.nodeid), occurrence))
-            if index is not None:
-                self.indices[id(item)] = index
-                kept.append(item)
-        items[:] = kept
-        self.report_missing()
+        if not staged:
+            items[:] = self.picked()
+            self.report_missing()
 
     def pytest_collectreport(self, report: Any) -> None:
         if self.channel is None and report.failed:
@@ -375,16 +379,6 @@ class Running(Common):
             title = self.reports["headline"](report)
             record["text"] = self.reports["render"](self.config, report, title, self.markup, self.width, good=True)
         self.send(record)
-
-
-def numbered(items: Iterable[Any]) -> Iterator[tuple[Any, int]]:
-    """Yield each item with the number of items before it that have the same node id."""
-    seen: dict[str, int] = {}
-    for item in items:
-        nodeid = str(item.nodeid)
-        occurrence = seen.get(nodeid, 0)
-        seen[nodeid] = occurrence + 1
-        yield item, occurrence
 
 
 def ways_to(files: Iterable[str]) -> set[str]:

@@ -41,8 +41,8 @@ def run(
     plugin = make_plugin(load, directory, request, channel_module, channel, reaper)
     plugins = [plugin]
     if request.get("early"):
-        identify = load(directory, "reports")["identify"]
-        plugins.append(load(directory, "early")["Early"](request["early"], identify, channel_module["encode"]))
+        identify, places = load(directory, "reports")["identify"], load(directory, "places")["places"]
+        plugins.append(load(directory, "early")["Early"](request["early"], identify, places, channel_module["encode"]))
     status = call_main(pytest, plugins)
     plugin.send_end(status)
     raise SystemExit(status)

@@ -18,7 +18,7 @@ import pytest
 from maelstrom_core.errors import MaelstromError, UserError
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.guest.options import DISTRIBUTION, neutralise
-from maelstrom_pytest.guest.plugin import numbered
+from maelstrom_pytest.guest.places import numbered, places
 from maelstrom_pytest.guest.reports import describe_item
 from maelstrom_pytest.plugin import settings
 
@@ -108,9 +108,11 @@ class Active:
         records: list[Item] = []
         from maelstrom_pytest.records import Item as Record
 
-        for item, occurrence in numbered(session.items):
+        places_of = places([item.nodeid for item in session.items])
+        for (item, occurrence), place in zip(numbered(session.items), places_of, strict=True):
             by_key[item.nodeid, occurrence] = item
-            records.append(msgspec.convert(describe_item(item, occurrence), Record, strict=False))
+            record = dict(describe_item(item, occurrence), place=place)
+            records.append(msgspec.convert(record, Record, strict=False))
         # a later session takes up where the first failure was: all tests before it must have been run
         order = list(by_key) if getattr(session.config.option, "stepwise", False) else None
         with self._drive(session.config) as drive:

@@ -40,4 +40,4 @@ class Session:
 @pytest.fixture(scope="session")
 def session(programs: Programs) -> Session:
     """Return the pytest of the environment that these tests run in."""
-    return Session(Path(sys.executable), programs)
+    return Session(Path(sys.executable), programs.with_plugins)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(900)  # the first of them fills the environment
 def environment(programs: Programs, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Session:
     """Return a pytest with plugins."""
     base = tmp_path_factory.getbasetemp()
-    return Session(plugin_python(base if worker_id == "master" else base.parent), programs)
+    return Session(plugin_python(base if worker_id == "master" else base.parent), programs.with_plugins)
 
 
 @pytest.fixture(scope="session")

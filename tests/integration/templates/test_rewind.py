@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,13 @@ def pool() -> Iterator[Pool]:
 
 
 def look(pool: Pool, deed: MakeJob, **more: Any) -> tuple[str, str]:
-    """Return what a job sees of itself, and which namespaces it is in: those are made with its process."""
+    """Return what a job sees of itself, and which process it is: its namespaces, and the tick in which it began."""
     outcome = pool.run(deed("look", **more))
     assert isinstance(outcome, Exited), outcome
     assert outcome.code == 7
-    seen, namespaces = outcome.effects.stdout.data.decode().splitlines()
-    return seen, namespaces
+    seen, process = outcome.effects.stdout.data.decode().splitlines()
+    time.sleep(2 / os.sysconf("SC_CLK_TCK"))  # so that whatever begins later begins in another tick
+    return seen, process
 
 
 def code(outcome: Outcome) -> int:
@@ -83,10 +85,10 @@ def test_what_a_job_did_is_undone(pool: Pool, deed: MakeJob, name: str) -> None:
 def test_what_cannot_be_undone_is_the_end_of_its_process(pool: Pool, deed: MakeJob, name: str) -> None:
     if name == "nice" and os.nice(0) == NICEST:
         pytest.skip("these tests run with the lowest priority already, and a job cannot change it")
-    seen, namespaces = look(pool, deed)
+    seen, process = look(pool, deed)
     assert code(pool.run(deed(name))) == 7
     assert look(pool, deed)[0] == seen
-    assert look(pool, deed)[1] != namespaces
+    assert look(pool, deed)[1] != process
 
 
 def test_limits_are_those_of_the_next_job_too(pool: Pool, deed: MakeJob) -> None:

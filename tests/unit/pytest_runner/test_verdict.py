@@ -6,6 +6,7 @@ import pytest
 
 from maelstrom_core.job import Cancelled, Effects, ExecutionError, Limited, Signaled, SystemFailure, TimedOut
 from maelstrom_core.spec import Limits
+from maelstrom_pytest.junit_cases import cases
 from maelstrom_pytest.records import (
     CHANNEL_LOST_CODE,
     CollectError,
@@ -89,6 +90,14 @@ def test_ap10_timeout_goes_to_the_test_that_was_running():
     assert judged.verdicts[0].status is Status.PASSED
     assert judged.verdicts[1].status is Status.TIMEOUT
     assert judged.again == (2,)
+
+
+def test_a_test_that_timed_out_took_what_its_job_took_beside_the_others():
+    records = transcript(*whole(0, *phases("passed")), Start(1))
+    judged = judge_job(2, records, TimedOut(Effects(duration=5.0)))
+    assert judged.verdicts[1].status is Status.TIMEOUT
+    assert judged.verdicts[1].duration == 5.0 - judged.verdicts[0].duration
+    assert cases("test_a.py::test_b", judged.verdicts[1])[0].time == judged.verdicts[1].duration
 
 
 def test_a_timeout_after_the_last_report_goes_to_the_last_test():
