@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ci.bench.measure import Bench
 from ci.bench.rows import (
+    cargo,
     collect,
     containers,
     forks,
@@ -38,6 +39,8 @@ BENCHES: dict[str, Bench] = {
         pytest.TEST,
         pytest.AUTO,
         collect.BENCH,
+        cargo.NEXTEST,
+        cargo.CARGO_TEST,
         monorepo.FIRST,
         monorepo.AGAIN,
         monorepo.MEMORY,
