@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ci.bench.measure import Bench
 from ci.bench.rows import (
+    cargo,
     collect,
     containers,
     forks,
@@ -41,6 +42,8 @@ BENCHES: dict[str, Bench] = {
         collect.BENCH,
         go.GO,
         go.MANY,
+        cargo.NEXTEST,
+        cargo.CARGO_TEST,
         monorepo.FIRST,
         monorepo.AGAIN,
         monorepo.MEMORY,
