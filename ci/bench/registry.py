@@ -5,6 +5,7 @@ from __future__ import annotations
 from ci.bench.measure import Bench
 from ci.bench.rows import (
     artifacts,
+    cargo,
     collect,
     containers,
     forks,
@@ -42,6 +43,8 @@ BENCHES: dict[str, Bench] = {
         collect.BENCH,
         go.GO,
         go.MANY,
+        cargo.NEXTEST,
+        cargo.CARGO_TEST,
         monorepo.FIRST,
         monorepo.AGAIN,
         monorepo.MEMORY,

@@ -111,5 +111,6 @@ CARGO = Definition(
     language=_language,
     find_root=find_root,
     make=_make,
+    built=("target",),
     exclude_packages=_tell_packages,
 )

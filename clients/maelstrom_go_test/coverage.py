@@ -31,6 +31,16 @@ def parse(text: str) -> Counts:
     return counts
 
 
+def by_package(text: str) -> dict[str, str]:
+    """Return the lines of a profile by the packages whose files they are about."""
+    found: dict[str, str] = {}
+    for line in text.splitlines(keepends=True):
+        package, slash, _ = line.rpartition(":")[0].rpartition("/")
+        if slash:
+            found[package] = found.get(package, "") + line
+    return found
+
+
 class Merged:
     """What the tests of one package covered together."""
 

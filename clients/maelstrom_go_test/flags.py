@@ -69,6 +69,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             cover += (f"-coverpkg={self.coverpkg}",) if self.coverpkg else ()
         return ["go", "test", "-c", "-o", f"{directory}/", *vet, *cover, *self.build(), *packages]
 
+    def cover_command(self, profile: str, packages: Iterable[str]) -> list[str]:
+        """Return what measures packages that have no tests: it runs nothing, and says what they have."""
+        return ["go", "test", f"-covermode={self.mode}", f"-coverprofile={profile}", *self.build(), *packages]
+
     def list_arguments(self, pattern: str) -> tuple[str, ...]:
         """Return the arguments by which a binary names what is called as a regular expression says."""
         return (f"-test.list={pattern}", "-test.paniconexit0", f"-test.timeout={self.timeout or USUAL_TIMEOUT}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -86,10 +87,16 @@ class GoRunner:
             for package in packages
             if package.has_tests and selects(selection.include, selection.exclude, package_facts(package)) is not False
         ]
+        untested = []
         if self._plan.wanted.covers:
-            self.covered = {package.ImportPath: coverage.Merged() for package in tested}
+            if not self._plan.wanted.coverpkg:
+                untested = [package for package in packages if package.has_code and not package.has_tests]
+            wanted = {package.ImportPath for package in (*tested, *untested)}
+            self.covered = {each.ImportPath: coverage.Merged() for each in packages if each.ImportPath in wanted}
         if tested:
             await self._build(found, runner, tested)
+        if untested:
+            await self._cover_untested([package.ImportPath for package in untested])
 
     async def _packages(self) -> list[Package]:
         patterns = self._plan.patterns or await self._go.all_patterns(self._plan.wanted)
@@ -163,6 +170,15 @@ class GoRunner:
         text = output_text(stdout, effects.stderr.data.decode("utf-8", "replace"))
         return f"{text}failed to ask for the tests: the process ended with exit code {code}\n"
 
+    async def _cover_untested(self, packages: Sequence[str]) -> None:
+        """Find out what there is to cover in packages without tests; go before 1.22 does not say."""
+        with tempfile.NamedTemporaryFile(dir=self._plan.binaries / "tmp", prefix="cover-") as file:
+            await self._go.call(self._plan.wanted.cover_command(file.name, packages))
+            text = _read(Path(file.name))
+        for package, lines in coverage.by_package(text).items():
+            if package in self.covered:
+                self.covered[package].add(lines)
+
     async def _cover_base(self, runner: Runner, package: Package, program: str) -> None:
         """Find out what is covered by a process that runs no test."""
         arguments = ("-test.run=^$", "-test.paniconexit0", f"-test.coverprofile={PROFILE}")
@@ -216,6 +232,10 @@ class GoRunner:
         if self.covered and effects is not None and effects.result.data:
             self.covered[data.package.ImportPath].add(effects.result.data.decode("utf-8", "replace"))
         return verdict.judge(data.name, outcome, directory=data.package.Dir, verbose=self._plan.verbose)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _setup_failed(package: Package) -> str:

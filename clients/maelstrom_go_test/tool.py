@@ -40,7 +40,8 @@ class Go:
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self._directory = directory
-        self._environment = dict(environment)
+        # go believes PWD where that leads to the same directory, and would name all others by it
+        self._environment = {**environment, "PWD": str(directory)}
         # go's own children end with it; it ends with us, also after kill -9
         self._guard = ("setpriv", "--pdeathsig", "INT", "--") if shutil.which("setpriv") else ()
         if shutil.which("go", path=environment.get("PATH")) is None:

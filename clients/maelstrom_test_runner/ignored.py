@@ -14,14 +14,17 @@ SIZE_LIMIT = 1_000_000
 
 
 class Ignored:
-    """Tells which paths below `root` are ignored; `outputs` are, whatever git says."""
+    """Tells which paths below `root` are ignored; `outputs`, and all in `built`, are, whatever git says."""
 
-    def __init__(self, root: Path, outputs: Iterable[Path] = ()) -> None:
+    def __init__(self, root: Path, outputs: Iterable[Path] = (), built: Iterable[Path] = ()) -> None:
         self._root = root
         outputs = tuple(outputs)
         self._outputs = frozenset(str(path) for path in outputs)
         # the names of files that are put in place of others: see maelstrom_core.whole_file
-        self._scratch = tuple(f"{path.parent}/.{path.name[:200]}" for path in outputs)
+        self._scratch = (
+            *(f"{path.parent}/.{path.name[:200]}" for path in outputs),
+            *(f"{path}/" for path in built),
+        )
         self._specs: dict[Path, GitIgnoreSpec | None] = {}
 
     def forget(self) -> None:

@@ -68,6 +68,8 @@ class Definition(NamedTuple, Generic[C]):
     """Returns the root of the project that a directory belongs to; reads the file system only."""
     make: Callable[[C, NativeCall, Given, Screen], NativeRunner]
     """Makes the runner; raises UserError. No event loop is there yet."""
+    built: tuple[str, ...] = ()
+    """Directories below the root with what is built, whose changes are of no interest."""
     exclude_packages: Callable[[tuple[str, ...]], tuple[tuple[str, ...], tuple[str, ...]]] | None = None
     """Tells the filters from the names of packages among the values of --exclude; None: all are filters."""
 
@@ -253,7 +255,8 @@ def _watch(
 
     root = definition.find_root(directory)
     outputs = [path for path in (config.report, config.junit_xml, config.trace) if path is not None]
-    return watch_project(root, Ignored(root, outputs), command, stream)
+    built = [root / name for name in definition.built]
+    return watch_project(root, Ignored(root, outputs, built), command, stream)
 
 
 def _take_any_text() -> None:

@@ -124,6 +124,7 @@ WORKSPACE = {
         "package kinds\n\nfunc Sign(number int) int {\n\tif number < 0 {\n\t\treturn -1\n\t}\n\treturn 1\n}\n\n"
         "func Unused() int { return 3 }\n"
     ),
+    "two/untested/b.go": "package untested\n\nfunc B() int { return 1 }\n",
     "two/kinds/a_test.go": (
         'package kinds\n\nimport "testing"\n\nfunc TestMinus(t *testing.T) { Sign(-1) }\n\n'
         "func TestPlus(t *testing.T) { Sign(1) }\n"
@@ -232,12 +233,13 @@ def test_a_profile_of_coverage_is_that_of_go_test(programs: Programs, workspace:
     ours, native = tmp_path / "ours", tmp_path / "native"
     two = workspace / "two"
     for mode in ("set", "count"):
-        options = (f"-covermode={mode}", "./kinds")
+        options = (f"-covermode={mode}", "./...")
         done = go_test(programs, *options, f"-coverprofile={ours}", cwd=two).check(0)
         environment = programs.environment(go_variables())
         subprocess.run([GO, "test", *options, f"-coverprofile={native}"], cwd=two, env=environment, check=True)
         assert sorted(ours.read_text().splitlines()) == sorted(native.read_text().splitlines())
         assert "example.com/two/kinds: coverage: 75.0% of statements" in done.out
+        assert "example.com/two/untested: coverage: 0.0% of statements" in done.out
 
 
 def test_a_test_whose_time_is_up_says_where_it_is(programs: Programs, project: Path):

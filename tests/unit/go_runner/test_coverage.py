@@ -1,6 +1,6 @@
 """Profiles of single tests make the profile of all of them."""
 
-from maelstrom_go_test.coverage import Merged, document, words
+from maelstrom_go_test.coverage import Merged, by_package, document, words
 
 A, B = "m/a.go:1.1,2.2 3", "m/a.go:4.1,5.2 1"
 
@@ -31,3 +31,9 @@ def test_what_is_no_profile_covers_nothing():
     assert words("m", merged) == "m: coverage: [no statements]"
     merged.add(profile("set", f"{A} 1", f"{B} 0"))
     assert words("m", merged) == "m: coverage: 75.0% of statements"
+
+
+def test_a_profile_of_several_packages_is_told_apart():
+    other = A.replace("m/", "m/in/")
+    found = by_package(profile("set", f"{A} 0", f"{other} 1", f"{B} 1"))
+    assert found == {"m": f"{A} 0\n{B} 1\n", "m/in": f"{other} 1\n"}

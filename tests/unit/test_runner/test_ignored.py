@@ -72,3 +72,9 @@ def test_rules_are_read_again_when_they_are_forgotten(root):
     assert ignored(str(root / "a.log"))
     ignored.forget()
     assert not ignored(str(root / "a.log"))
+
+
+def test_what_is_built_is_ignored_whatever_git_says(tmp_path):
+    ignored = Ignored(tmp_path, built=[tmp_path / "target"])
+    assert ignored(str(tmp_path / "target" / "debug" / "x"))
+    assert not ignored(str(tmp_path / "targets"))
