@@ -72,7 +72,13 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
 
 
 def test_every_option_that_a_page_names_exists():
-    commands = (docs.pytest_command(), docs.run_command(), docs.broker_command(), docs.worker_command(), *admin_commands())
+    commands = (
+        docs.pytest_command(),
+        docs.run_command(),
+        docs.broker_command(),
+        docs.worker_command(),
+        *admin_commands(),
+    )
     known = OTHERS.union(*map(options, commands))
     known |= {"--help", "--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
     named = {(name, option) for name, text in PAGES.items() for option in OPTION.findall(text)}
