@@ -80,12 +80,7 @@ class ArtifactLink(asyncio.BufferedProtocol):
 
     async def fill(self, view: memoryview) -> int:
         """Read content: until there is no more, or the buffer is full."""
-        at = 0
-        while at < len(view) and self.connection.left and self.connection.buffered:
-            event = self.connection.next_event()
-            assert isinstance(event, bytes)  # noqa: S101 - with content left it is nothing else
-            view[at : at + len(event)] = event
-            at += len(event)
+        at = self.connection.take_buffered(view)
         rest = view[at : at + min(len(view) - at, self.connection.left)]
         if rest:
             self._target, self._filled = rest, 0

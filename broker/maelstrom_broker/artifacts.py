@@ -1,21 +1,18 @@
 """Connections for artifacts, on the broker's side: asyncio around `artifact_wire` and the store.
 
-The loop moves bytes between sockets and buffers, threads write, hash and read: a large upload must not hold up the
-scheduler. A plain connection is sent files by sendfile, one of TLS by its transport. Who sends or takes less than a
-megabyte in 30 seconds is cut off.
+Threads move the bytes (`artifact_transfer`): a large upload must not hold up the scheduler.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
-from maelstrom_broker.artifact_link import SLOW, ArtifactLink, settle
+from maelstrom_broker.artifact_link import ArtifactLink
+from maelstrom_broker.artifact_transfer import CHUNK, Failure, Transfer, transfer_of
 from maelstrom_broker.effects import Event as BrokerEvent
 from maelstrom_broker.effects import Evicted, ManifestEntries, ManifestRead, ReadManifest
 from maelstrom_broker.effects import Stored as StoredEvent
@@ -23,7 +20,6 @@ from maelstrom_broker.store import Incoming, Store, why
 from maelstrom_core import log
 from maelstrom_core.artifact_manifest import read_named
 from maelstrom_core.artifact_wire import (
-    AnyArtifactMessage,
     Content,
     Get,
     Go,
@@ -36,12 +32,14 @@ from maelstrom_core.errors import InfrastructureError, MaelstromError
 from maelstrom_core.messages import Goodbye
 from maelstrom_core.wire import Closed
 
-CHUNK = 1 << 20
 IDLE = 300.0
 """Seconds between two requests."""
-THREADS = 8
-UPLOADS = 64
-"""At a time; each has two buffers of a chunk."""
+THREADS = 4
+"""For manifests, and what is to be deleted."""
+TRANSFERS = 64
+"""At a time; the others wait."""
+UPLOADS = 32
+"""Of them; each has a buffer, or two."""
 
 
 class ArtifactService:
@@ -54,7 +52,9 @@ class ArtifactService:
         self.in_use = in_use
         self.loop = asyncio.get_running_loop()
         self.threads = ThreadPoolExecutor(THREADS, "artifacts")
+        self.transfers = ThreadPoolExecutor(TRANSFERS, "artifact-transfers")
         self.uploads = asyncio.Semaphore(UPLOADS)
+        self.open: set[Transfer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         for digest in list(store.digests()):
             handle(StoredEvent(digest))
@@ -63,7 +63,10 @@ class ArtifactService:
         """Stop; connections are closed by whoever knows them."""
         for task in list(self._tasks):
             task.cancel()
+        for transfer in list(self.open):
+            transfer.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
+        self.transfers.shutdown(wait=False, cancel_futures=True)
         self.store.close()
 
     def serve(self, transport: asyncio.Transport, greeting: bytes, initial: bytes, gone: Callable[[], None]) -> None:
@@ -110,155 +113,100 @@ class _Session:
         self._service = service
         self._link = link
         self._greeting = greeting
-        self._plain: socket.socket | None = None
-        """For sendfile: nothing is sent by the transport then."""
 
     async def run(self) -> None:
         """Serve until the connection ends."""
         transport = self._link.transport
         try:
-            if transport.get_extra_info("ssl_object") is None:
-                self._plain = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
-                self._plain.setblocking(False)
-            await self._send(self._greeting)
-            while True:
-                match await self._link.event(IDLE):
-                    case Get(digest):
-                        await self._get(digest)
-                    case Put() as put:
-                        await self._put(put)
-                    case Closed(reason, fault):
-                        if fault:
-                            await self._send(frame(Goodbye(reason)))
-                        break
-                    case _:
-                        break
+            transfer = transfer_of(self._link, self._service.transfers)
+        except OSError as error:
+            log.info("artifact connection could not be served", reason=error.strerror)
+            transport.abort()
+            return
+        self._service.open.add(transfer)
+        try:
+            await self._serve(transfer)
         except TimeoutError:
             log.info("artifact connection was too slow, or idle", address=transport.get_extra_info("peername"))
             transport.abort()
         except OSError as error:
             log.debug("artifact connection broke", reason=str(error))
         finally:
-            if self._plain is not None:
-                self._plain.close()
+            self._service.open.discard(transfer)
+            transfer.close()
             transport.close()
 
-    # from the broker
+    async def _serve(self, transfer: Transfer) -> None:
+        await transfer.say(self._greeting)
+        while True:
+            match await self._link.event(IDLE):
+                case Get(digest):
+                    await self._get(transfer, digest)
+                case Put() as put:
+                    await self._put(transfer, put)
+                case Closed(reason, fault):
+                    if fault:
+                        await transfer.say(frame(Goodbye(reason)))
+                    return
+                case _:
+                    return
 
-    async def _get(self, digest: str) -> None:
+    async def _get(self, transfer: Transfer, digest: str) -> None:
         try:
             file = self._service.store.open(digest)
         except OSError as error:
-            await self._say(Refused(digest, f"the broker failed to read it: {error.strerror}"))
+            await transfer.say(frame(Refused(digest, f"the broker failed to read it: {error.strerror}")))
             return
         if file is None:
-            await self._say(Refused(digest, "the broker has it not"))
+            await transfer.say(frame(Refused(digest, "the broker has it not")))
             return
         with file:
             size = os.fstat(file.fileno()).st_size
-            await self._say(Content(digest, size))
-            if self._plain is not None:
-                await self._send_file(self._plain, file.fileno(), size)
-            else:
-                while data := await self._service.in_thread(lambda: file.read(CHUNK)):
-                    await self._link.write(data)
+            await transfer.give(frame(Content(digest, size)), file, size)
 
-    async def _send_file(self, to: socket.socket, file: int, size: int) -> None:
-        at = 0
-        while at < size:
-            try:
-                sent = await self._service.in_thread(
-                    partial(os.sendfile, to.fileno(), file, at, min(size - at, 4 * CHUNK))
-                )
-            except BlockingIOError:
-                await self._until_writable(to)
-                continue
-            if not sent:
-                raise ConnectionError("the file became shorter")
-            at += sent
-
-    async def _until_writable(self, to: socket.socket) -> None:
-        loop = self._service.loop
-        ready = loop.create_future()
-        loop.add_writer(to.fileno(), settle, ready)
-        try:
-            async with asyncio.timeout(SLOW):
-                await ready
-        finally:
-            loop.remove_writer(to.fileno())
-
-    # to the broker
-
-    async def _put(self, put: Put) -> None:
+    async def _put(self, transfer: Transfer, put: Put) -> None:
         service = self._service
         if put.digest in service.store:
-            await self._say(Stored(put.digest))
+            await transfer.say(frame(Stored(put.digest)))
             return
         async with service.uploads:
             try:
                 incoming, evicted = service.store.expect(put.digest, put.size, service.in_use)
             except (OSError, InfrastructureError) as error:
-                await self._say(Refused(put.digest, why(error)))
+                await transfer.say(frame(Refused(put.digest, why(error))))
                 return
             for digest in evicted:
                 service.handle(Evicted(digest))
             if evicted:
                 service.run(service.in_thread(service.store.delete))
-            await self._receive(put, incoming)
-
-    async def _receive(self, put: Put, incoming: Incoming) -> None:
-        service = self._service
-        kept = False
-        try:
-            await self._say(Go())
-            self._link.connection.expect_content(put.length)
-            failure = await self._take(incoming, put.encoding == "zstd")
-            if failure is None:
-                service.store.arrived(incoming)
-                kept = True
-        except OSError as error:
-            if self._link.lost is not None or isinstance(error, (TimeoutError, ConnectionError)):
-                raise
-            failure = error
-        finally:
-            if not kept:
-                service.store.lost(incoming)
-        if failure is not None:
+            failure = await self._receive(transfer, put, incoming)
+        if failure is None:
+            service.handle(StoredEvent(put.digest))
+            await transfer.say(frame(Stored(put.digest)))
+        else:
             log.info("artifact refused", digest=put.digest, reason=why(failure))
-            await self._say(Refused(put.digest, why(failure), again=isinstance(failure, InfrastructureError)))
-            return
-        service.handle(StoredEvent(put.digest))
-        await self._say(Stored(put.digest))
+            again = isinstance(failure, InfrastructureError)
+            await transfer.say(frame(Refused(put.digest, why(failure), again)))
 
-    async def _take(self, incoming: Incoming, compressed: bool) -> OSError | InfrastructureError | None:
-        """Receive content to its end, whatever becomes of it; return why it could not be stored."""
-        write = _unpacked(incoming) if compressed else incoming.write
-        connection = self._link.connection
-        buffers = [memoryview(bytearray(min(CHUNK, max(connection.left, 1)))) for _ in range(2)]
-        failure: OSError | InfrastructureError | None = None
-        writing: asyncio.Future[None] | None = None
+    async def _receive(self, transfer: Transfer, put: Put, incoming: Incoming) -> Failure | None:
+        """Return why what came could not be stored; it is there, or there is nothing of it."""
+        store = self._service.store
+        failure: Failure | None
         try:
-            while connection.left:
-                count = await self._link.fill(buffers[0])
-                failure = failure or await _result(writing)
-                writing = None
-                if failure is None:
-                    part = buffers[0][:count]
-                    writing = asyncio.ensure_future(self._service.in_thread(lambda part=part: write(part)))  # type: ignore[misc]
-                buffers.reverse()
-        finally:
-            failure = failure or await _result(writing)
-        return failure or await _result(asyncio.ensure_future(self._service.in_thread(incoming.check)))
-
-    async def _say(self, message: AnyArtifactMessage) -> None:
-        await self._send(frame(message))
-
-    async def _send(self, data: bytes) -> None:
-        if self._plain is None:
-            await self._link.write(data)
-            return
-        async with asyncio.timeout(SLOW):
-            await self._service.loop.sock_sendall(self._plain, data)
+            write = _unpacked(incoming) if put.encoding == "zstd" else incoming.write
+            failure = await transfer.take(frame(Go()), put.length, write)
+        except BaseException:
+            store.lost(incoming)
+            raise
+        try:
+            if failure is None:
+                incoming.check()
+                store.arrived(incoming)
+                return None
+        except (OSError, InfrastructureError) as error:
+            failure = error
+        store.lost(incoming)
+        return failure
 
 
 def _unpacked(incoming: Incoming) -> Callable[[memoryview], None]:
@@ -280,13 +228,3 @@ def _unpacked(incoming: Incoming) -> Callable[[memoryview], None]:
             raise InfrastructureError("it cannot be unpacked") from None
 
     return write
-
-
-async def _result(writing: asyncio.Future[None] | None) -> OSError | InfrastructureError | None:
-    """Return why something could not be written."""
-    if writing is not None:
-        try:
-            await writing
-        except (OSError, InfrastructureError) as error:
-            return error
-    return None

@@ -3,6 +3,9 @@
 However many clients have jobs that need a digest, one of them is asked for it, and another one only when that one is
 gone or cannot give it. Of a manifest the contents are needed as well: it is read, once for all that wait for it, and
 what it names is remembered. A job holds its artifacts from when it comes until it has ended: the store drops none.
+
+Jobs with the same layers share what is known of them, a *gathering*: a manifest may name thousands of artifacts, and
+hundreds of thousands of jobs may have it.
 """
 
 from __future__ import annotations
@@ -12,30 +15,38 @@ from dataclasses import dataclass, field
 
 from maelstrom_broker.effects import Effect, ReadManifest, Send
 from maelstrom_broker.records import Job, Peer
-from maelstrom_core.messages import WantArtifact
+from maelstrom_core.messages import Artifact, WantArtifact
 
 ENTRIES = 1_000_000
 """What the manifests of one job may name."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Gathering:
-    """What one job needs."""
+    """What jobs with the same layers need."""
 
+    jobs: dict[Job, None] = field(default_factory=dict)
+    clients: Counter[Peer] = field(default_factory=Counter)
+    """How many of these jobs are whose."""
+    refusing: set[Peer] = field(default_factory=set)
+    """Clients that could not give some of it."""
     held: dict[str, None] = field(default_factory=dict)
     missing: dict[str, None] = field(default_factory=dict)
     """Those of them that are not there."""
     unread: dict[str, None] = field(default_factory=dict)
     """Manifests of which not everything is known that they name."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is there."""
+        return not self.missing and not self.unread
+
 
 @dataclass(slots=True)
 class _Want:
     """An artifact that is not there."""
 
-    jobs: dict[Job, None] = field(default_factory=dict)
-    clients: Counter[Peer] = field(default_factory=Counter)
-    """How many of these jobs are whose."""
+    by: dict[_Gathering, None] = field(default_factory=dict)
     asked: Peer | None = None
     refused: dict[Peer, str] = field(default_factory=dict)
 
@@ -44,7 +55,7 @@ class _Want:
 class _Reading:
     """A manifest that is being read, or waits for that."""
 
-    jobs: dict[Job, None] = field(default_factory=dict)
+    by: dict[_Gathering, None] = field(default_factory=dict)
     named: dict[str, None] = field(default_factory=dict)
     begun: bool = False
 
@@ -61,8 +72,9 @@ class Gatherer:
         """Entries of manifests that are remembered, all together."""
         self.available: set[str] = set()
         self.references: Counter[str] = Counter()
-        """How many jobs hold an artifact."""
+        """How many gatherings hold an artifact."""
         self.jobs: dict[Job, _Gathering] = {}
+        self.gatherings: dict[tuple[Artifact, ...], _Gathering] = {}
         self.wants: dict[str, _Want] = {}
         self._asked: dict[Peer, dict[str, None]] = {}
         self.readings: dict[str, _Reading] = {}
@@ -75,25 +87,37 @@ class Gatherer:
 
     def start(self, job: Job) -> None:
         """Gather what a job needs; it is in `ready` when all of it is there, perhaps at once."""
-        gathering = self.jobs[job] = _Gathering()
-        for artifact in job.artifacts:
-            self._need(job, artifact.digest)
-            if artifact.manifest and artifact.digest not in gathering.unread:
-                gathering.unread[artifact.digest] = None
-                if artifact.digest in self.available:
-                    self._read(job, artifact.digest)
-        self._settle(job)
+        known = self.gatherings.get(job.artifacts)
+        gathering = self.gatherings[job.artifacts] = known or _Gathering()
+        self.jobs[job] = gathering
+        gathering.jobs[job] = None
+        gathering.clients[job.client.peer] += 1
+        if known is None:
+            self._gather(gathering, job.artifacts)
+        elif job.client.peer in gathering.refusing:
+            self._ask_again(gathering, job.client.peer)
+        if gathering.complete:
+            self.ready.append(job)
 
     def ended(self, job: Job) -> None:
         """Let go of what a job held."""
         gathering = self.jobs.pop(job)
+        peer = job.client.peer
+        del gathering.jobs[job]
+        gathering.clients[peer] -= 1
+        if not gathering.clients[peer]:
+            del gathering.clients[peer]
+            gathering.refusing.discard(peer)
+        if gathering.jobs:
+            return
+        del self.gatherings[job.artifacts]
         for digest in gathering.missing:
-            self._unwant(digest, job)
+            self._unwant(digest, gathering)
         for digest in gathering.unread:
             reading = self.readings.get(digest)
             if reading is not None:
-                reading.jobs.pop(job, None)
-                if not reading.jobs and not reading.begun:
+                reading.by.pop(gathering, None)
+                if not reading.by and not reading.begun:
                     del self.readings[digest]
                     self._queue.remove(digest)
         for digest in gathering.held:
@@ -117,12 +141,11 @@ class Gatherer:
         if want is None:
             return
         self._answered(digest, want)
-        for job in want.jobs:
-            gathering = self.jobs[job]
+        for gathering in want.by:
             del gathering.missing[digest]
             if digest in gathering.unread:
-                self._read(job, digest)
-            self._settle(job)
+                self._read(gathering, digest)
+            self._settle(gathering)
 
     def evicted(self, digest: str) -> None:
         """Take note that the store has dropped an artifact, which no job held."""
@@ -134,6 +157,8 @@ class Gatherer:
         if want is not None and want.asked == peer:
             self._answered(digest, want)
             want.refused[peer] = reason
+            for gathering in want.by:
+                gathering.refusing.add(peer)
             self._ask(digest, want)
 
     # manifests
@@ -145,8 +170,8 @@ class Gatherer:
             return
         new = [each for each in named if each not in reading.named]
         reading.named.update(dict.fromkeys(new))
-        for job in list(reading.jobs):
-            self._need_all(job, new)
+        for gathering in list(reading.by):
+            self._need_all(gathering, new)
 
     def read(self, digest: str, error: str | None) -> None:
         """Take note that a manifest has been read, or could not be."""
@@ -158,17 +183,24 @@ class Gatherer:
             self._begin(self._queue.popleft())
         if error is None:
             self._remember(digest, tuple(reading.named))
-        for job in reading.jobs:
+        for gathering in reading.by:
             if error is None:
-                del self.jobs[job].unread[digest]
-                self._settle(job)
+                del gathering.unread[digest]
+                self._settle(gathering)
             else:
-                self.failed.append((job, f"failed to read manifest {digest}: {error}"))
+                self._fail(gathering, f"failed to read manifest {digest}: {error}")
 
     # inside
 
-    def _need(self, job: Job, digest: str) -> None:
-        gathering = self.jobs[job]
+    def _gather(self, gathering: _Gathering, artifacts: tuple[Artifact, ...]) -> None:
+        for artifact in artifacts:
+            self._need(gathering, artifact.digest)
+            if artifact.manifest and artifact.digest not in gathering.unread:
+                gathering.unread[artifact.digest] = None
+                if artifact.digest in self.available:
+                    self._read(gathering, artifact.digest)
+
+    def _need(self, gathering: _Gathering, digest: str) -> None:
         if digest in gathering.held:
             return
         gathering.held[digest] = None
@@ -177,35 +209,47 @@ class Gatherer:
             return
         gathering.missing[digest] = None
         want = self.wants.setdefault(digest, _Want())
-        want.jobs[job] = None
-        want.clients[job.client.peer] += 1
-        want.refused.pop(job.client.peer, None)  # it may have it by now
+        want.by[gathering] = None
+        for peer in gathering.clients:  # they may have it by now
+            want.refused.pop(peer, None)
         self._ask(digest, want)
 
-    def _need_all(self, job: Job, digests: list[str]) -> None:
-        if len(self.jobs[job].held) + len(digests) > ENTRIES:
-            self.failed.append((job, f"its manifests name more than {ENTRIES} artifacts"))
+    def _ask_again(self, gathering: _Gathering, peer: Peer) -> None:
+        """Take note that a client may have by now what it could not give."""
+        gathering.refusing.discard(peer)
+        for digest in gathering.missing:
+            want = self.wants[digest]
+            if want.refused.pop(peer, None) is not None:
+                self._ask(digest, want)
+
+    def _need_all(self, gathering: _Gathering, digests: list[str]) -> None:
+        if len(gathering.held) + len(digests) > ENTRIES:
+            self._fail(gathering, f"its manifests name more than {ENTRIES} artifacts")
             return
         for each in digests:
-            self._need(job, each)
+            self._need(gathering, each)
 
-    def _settle(self, job: Job) -> None:
-        gathering = self.jobs[job]
-        if not gathering.missing and not gathering.unread:
-            self.ready.append(job)
+    def _settle(self, gathering: _Gathering) -> None:
+        if gathering.complete:
+            self.ready += gathering.jobs
+
+    def _fail(self, gathering: _Gathering, reason: str) -> None:
+        self.failed += ((job, reason) for job in gathering.jobs)
 
     def _ask(self, digest: str, want: _Want) -> None:
         """Ask the next client, unless one has been asked."""
         if want.asked is not None:
             return
-        peer = next((peer for peer in want.clients if peer not in want.refused), None)
+        clients = (peer for gathering in want.by for peer in gathering.clients if peer not in want.refused)
+        peer = next(clients, None)
         if peer is not None:
             want.asked = peer
             self._asked.setdefault(peer, {})[digest] = None
             self._effects.append(Send(peer, WantArtifact(digest)))
-        elif want.jobs:
+        elif want.by:
             reasons = "; ".join(dict.fromkeys(want.refused.values()))
-            self.failed += ((job, f"failed to get artifact {digest}: {reasons}") for job in want.jobs)
+            for gathering in want.by:
+                self._fail(gathering, f"failed to get artifact {digest}: {reasons}")
         else:
             del self.wants[digest]
 
@@ -217,24 +261,20 @@ class Gatherer:
                 del self._asked[want.asked]
             want.asked = None
 
-    def _unwant(self, digest: str, job: Job) -> None:
-        """Take a job out of those that wait; an upload that goes on may go on."""
+    def _unwant(self, digest: str, gathering: _Gathering) -> None:
+        """Take a gathering out of those that wait; an upload that goes on may go on."""
         want = self.wants[digest]
-        del want.jobs[job]
-        peer = job.client.peer
-        want.clients[peer] -= 1
-        if not want.clients[peer]:
-            del want.clients[peer]
-        if not want.jobs and want.asked is None:
+        del want.by[gathering]
+        if not want.by and want.asked is None:
             del self.wants[digest]
 
-    def _read(self, job: Job, digest: str) -> None:
-        """Have a manifest read for a job, unless it is known what it names."""
+    def _read(self, gathering: _Gathering, digest: str) -> None:
+        """Have a manifest read for a gathering, unless it is known what it names."""
         known = self._remembered.pop(digest, None)
         if known is not None:
             self._remembered[digest] = known
-            del self.jobs[job].unread[digest]
-            self._need_all(job, list(known))
+            del gathering.unread[digest]
+            self._need_all(gathering, list(known))
             return
         reading = self.readings.get(digest)
         if reading is None:
@@ -243,8 +283,8 @@ class Gatherer:
                 self._begin(digest)
             else:
                 self._queue.append(digest)
-        reading.jobs[job] = None
-        self._need_all(job, list(reading.named))
+        reading.by[gathering] = None
+        self._need_all(gathering, list(reading.named))
 
     def _begin(self, digest: str) -> None:
         self._active += 1

@@ -118,15 +118,17 @@ def _nothing_idles(scheduler: Scheduler) -> None:
 
 def _artifacts(gatherer: Gatherer) -> None:
     held: Counter[str] = Counter()
-    for job, gathering in gatherer.jobs.items():
+    assert sum(len(gathering.jobs) for gathering in gatherer.gatherings.values()) == len(gatherer.jobs)
+    for artifacts, gathering in gatherer.gatherings.items():
+        assert all(job.artifacts == artifacts for job in gathering.jobs)
+        assert gathering.clients == Counter(job.client.peer for job in gathering.jobs)
         held.update(list(gathering.held))
         for digest in gathering.missing:
             assert digest not in gatherer.available, "what is there is waited for"
-            assert job in gatherer.wants[digest].jobs
+            assert gathering in gatherer.wants[digest].by
     assert held == gatherer.references
     for digest, want in gatherer.wants.items():
-        assert want.jobs or want.asked is not None, "wanted by nobody"
-        assert sum(want.clients.values()) == len(want.jobs)
+        assert want.by or want.asked is not None, "wanted by nobody"
         assert want.asked is None or digest in gatherer._asked[want.asked]
     asked = sum(want.asked is not None for want in gatherer.wants.values())
     assert sum(map(len, gatherer._asked.values())) == asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ci.bench.measure import Bench
 from ci.bench.rows import (
+    artifacts,
     collect,
     containers,
     forks,
@@ -43,6 +44,7 @@ BENCHES: dict[str, Bench] = {
         monorepo.MEMORY,
         layers.FIRST,
         layers.REBUILD,
+        artifacts.BENCH,
         idle.WAKE_UPS,
         idle.MEMORY,
     )

@@ -226,11 +226,8 @@ class ArtifactClient:
     def _read(self, view: memoryview) -> int:
         """Read some content."""
         connection = self._connection
-        if connection.buffered:
-            event = connection.next_event()
-            if isinstance(event, bytes):
-                view[: len(event)] = event
-                return len(event)
+        if buffered := connection.take_buffered(view):
+            return buffered
         count = self._receive(view[: connection.left])
         if not count:
             raise _BrokenError("the broker closed the connection in the middle of it")
@@ -248,6 +245,8 @@ class ArtifactClient:
                     self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
                 raise _BrokenError(_reason(error)) from None
+            except InfrastructureError as error:
+                raise _BrokenError(error.message) from None
             self._greet()
         return self._socket
 

@@ -127,6 +127,15 @@ class ArtifactConnection:
             raise ValueError("bytes that are not content, or not the next")
         self.left -= count
 
+    def take_buffered(self, view: memoryview) -> int:
+        """Move what there is of content into a buffer, as much as fits; return how many bytes that is."""
+        count = min(len(view), self.left, len(self._incoming))
+        if count:
+            view[:count] = self._incoming[:count]
+            del self._incoming[:count]
+            self.left -= count
+        return count
+
     @property
     def buffered(self) -> int:
         """Bytes that have come and were not told yet."""

@@ -93,7 +93,8 @@ class _Service:
                 if self._config.stats is not None:
                     from maelstrom_worker.stats_site import serve_stats
 
-                    told += f", statistics at {serve_stats(stack, self._config, supervisor, store)}"
+                    waiting = daemon.attempts.waiting
+                    told += f", statistics at {serve_stats(stack, self._config, supervisor, store, waiting)}"
                 daemon.open()
                 notify.tell("READY=1", f"STATUS={told}")
                 print(told, flush=True)  # noqa: T201 - who starts it wants to know

@@ -31,8 +31,17 @@ FRESH = 0.25
 """Seconds for which what was told is told again."""
 
 
-def serve_stats(stack: contextlib.ExitStack, config: WorkerConfig, supervisor: Supervisor, store: LayerStore) -> str:
-    """Serve as `--stats` says until the stack is left; return the URL. Raises ConfigError."""
+def serve_stats(
+    stack: contextlib.ExitStack,
+    config: WorkerConfig,
+    supervisor: Supervisor,
+    store: LayerStore,
+    waiting: Callable[[], int],
+) -> str:
+    """Serve as `--stats` says until the stack is left; return the URL. Raises ConfigError.
+
+    `waiting` tells how many jobs have come and not begun: the supervisor gets them when a slot is free.
+    """
     address = config.stats
     assert address is not None  # noqa: S101 - else nobody would call this
     tls = permits = None
@@ -43,9 +52,11 @@ def serve_stats(stack: contextlib.ExitStack, config: WorkerConfig, supervisor: S
             tls = server_context(config.tls_cert, config.tls_key)
         credentials = read(config.credentials)
         permits = partial(credentials.permits, "monitor")
-    site = StatsSite(
-        address, lambda: snapshot(supervisor, store.bytes_used), config.cache_root, tls=tls, permits=permits
-    )
+
+    def look() -> Snapshot:
+        return msgspec.structs.replace(snapshot(supervisor, store.bytes_used), queued=waiting())
+
+    site = StatsSite(address, look, config.cache_root, tls=tls, permits=permits)
     stack.callback(site.close)
     return site.url
 

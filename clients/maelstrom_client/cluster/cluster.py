@@ -53,6 +53,8 @@ from maelstrom_worker.supervisor import REMEMBERED, OnStart, Report, Supervisor
 
 PATIENCE = 10.0
 """Seconds in which the broker must be there when a program starts."""
+LONELY = 10.0
+"""Seconds after which a user is told that no worker takes anything."""
 _ON_THE_WAY = 32 << 20
 """Bytes of jobs that wait to be sent, at most: others are made when these are gone."""
 _REASON = 8000
@@ -97,11 +99,15 @@ class Cluster:
         self._unsent: deque[JobId] = deque()
         self._refused: RefusedError | None = None
         self._link: Link
+        self._loop: Loop
+        self._watching = self._taken = False
+        """Whether it is being looked whether a worker takes anything; and whether one has."""
         self._labels = (f"arch:{platform.machine()}",)
 
     def open(self, loop: Loop) -> None:
         """Connect to the broker, and wait for that. Raises UnreachableError, RefusedError."""
         hello = m.Hello(m.PROTOCOL, "client", self._endpoint.token, self._name, ("states",))
+        self._loop = loop
         self._link = Link(loop, self._endpoint, hello, self)
         self._link.connect(PATIENCE)
 
@@ -175,6 +181,7 @@ class Cluster:
         """Do what the broker says, and tell what it tells."""
         match message:
             case m.State(sequence=number, state=state):
+                self._taken = self._taken or state in {"assigned", "running"}
                 self._apply(self._placement.told(JobId(number), state))
             case m.Finished(sequence=number, worker=worker):
                 try:
@@ -290,9 +297,18 @@ class Cluster:
         )
         try:
             self._link.send(message, self._packer.pack(task.traveller))
+            if not self._watching:
+                self._watching = True
+                self._loop.call_later(LONELY, self._look)
         except ValueError as error:
             log.info("job cannot travel", job=identity, reason=str(error))
             self._apply(self._placement.stays(identity))
+
+    def _look(self) -> None:
+        """Tell the user if he waits for workers that there are not."""
+        if not self._taken and self._link.up and any(job.place == "offered" for job in self._placement.jobs.values()):
+            needs = ", ".join(self._labels)
+            say(f"no worker has taken a job yet: one must be connected that has {needs}, and slots enough")
 
     def _describe_all(self, layers: tuple[RealisedLayer, ...]) -> m.Layers:
         """Return what the layers are called on their way; in a thread."""

@@ -220,18 +220,37 @@ def test_what_is_no_file_is_left_out_and_said(tmp_path: Path) -> None:
     assert described.notes.skipped == (str(source / "pipe"),)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_cannot_be_read_is_empty_and_said(tmp_path: Path) -> None:
-    source = project(tmp_path / "source")
-    (source / "package1/module1.py").chmod(0)
-    (source / "package2").chmod(0)
-    described = Describer(tmp_path / "snapshots").describe(Source(os.fsencode(source)))
-    (source / "package2").chmod(0o700)
-    assert described.notes.unreadable == (str(source / "package1/module1.py"), str(source / "package2") + "/")
-    realise(described, tmp_path / "made")
-    assert (tmp_path / "made/package1/module1.py").stat().st_size == 0
-    assert stat.S_IMODE((tmp_path / "made/package1/module1.py").stat().st_mode) == 0
-    assert os.listdir(tmp_path / "made/package2") == []
+NOBODY = 65534
+
+
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[Path]:
+    """Yield a directory of whom the test is, for as long as this takes: an ordinary user."""
+    with tempfile.TemporaryDirectory() as scratch:
+        user = os.geteuid()
+        if user == 0:
+            os.chown(scratch, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(scratch)
+        finally:
+            os.seteuid(user)
+
+
+def test_what_cannot_be_read_is_empty_and_said() -> None:
+    with ordinary_user() as directory:
+        source = project(directory / "source")
+        (source / "package1/module1.py").chmod(0)
+        (source / "package2").chmod(0)
+        described = Describer(directory / "snapshots").describe(Source(os.fsencode(source)))
+        again = Describer(directory / "snapshots").describe(Source(os.fsencode(source)))
+        (source / "package2").chmod(0o700)
+        assert described.notes.unreadable == (f"{source}/package1/module1.py", f"{source}/package2/")
+        assert again.notes == described.notes
+        realise(described, directory / "made")
+        assert (directory / "made/package1/module1.py").stat().st_size == 0
+        assert stat.S_IMODE((directory / "made/package1/module1.py").stat().st_mode) == 0
+        assert os.listdir(directory / "made/package2") == []
 
 
 def test_a_pack_that_holds_other_files_than_the_manifest_says_poisons_nothing(tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ from maelstrom_core import artifact_client
 from maelstrom_core.artifact_client import ArtifactClient, ArtifactError
 from maelstrom_core.artifact_wire import NEED_DATA, ArtifactConnection, Content, Event, Get, Go, Put, Refused, frame
 from maelstrom_core.messages import PROTOCOL, Hello
+from maelstrom_core.tls import client_context
 from maelstrom_core.wire import Connection, Greeted
 from tests.support.brokers import RunningBroker, running_broker
+from tests.support.certificates import Authority
 
 TEXT = b"the same line, again and again\n" * 40_000
 
@@ -106,6 +108,30 @@ def test_what_is_compressed_on_the_way_is_stored_as_it_is(
         client.upload(name_of(TEXT), TEXT)
         client.upload(name_of(b""), b"")
     assert (broker.store / "artifacts" / name_of(TEXT)).read_bytes() == TEXT
+
+
+def test_over_tls_it_is_the_same(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("broker")
+    data = os.urandom(5_000_001)
+    (tmp_path / "file").write_bytes(data)
+    with running_broker(tmp_path, "--tls-cert", str(certificate), "--tls-key", str(key)) as broker:
+        tls = client_context(authority.certificate)
+
+        def dial() -> socket.socket:
+            return tls.wrap_socket(broker.dial(), server_hostname="127.0.0.1")
+
+        with ArtifactClient(dial, broker.token) as client:
+            client.upload(name_of(data), tmp_path / "file")
+            client.upload(name_of(TEXT), TEXT)
+            assert client.fetch(name_of(data), len(data)) == data
+            with pytest.raises(ArtifactError, match="another digest"):
+                client.upload("0" * 64, data)
+            with (tmp_path / "copy").open("w+b") as copy:
+                client.fetch_into(name_of(TEXT), len(TEXT), copy.fileno())
+        assert (tmp_path / "copy").read_bytes() == TEXT
+        assert broker.stored() == {name_of(data), name_of(TEXT)}
+        until(lambda: not os.listdir(broker.store / "tmp"))
 
 
 def test_only_the_brokers_user_can_read_what_is_stored(broker: RunningBroker) -> None:

@@ -197,7 +197,7 @@ def test_ag16_manifests_that_were_read_are_remembered() -> None:
     entries(driver, 3, 4, 5)
     read(driver, 3)
     assert runs(driver.submit(1, 1, layers=manifests(3))) == [(101, "1.1")]
-    assert references(driver) == {3: 2, 4: 2, 5: 2}
+    assert references(driver) == {3: 1, 4: 1, 5: 1}
 
 
 def test_ag17_nothing_is_remembered_where_that_is_switched_off() -> None:
@@ -206,6 +206,7 @@ def test_ag17_nothing_is_remembered_where_that_is_switched_off() -> None:
     for sequence in range(2):
         assert driver.submit(1, sequence, layers=manifests(3)) == [ReadManifest(digest(3))]
         read(driver, 3)
+        driver.end(101, f"1.{sequence}")
 
 
 def test_ag18_what_was_used_longest_ago_is_forgotten_first() -> None:
@@ -216,7 +217,9 @@ def test_ag18_what_was_used_longest_ago_is_forgotten_first() -> None:
         driver.submit(1, sequence, layers=manifests(manifest))
         entries(driver, manifest, 6)
         read(driver, manifest)
+        driver.end(101, f"1.{sequence}")
     assert runs(driver.submit(1, 2, layers=manifests(3))) == [(101, "1.2")]
+    driver.end(101, "1.2")
     driver.submit(1, 3, layers=manifests(5))
     read(driver, 5)
     assert runs(driver.submit(1, 4, layers=manifests(3))) == [(101, "1.4")]
@@ -229,7 +232,7 @@ def test_ag19_one_reader_serves_all_and_who_comes_later_gets_what_was_read_befor
     driver.submit(1, 0, layers=manifests(3))
     assert entries(driver, 3, 4) == [want(1, 4)]
     assert driver.submit(2, 0, layers=manifests(3)) == []
-    assert references(driver) == {3: 2, 4: 2}
+    assert references(driver) == {3: 1, 4: 1}
     assert entries(driver, 3, 5) == [want(1, 5)]
     read(driver, 3)
     driver.stored(4)
@@ -245,6 +248,33 @@ def test_ag20_when_a_manifest_cannot_be_read_its_jobs_fail() -> None:
     reason = f"failed to read manifest {digest(3)}: unexpected end"
     assert failed == [(1, m.Failed(0, reason)), (2, m.Failed(0, reason))]
     assert driver.submit(1, 1, layers=manifests(3)) == [ReadManifest(digest(3))]
+
+
+def test_a_job_with_the_layers_of_others_costs_nothing_however_much_they_name() -> None:
+    driver = cluster(remembered=0)
+    driver.stored(3)
+    driver.submit(1, 0, layers=manifests(3))
+    entries(driver, 3, *range(10, 1010))
+    read(driver, 3)
+    for number in range(10, 1010):
+        driver.stored(number)
+    assert runs(driver.submit(1, 1, layers=manifests(3))) == [(101, "1.1")]
+    assert len(driver.broker.gatherer.gatherings) == 1
+    driver.end(101, "1.0")
+    assert len(references(driver)) == 1001
+    driver.end(101, "1.1")
+    assert references(driver) == {}
+
+
+def test_who_has_refused_a_part_of_a_manifest_is_asked_again_for_a_later_job() -> None:
+    driver = cluster()
+    driver.stored(3)
+    driver.submit(1, 0, layers=manifests(3))
+    driver.submit(2, 0, layers=manifests(3))
+    entries(driver, 3, 4)
+    assert driver.say(1, m.NoArtifact(digest(4), "not yet built")) == [want(2, 4)]
+    assert driver.submit(1, 1, layers=manifests(3)) == []
+    assert driver.say(2, m.NoArtifact(digest(4), "nor here")) == [want(1, 4)]
 
 
 def test_cancelling_while_artifacts_are_on_the_way_asks_nobody_twice() -> None:

@@ -1,0 +1,38 @@
+"""An interpreter in a directory of its own, with pytest and little else: what a test can afford to send elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from importlib import metadata
+from pathlib import Path
+
+from tests.support.python_image import PROJECT_WHEELS, VERSION
+
+_LEFT_OUT = (
+    *("test", "tests", "site-packages", "dist-packages", "ensurepip", "idlelib", "tkinter", "turtledemo", "lib2to3"),
+    *("pydoc_data", "config-*", "distutils", "xmlrpc", "wsgiref", "dbm", "curses", "sqlite3"),
+)
+
+
+def small_python(prefix: Path) -> Path:
+    """Make one below `prefix`; return its executable."""
+    executable = prefix / "bin" / VERSION
+    executable.parent.mkdir(parents=True)
+    shutil.copyfile(os.path.realpath(sys.executable), executable)
+    executable.chmod(0o755)
+    library = prefix / "lib" / VERSION
+    ignored = shutil.ignore_patterns(*_LEFT_OUT)
+    shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=ignored)
+    for shared in Path(sys.base_prefix, "lib").glob("libpython*.so*"):
+        shutil.copyfile(shared, prefix / "lib" / shared.name)
+    for name in PROJECT_WHEELS:
+        distribution = metadata.distribution(name)
+        for file in distribution.files or ():
+            if ".." not in file.parts and file.suffix != ".pyc":
+                target = library / "site-packages" / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(str(distribution.locate_file(file)), target)
+    return executable
