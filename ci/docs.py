@@ -15,6 +15,8 @@ from unittest import mock
 
 import click
 
+import maelstrom_admin.cli
+import maelstrom_admin.config
 import maelstrom_broker.__main__
 import maelstrom_broker.config
 import maelstrom_core.config_click
@@ -71,7 +73,9 @@ def pages() -> dict[Path, str]:
     """Return the text of each page that is written."""
     pytest, run = maelstrom_pytest.config, maelstrom_run.config
     broker, worker = maelstrom_broker.config, maelstrom_worker.config
+    admin = maelstrom_admin.config
     return {
+        BOOK / "options-admin.md": page(admin.PROGRAM, admin.AdminConfig, maelstrom_admin.cli.commands()[0]),
         BOOK / "options-broker.md": page(broker.PROGRAM, broker.BrokerConfig, broker_command()),
         BOOK / "options-worker.md": page(worker.PROGRAM, worker.WorkerConfig, worker_command()),
         BOOK / "options-pytest.md": page(pytest.PROGRAM, pytest.PytestConfig, pytest_command()),

@@ -77,6 +77,11 @@ class LayerStore:
     ) -> None:
         self.close()
 
+    @property
+    def bytes_used(self) -> int:
+        """The size of the cache, as far as this process knows, in bytes."""
+        return self._cache.bytes_used
+
     def close(self) -> None:
         """Give up all layers: the directories may disappear from now on."""
         self._digests.close()

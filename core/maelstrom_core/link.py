@@ -141,8 +141,8 @@ class Link:
         """Bytes that wait to be sent."""
         return self._connection.queued + sum(map(len, self._outgoing))
 
-    def close(self, reason: str = "it has ended") -> None:
-        """Say goodbye, as far as that goes at once, and be done."""
+    def close(self, reason: str = "it has ended", *, linger: float = 0.0) -> None:
+        """Say goodbye, and be done: at once, or as soon as what was said has arrived, at most so many seconds later."""
         self._closed = True
         self._turn += 1
         self._dialler.give_up()
@@ -151,7 +151,11 @@ class Link:
             self._connection.events()
             self._fill()
             with contextlib.suppress(OSError):
+                if linger:
+                    self._socket.settimeout(linger)
                 self._write(self._socket)
+                if linger:
+                    _await_end(self._socket, linger)
             self._detach()
 
     # the socket
@@ -330,6 +334,16 @@ class Link:
 
 
 _NO_ANSWER = ("the other side closed the connection", "")
+
+
+def _await_end(connection: socket.socket, seconds: float) -> None:
+    """Wait until the other side has closed: who closes first, with something unread, may take back what was sent."""
+    end = time.monotonic() + seconds
+    connection.shutdown(socket.SHUT_WR)
+    while (left := end - time.monotonic()) > 0:
+        connection.settimeout(left)
+        if not connection.recv(_READ):
+            return
 
 
 def _more(connection: socket.socket) -> bool:

@@ -17,6 +17,7 @@ from tests.support.programs import PATIENCE, PYTEST, ROOT, RUN, Programs
 BOOK = ROOT / "docs" / "book"
 PAGES = [path for path in sorted(BOOK.glob("*.md")) if runs(path.read_text())]
 COMMANDS = {
+    "maelstrom-admin": "maelstrom_admin",
     "maelstrom-broker": "maelstrom_broker",
     "maelstrom-pytest": PYTEST,
     "maelstrom-run": RUN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,6 +166,18 @@ def test_a_draining_worker_ends_what_it_runs_and_a_second_signal_stops_it(cluste
         second.process.terminate()
         assert second.process.wait(PATIENCE) == 0
         assert eventually(lambda: not any(alive(pid) for pid in below), 20)
+
+
+def test_a_worker_shows_what_it_runs(cluster: Cluster) -> None:
+    cluster.start_broker()
+    worker = cluster.start_worker("--stats", "127.0.0.1:0", slots=1)
+    assert worker.process.stdout is not None
+    url = worker.process.stdout.readline().rpartition("statistics at ")[2].strip() + "stats"
+    with cluster.running(small_job("sleep 11111"), small_job("sleep 11111")):
+        assert eventually(lambda: sleepers(worker.process.pid, "11111"))
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+            stats = json.load(answer)
+    assert (stats["slots"], len(stats["jobs"]), stats["queued"]) == (1, 1, 1), stats
 
 
 def test_a_wrong_token_is_told_to_worker_and_client(cluster: Cluster, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from ci import docs
+from maelstrom_admin.cli import commands as admin_commands
 from maelstrom_core.layer_parse import LAYER_KINDS
 from maelstrom_core.spec import Limits, PrefixOptions
 from maelstrom_core.spec_parse import _JOB_NAMES, _MOUNT_FIELDS
@@ -23,6 +24,8 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 OTHERS = {
     *("--cov", "--cov-report", "--cov-fail-under", "--pdb", "--trace", "--setup-show", "--setup-only", "--setup-plan"),
     *("--user", "--scope", "--security-opt"),
+    *("--system", "--create-home", "--now"),
+    *("--job-name", "--nodes", "--ntasks-per-node", "--exclusive", "--time", "--signal"),
 }
 
 
@@ -69,7 +72,13 @@ def test_another_reference_is_found(tmp_path, monkeypatch, capsys):
 
 
 def test_every_option_that_a_page_names_exists():
-    commands = (docs.pytest_command(), docs.run_command(), docs.broker_command(), docs.worker_command())
+    commands = (
+        docs.pytest_command(),
+        docs.run_command(),
+        docs.broker_command(),
+        docs.worker_command(),
+        *admin_commands(),
+    )
     known = OTHERS.union(*map(options, commands))
     known |= {"--help", "--maelstrom", *(f"--maelstrom-{name}" for name, *_ in OPTIONS)}
     named = {(name, option) for name, text in PAGES.items() for option in OPTION.findall(text)}

@@ -93,7 +93,7 @@ class Attempts:
         if slots > self.slots:
             return [Say(m.Broken(number, f"it takes {slots} slots, and there are {self.slots}"))]
         if number in self._numbers:
-            raise ValueError(f"attempt {number} came twice")
+            return []  # it is here already, whatever made the broker say so twice
         self._last += 1
         attempt = _Attempt(Key(self._last), number, slots)
         self._attempts[attempt.key] = self._waiting[attempt.key] = self._numbers[number] = attempt

@@ -26,6 +26,7 @@ class WorkerConfig(ToBroker, LocalConfig):
     )
     stats = Value(
         HostPort(),
-        "Serve /stats, /metrics and /healthz there, by HTTP; port 0 means any that is free. Loopback interface only.",
+        "Serve /stats, /metrics and /healthz there; port 0 means any that is free. Beyond the loopback interface"
+        " --tls-cert is needed, and the token of a monitor, which the credentials file must hold.",
         default=None,
     )

@@ -19,6 +19,8 @@ from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.layers import Bringer
 from maelstrom_worker.supervisor import Supervisor
 
+LINGER = 5.0
+"""Seconds that the last results may take on their way when a worker ends."""
 _DIGESTS = 1024
 """In one message."""
 
@@ -61,7 +63,7 @@ class Daemon:
     def close(self, reason: str) -> None:
         """Say goodbye. What still runs ends with the supervisor."""
         self._done = True
-        self.link.close(reason)
+        self.link.close(reason, linger=LINGER)
         self._bringer.close()
 
     def drain(self) -> None:

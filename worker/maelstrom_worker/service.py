@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 import signal
 import socket
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,9 +27,6 @@ from maelstrom_worker.daemon import Daemon
 from maelstrom_worker.fetcher import Fetcher
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.supervisor import Supervisor
-
-if TYPE_CHECKING:
-    from maelstrom_worker.stats_site import StatsSite
 
 INTERRUPTED = 130
 
@@ -55,7 +52,6 @@ class _Service:
         self._code = 0
         self._told = 0
         self._daemon: Daemon
-        self._site: StatsSite | None = None
 
     async def run(self, nursery: Nursery, endpoint: Endpoint) -> int:
         """Work; return the exit code."""
@@ -92,30 +88,21 @@ class _Service:
             self._daemon = daemon = Daemon(loop, supervisor, endpoint, hello, bringing, over=self._ended)
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop, number)
-            self._show_stats(supervisor)
-            daemon.open()
-            notify.tell("READY=1", f"STATUS=working for {endpoint}")
-            print(f"working for {endpoint} with {supervisor.slots} slots", flush=True)  # noqa: T201 - who starts it wants to know
-            await self._over.wait()
-            notify.tell("STOPPING=1")
-            daemon.close("the worker stops")
+            told = f"working for {endpoint} with {supervisor.slots} slots"
+            with contextlib.ExitStack() as stack:
+                if self._config.stats is not None:
+                    from maelstrom_worker.stats_site import serve_stats
+
+                    waiting = daemon.attempts.waiting
+                    told += f", statistics at {serve_stats(stack, self._config, supervisor, store, waiting)}"
+                daemon.open()
+                notify.tell("READY=1", f"STATUS={told}")
+                print(told, flush=True)  # noqa: T201 - who starts it wants to know
+                await self._over.wait()
+                notify.tell("STOPPING=1")
+                daemon.close("the worker stops")
         finally:
-            if self._site is not None:
-                self._site.close()
             background.close()
-
-    def _show_stats(self, supervisor: Supervisor) -> None:
-        """Serve what is to be known of this worker, if that is wanted. Raises ConfigError."""
-        if self._config.stats is None:
-            return
-        from maelstrom_worker.stats import Snapshot, snapshot
-        from maelstrom_worker.stats_site import StatsSite
-
-        def look() -> Snapshot:
-            return msgspec.structs.replace(snapshot(supervisor), queued=self._daemon.attempts.waiting())
-
-        self._site = StatsSite(self._config.stats, look, self._config.cache_root.absolute())
-        print(f"stats at {self._site.url}stats", flush=True)  # noqa: T201 - who starts it wants to know
 
     def _ended(self, error: RefusedError | None) -> None:
         self._error = error

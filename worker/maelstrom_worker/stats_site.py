@@ -3,25 +3,62 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from maelstrom_core.config_kinds import Address
+from maelstrom_core.credentials import read
 from maelstrom_core.exposure import is_loopback, may_listen
 from maelstrom_core.http_server import Answer, Request, Route, Site
 from maelstrom_core.listening import Listening
 from maelstrom_core.metrics import KIND, render
-from maelstrom_worker.stats import Gatherer, Snapshot, Stats, metrics
+from maelstrom_worker.stats import Gatherer, Snapshot, Stats, metrics, snapshot
 
 if TYPE_CHECKING:
     import ssl
 
+    from maelstrom_container.store import LayerStore
+    from maelstrom_worker.config import WorkerConfig
+    from maelstrom_worker.supervisor import Supervisor
+
 FRESH = 0.25
 """Seconds for which what was told is told again."""
+
+
+def serve_stats(
+    stack: contextlib.ExitStack,
+    config: WorkerConfig,
+    supervisor: Supervisor,
+    store: LayerStore,
+    waiting: Callable[[], int],
+) -> str:
+    """Serve as `--stats` says until the stack is left; return the URL. Raises ConfigError.
+
+    `waiting` tells how many jobs have come and not begun: the supervisor gets them when a slot is free.
+    """
+    address = config.stats
+    assert address is not None  # noqa: S101 - else nobody would call this
+    tls = permits = None
+    if not is_loopback(address.host):
+        if config.tls_cert is not None:
+            from maelstrom_core.tls import server_context
+
+            tls = server_context(config.tls_cert, config.tls_key)
+        credentials = read(config.credentials)
+        permits = partial(credentials.permits, "monitor")
+
+    def look() -> Snapshot:
+        return msgspec.structs.replace(snapshot(supervisor, store.bytes_used), queued=waiting())
+
+    site = StatsSite(address, look, config.cache_root, tls=tls, permits=permits)
+    stack.callback(site.close)
+    return site.url
 
 
 class StatsSite:
