@@ -124,7 +124,7 @@ class Describer:
         if before is not None and source.fixed:
             return Described(source, before.data, before.notes)
         for attempt in range(_ATTEMPTS):
-            seen = look(source)
+            seen = look(source, before.folders if before is not None else {})
             if before is not None and _same(seen.folders, before.folders):
                 return Described(source, before.data, before.notes)
             try:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from maelstrom_container.digest_cache import is_settled
-from maelstrom_container.file_batches import RECORD, Signature, records_of, scan
+from maelstrom_container.file_batches import RECORD, Signature, records_of, scan, unpacked
 from maelstrom_core.errors import SpecError
 
 
@@ -39,6 +39,8 @@ class Folder(msgspec.Struct, frozen=True, array_like=True):
 
     records: bytes
     settled: bool
+    folders: tuple[bytes, ...]
+    """The directories in it that are part of the tree, by their path relative to it, with a slash at the end."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -59,8 +61,11 @@ class Look(msgspec.Struct):
     """Directories that the caller may not list, on this machine."""
 
 
-def look(source: Source) -> Look:
-    """Return what there is now. Raises SpecError where a directory cannot be read but for permissions."""
+def look(source: Source, before: dict[bytes, Folder]) -> Look:
+    """Return what there is now. Raises SpecError where a directory cannot be read but for permissions.
+
+    `before` is what there was the last time, of the same source.
+    """
     seen = Look({}, [])
     pending = [b""]
     while pending:
@@ -77,11 +82,20 @@ def look(source: Source) -> Look:
                 raise SpecError(f"failed to read {os.fsdecode(local)}: {error.strerror}") from None
             seen.unreadable.append(local)
             continue
-        seen.folders[folder] = Folder(records, is_settled(latest))
-        for name, record in records_of(records):
-            if stat.S_ISDIR(RECORD.unpack(record)[0]) and folder + name not in source.hidden:
-                pending.append(folder + name + b"/")
+        then = before.get(folder)
+        same = then is not None and then.records == records
+        folders = then.folders if then is not None and same else _folders_in(source, folder, records)
+        seen.folders[folder] = Folder(records, is_settled(latest), folders)
+        pending.extend(folders)
     return seen
+
+
+def _folders_in(source: Source, folder: bytes, records: bytes) -> tuple[bytes, ...]:
+    return tuple(
+        folder + name + b"/"
+        for name, mode in unpacked(records)
+        if stat.S_ISDIR(mode) and folder + name not in source.hidden
+    )
 
 
 def found_in(source: Source, folder: bytes, records: bytes) -> Iterator[Found]:
