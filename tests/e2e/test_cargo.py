@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cargo import CARGO, cargo_environment
+from tests.support.images import two_layers, write_layout
 from tests.support.programs import Done, Programs, write_project
 
 WORKSPACE = {
@@ -207,6 +208,18 @@ def test_directives_say_how_tests_are_run(workspace: Workspace):
     file.write_text('[[directives]]\nfilter = "name.equals(tests::passes)"\nignore = true\n')
     try:
         assert verdicts(workspace.run("--lib", "passes")) == {"alpha tests::passes": "IGNORED"}
+    finally:
+        file.unlink()
+
+
+def test_in_an_image_a_binary_has_its_libraries_files_and_variables(workspace: Workspace, tmp_path: Path):
+    layout = write_layout(tmp_path / "image", {"latest": two_layers()})  # it holds no library at all
+    file = workspace.directory / "cargo-maelstrom.toml"
+    file.write_text(f'[[directives]]\nimage = "oci:{layout}"\n')
+    try:
+        assert f"oci:{layout}" in workspace.run("--dry-run", "--lib", "passes").check(0).out
+        expected = {"alpha [it] environment", "alpha [it] files", "alpha [it] program"}
+        assert ran(workspace, ["-p", "alpha", "--test", "it"]) == expected
     finally:
         file.unlink()
 
