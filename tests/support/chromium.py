@@ -124,7 +124,7 @@ def page(profile: Path) -> Iterator[Page]:
                     break
             else:
                 pytest.skip(f"Chromium does not start here: {''.join(lines[-3:])}")
-            with connect(found[0], max_size=None, compression=None) as socket:
+            with connect(found[0], max_size=None, compression=None, ping_interval=None) as socket:
                 yield Page(socket)
         finally:
             process.kill()
