@@ -5,6 +5,7 @@ from __future__ import annotations
 from ci.bench.measure import Bench
 from ci.bench.rows import (
     artifacts,
+    cluster,
     collect,
     containers,
     forks,
@@ -45,6 +46,7 @@ BENCHES: dict[str, Bench] = {
         layers.FIRST,
         layers.REBUILD,
         artifacts.BENCH,
+        cluster.BENCH,
         idle.WAKE_UPS,
         idle.MEMORY,
     )
