@@ -63,5 +63,5 @@ class BrokerConfig(LoggingConfig):
     store_size = Value(
         Size(),
         "Size of the store, at most: what was used longest ago makes room, unless a job needs it.",
-        default=10_000_000_000,
+        default=50_000_000_000,
     )

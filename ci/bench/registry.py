@@ -6,6 +6,7 @@ from ci.bench.measure import Bench
 from ci.bench.rows import (
     artifacts,
     cargo,
+    cluster,
     collect,
     containers,
     forks,
@@ -51,6 +52,7 @@ BENCHES: dict[str, Bench] = {
         layers.FIRST,
         layers.REBUILD,
         artifacts.BENCH,
+        cluster.BENCH,
         idle.WAKE_UPS,
         idle.MEMORY,
     )

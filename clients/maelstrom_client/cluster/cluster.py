@@ -54,7 +54,8 @@ from maelstrom_worker.supervisor import REMEMBERED, OnStart, Report, Supervisor
 PATIENCE = 10.0
 """Seconds in which the broker must be there when a program starts."""
 LONELY = 10.0
-"""Seconds after which a user is told that no worker takes anything."""
+"""Seconds after which a user is told why nothing happens."""
+_STATES: tuple[m.StateName, ...] = ("artifacts", "queued", "assigned", "running")
 _ON_THE_WAY = 32 << 20
 """Bytes of jobs that wait to be sent, at most: others are made when these are gone."""
 _REASON = 8000
@@ -100,8 +101,10 @@ class Cluster:
         self._refused: RefusedError | None = None
         self._link: Link
         self._loop: Loop
-        self._watching = self._taken = False
-        """Whether it is being looked whether a worker takes anything; and whether one has."""
+        self._watching = self._told = False
+        """Whether somebody looks how far the first job is."""
+        self._furthest: m.StateName = "artifacts"
+        """How far any job has come at the broker."""
         self._labels = (f"arch:{platform.machine()}",)
 
     def open(self, loop: Loop) -> None:
@@ -181,7 +184,7 @@ class Cluster:
         """Do what the broker says, and tell what it tells."""
         match message:
             case m.State(sequence=number, state=state):
-                self._taken = self._taken or state in {"assigned", "running"}
+                self._furthest = max(self._furthest, state, key=_STATES.index)
                 self._apply(self._placement.told(JobId(number), state))
             case m.Finished(sequence=number, worker=worker):
                 try:
@@ -305,8 +308,15 @@ class Cluster:
             self._apply(self._placement.stays(identity))
 
     def _look(self) -> None:
-        """Tell the user if he waits for workers that there are not."""
-        if not self._taken and self._link.up and any(job.place == "offered" for job in self._placement.jobs.values()):
+        """Tell the user what he waits for, when the first job takes long to begin."""
+        if not self._link.up or not any(job.place == "offered" for job in self._placement.jobs.values()):
+            return
+        if self._furthest == "artifacts":
+            if not self._told:
+                self._told = True
+                say("what jobs need is being sent to the broker, which takes long the first time")
+            self._loop.call_later(LONELY, self._look)
+        elif self._furthest == "queued":
             needs = ", ".join(self._labels)
             say(f"no worker has taken a job yet: one must be connected that has {needs}, and slots enough")
 
