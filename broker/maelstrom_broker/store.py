@@ -173,7 +173,8 @@ class Store:
                 evicted.append(candidate)
         if self.used + size > self.limit:
             raise FullError(
-                f"the broker's store is full: jobs hold {self.used} of its {self.limit} bytes (--store-size), and it has {size}"
+                f"the broker's store is full: jobs hold {self.used} of its {self.limit} bytes (--store-size), "
+                f"and it has {size}"
             )
         incoming = Incoming(self._tmp / self._number(), digest, size)
         self.used += size
