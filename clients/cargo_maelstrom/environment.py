@@ -34,6 +34,11 @@ class Toolchain(msgspec.Struct, frozen=True):
             own["RUSTUP_TOOLCHAIN"] = os.path.basename(self.sysroot)
         return own
 
+    def compilers(self, caller: Mapping[str, str]) -> dict[str, str]:
+        """Return what cargo in a container is told of the compilers, which need not be the first in PATH there."""
+        own = {name: f"{self.sysroot}/bin/{name.lower()}" for name in ("RUSTC", "RUSTDOC")}
+        return {name: path for name, path in own.items() if name not in caller}
+
 
 def package_variables(package: Package) -> dict[str, str]:
     """Return the variables about a package."""

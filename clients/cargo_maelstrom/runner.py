@@ -239,7 +239,8 @@ class CargoRunner:
         test = case.data
         if test.binary is None:
             arguments = doc_command(self._config, self._choices, test.package.spec, self._arguments)
-            container = self._containers.of_package(treatment, test.package, self._toolchain.variables())
+            variables = {**self._toolchain.variables(), **self._toolchain.compilers(self._caller)}
+            container = self._containers.of_package(treatment, test.package, variables)
             return JobSpec(container=container, program=self._toolchain.cargo, arguments=arguments)
         spec = self._spec(treatment, test.binary)
         if test.name is None:

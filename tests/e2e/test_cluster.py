@@ -39,14 +39,14 @@ def test_how_jobs_end_is_told_as_if_they_had_run_here(cluster: Cluster) -> None:
     cluster.start_worker()
     done = cluster.run(
         small_job("echo out; echo err >&2; exit 3"),
-        small_job("sleep 10000 & kill -9 $!; wait $!"),
+        small_job("sh -c 'kill -9 $$'; exit $?"),
         small_job("sleep 10000", timeout=0.5),
         {**small_job("true"), "program": "/bin/missing"},
         options=("--results", "-"),
     )
     here = cluster.client.jobs(
         small_job("echo out; echo err >&2; exit 3"),
-        small_job("sleep 10000 & kill -9 $!; wait $!"),
+        small_job("sh -c 'kill -9 $$'; exit $?"),
         small_job("sleep 10000", timeout=0.5),
         {**small_job("true"), "program": "/bin/missing"},
         cwd=cluster.client.home,
