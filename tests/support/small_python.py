@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 from importlib import metadata
@@ -28,11 +29,18 @@ def small_python(prefix: Path) -> Path:
     shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=ignored)
     for shared in Path(sys.base_prefix, "lib").glob("libpython*.so*"):
         shutil.copyfile(shared, prefix / "lib" / shared.name)
+    packages = Path(_packages(executable))
     for name in PROJECT_WHEELS:
         distribution = metadata.distribution(name)
         for file in distribution.files or ():
             if ".." not in file.parts and file.suffix != ".pyc":
-                target = library / "site-packages" / file
+                target = packages / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(str(distribution.locate_file(file)), target)
     return executable
+
+
+def _packages(executable: Path) -> str:
+    """Return where it looks for packages: distributions have names of their own for that."""
+    command = [str(executable), "-c", "import site; print(site.getsitepackages()[-1])"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
