@@ -79,13 +79,12 @@ def judge_test(name: str, outcome: Outcome, root: str) -> Verdict:
     stdout, stderr = _texts(outcome.effects)
     seconds = outcome.effects.duration
     counts = counts_of(stdout)[-1:]
+    unheard = outcome.effects.stdout.lost > 0
     if isinstance(outcome, Exited) and not outcome.code:
         if counts and counts[0].passed + counts[0].measured:
-            return Verdict(status=Status.PASSED, seconds=seconds, counts={"passed": 1})
+            return Verdict(status=Status.PASSED, seconds=seconds, counts={"passed": 1}, unheard=unheard)
         if counts and counts[0].ignored:
             return Verdict(status=Status.SKIPPED, counts={"ignored": 1})
-        if not counts and outcome.effects.stdout.lost:  # its last line is not kept: the exit code is libtest's word
-            return Verdict(status=Status.PASSED, seconds=seconds, counts={"passed": 1})
     text = output_text(own_output(name, stdout), stderr) + _lost(outcome.effects)
     message, file, line = panic_of(stderr, root)
     failed = Verdict(
@@ -107,7 +106,8 @@ def judge_test(name: str, outcome: Outcome, root: str) -> Verdict:
         return msgspec.structs.replace(failed, status=Status.ERR, detail=NOT_THERE)
     status = Status.FAILED if outcome.code else Status.ERR
     detail = f"the test's process ended with exit code {outcome.code} before libtest reported a result"
-    return msgspec.structs.replace(failed, status=status, detail=detail)
+    unheard = unheard and status is Status.ERR
+    return msgspec.structs.replace(failed, status=status, detail=detail, unheard=unheard)
 
 
 def judge_program(outcome: Outcome, *, libtest: bool = False) -> Verdict:
@@ -123,7 +123,8 @@ def judge_program(outcome: Outcome, *, libtest: bool = False) -> Verdict:
                     numbers[word] = numbers.get(word, 0) + number
     if isinstance(outcome, Exited) and not outcome.code:
         if libtest and not numbers:
-            return Verdict(status=Status.SKIPPED, reason="there are none")
+            unheard = bool(outcome.effects.stdout.lost)
+            return Verdict(status=Status.SKIPPED, reason="there are none", unheard=unheard)
         return Verdict(status=Status.PASSED, seconds=seconds, counts=numbers)
     failed = Verdict(
         status=Status.FAILED,

@@ -49,6 +49,7 @@ def judge(name: str, outcome: Outcome, *, directory: str = "", verbose: bool = F
         message=_message(text) if status is Status.FAILED else "",
         reason=reason,
         detail=detail,
+        unheard=status is Status.ERR and bool(effects.stdout.lost),
     )
 
 
@@ -75,8 +76,6 @@ def _decide(
         return (Status.SKIPPED if node.result == "SKIP" else Status.PASSED), ""
     if outcome.code:
         return Status.FAILED, f"{ended} before it was over"
-    if outcome.effects.stdout.lost:  # its last words are what was lost
-        return Status.PASSED, ""
     return Status.ERR, f"{ended} before it was over"
 
 

@@ -74,6 +74,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
     infrastructure: bool = False
     """The machinery could not do its part; the test is not to blame."""
+    unheard: bool = False
+    """What decides are its last words, and those were not kept: it is to be run once more, and listened to."""
     counts: dict[str, int] = {}
     """What the native runner's last line counts for it, by its words."""
     file: str = ""

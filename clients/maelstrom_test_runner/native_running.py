@@ -63,6 +63,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     slow_after: float = 0.0
     show: bool = False
     """Tell what tests write as it comes."""
+    shown: Callable[[str], str] = str
+    """Returns what people want to see of it."""
     file_name: str = ""
     """What the project's file is called."""
 
@@ -73,6 +75,8 @@ class _Work(msgspec.Struct, frozen=True, eq=False):
     case: Case
     attempts: tuple[Verdict, ...] = ()
     live: LiveOutput | None = None
+    heard: bool = False
+    """It is listened to while it runs: the end of what it writes is kept then, not the beginning."""
 
 
 class NativeRun:
@@ -191,14 +195,18 @@ class NativeRun:
     def _start(self, work: _Work) -> None:
         spec = self.spec(work.case)
         on_start = partial(self._on_start, work)
-        if self._wishes.show:
-            take = partial(self._listener.wrote, work.case)
+        if self._wishes.show or work.heard:
+            take = partial(self._wrote, work.case)
             future, live = submit_shown(self._runner, spec, spec.stdin.encode(), on_start=on_start, take=take)
             work = msgspec.structs.replace(work, live=live)
         else:
             future = self._runner.submit(spec, stdin=b"", on_start=on_start)
         self._flying[future] = work
         future.add_done_callback(self._on_end)
+
+    def _wrote(self, case: Case, stream: str, text: str) -> None:
+        if self._wishes.show and (shown := self._wishes.shown(text)):
+            self._listener.wrote(case, stream, shown)
 
     def _on_start(self, work: _Work) -> None:
         self._listener.started(work.case)
@@ -228,6 +236,10 @@ class NativeRun:
         if (told := limited(outcome)) is not None and told.lacking is not None:
             self._note_once(told.lacking)
         verdict = not_run(outcome) or self._native.judge(case, outcome)
+        if verdict.unheard and work.live is None:
+            self._listener.requeued(case)
+            self._push(_Work(case, work.attempts, heard=True))
+            return
         failed = verdict.status.is_failure
         if failed and not verdict.infrastructure and len(work.attempts) < self._wishes.retries:
             self._listener.requeued(case)

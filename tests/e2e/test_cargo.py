@@ -241,6 +241,21 @@ def test_what_does_not_compile_is_said_once(programs: Programs, project: Path):
     assert done.single_message.startswith("cargo-maelstrom: failed to build the tests: cargo ended with exit code 101")
 
 
+LOUD = """
+fn loud() { for _ in 0..2000 { println!("a line of some length"); } }
+#[test] fn passes() { loud() }
+#[test] fn leaves() { loud(); std::process::exit(0) }
+"""
+
+
+def test_of_a_test_that_prints_more_than_is_kept_libtests_own_word_counts(programs: Programs, project: Path):
+    environment = cargo_environment()
+    manifest = '[package]\nname = "loud"\nversion = "0.1.0"\nedition = "2021"\n[lib]\ndoctest = false\n'
+    write_project(project, {"Cargo.toml": manifest, "src/lib.rs": LOUD})
+    done = programs.run(CARGO, "--inline-limit", "1000", cwd=project, env=environment).check(1)
+    assert verdicts(done) == {"loud passes": "OK", "loud leaves": "ERR"}
+
+
 def test_where_there_is_no_project_cargo_says_so(programs: Programs, project: Path):
     done = programs.run(CARGO, cwd=project, env=cargo_environment()).check(2)
     assert "could not find `Cargo.toml`" in done.err

@@ -41,7 +41,7 @@ def exited(stdout, code=0, **others):
         (exited("", 3), Status.FAILED, "its process ended with exit code 3, and has not run it"),
         (exited(CUT), Status.ERR, "its process ended with exit code 0 before it was over"),
         (exited(CUT, 3), Status.FAILED, "its process ended with exit code 3 before it was over"),
-        (exited(CUT, lost=100), Status.PASSED, ""),
+        (exited(CUT, lost=100), Status.ERR, "its process ended with exit code 0 before it was over"),
         (exited(CUT, 2, stderr=ALARM), Status.TIMEOUT, "test timed out after 1s"),
         (Signaled(9, effects(CUT)), Status.FAILED, "its process was killed by SIGKILL"),
         (TimedOut(effects(CUT)), Status.TIMEOUT, "its time was up"),
@@ -73,6 +73,13 @@ def test_a_process_that_died_shows_all_that_it_has_said():
     panic = judge("TestA", exited(CUT, 2, stderr="panic: oh\n\ngoroutine 1\n"))
     assert panic.text == "stderr: panic: oh\nstderr:\nstderr: goroutine 1\n"
     assert panic.message == "panic: oh"
+
+
+def test_of_a_test_whose_result_was_cut_off_nothing_is_known():
+    assert judge("TestA", exited(CUT, lost=100)).unheard
+    assert not any(
+        judge("TestA", each).unheard for each in (exited(CUT), exited(CUT, 3, lost=100), exited(PASSED, lost=1))
+    )
 
 
 def test_output_that_was_cut_says_so():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from maelstrom_core.job import Cancelled, Effects, ExecutionError, Exited
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_test_runner.config import RunnerConfig
 from maelstrom_test_runner.directives import Directives, parse_directive
-from maelstrom_test_runner.events import Collected, Finished, Message, Requeued, Started
+from maelstrom_test_runner.events import Collected, Finished, Message, Output, Requeued, Started
 from maelstrom_test_runner.filters import TEXT_MATCHERS, Language, Selector
 from maelstrom_test_runner.history import History
 from maelstrom_test_runner.native import Case, Verdict
@@ -25,6 +26,8 @@ from maelstrom_test_runner.stream import EventStream
 
 LANGUAGE = Language((Selector("name", 1, TEXT_MATCHERS),))
 CONTAINER = ContainerSpec()
+UNHEARD = 77
+"""A job that ends so has no verdict, since its last words were not kept."""
 
 
 def case(name: str, **fields: object) -> Case:
@@ -37,9 +40,14 @@ class Jobs:
     def __init__(self, codes: dict[str, list[int]]) -> None:
         self.codes = codes
         self.specs: list[JobSpec] = []
+        self.heard: list[bool] = []
+        """Of which jobs the output was read as it came."""
 
-    def submit(self, spec, *, on_start=None, **_streams):
+    def submit(self, spec, *, on_start=None, descriptor=-1, **_streams):
         loop = asyncio.get_running_loop()
+        self.heard.append(descriptor >= 0)
+        if descriptor >= 0:
+            os.close(descriptor)
         future = loop.create_future()
         self.specs.append(spec)
 
@@ -83,6 +91,8 @@ class Native:
         return JobSpec(container=CONTAINER, program=case.title)
 
     def judge(self, _case, outcome) -> Verdict:
+        if outcome.code == UNHEARD:
+            return Verdict(status=Status.ERR, detail="not a word", unheard=True)
         status = Status.FAILED if outcome.code else Status.PASSED
         return Verdict(status=status, seconds=0.5, counts={status.value: 1})
 
@@ -223,6 +233,14 @@ def test_ap5_tests_that_could_not_be_built_make_the_run_fail(tmp_path):
 def test_ap27_a_search_that_fails_ends_the_run(tmp_path):
     with pytest.raises(UserError, match="no cargo"):
         Run(tmp_path, Native([case("a")], error=UserError("no cargo")))
+
+
+def test_a_test_whose_last_words_were_not_kept_is_run_once_more_and_listened_to(tmp_path):
+    run = Run(tmp_path, Native([case("a")]), {"a": [UNHEARD, 0]})
+    assert (run.log.verdicts(), run.code, run.jobs.heard) == ([("a", "OK")], 0, [False, True])
+    assert [event.text for event in run.log.all(Output)] == []
+    run = Run(tmp_path, Native([case("a")]), {"a": [UNHEARD, UNHEARD]})
+    assert (run.log.verdicts(), run.jobs.heard) == ([("a", "ERR")], [False, True])
 
 
 def test_ap11_a_job_that_could_not_run_is_no_tests_fault(tmp_path):
