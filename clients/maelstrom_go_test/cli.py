@@ -72,7 +72,14 @@ def _definition(make: Any) -> Definition[GoConfig]:
         language=_language,
         find_root=find_root,
         make=make,
+        shown=_shown,
     )
+
+
+def _shown(text: str) -> str:
+    from maelstrom_go_test.output import unmarked
+
+    return unmarked(text)
 
 
 def _contents() -> str:

@@ -95,6 +95,16 @@ def parse(data: bytes) -> Report:
     return report
 
 
+def unmarked(text: str) -> str:
+    """Return what tests have written, of whole lines of the output, without what the testing package says of them."""
+    return "".join(piece.text for piece in _pieces(text) if not (piece.marked and _is_own(piece.text)))
+
+
+def _is_own(text: str) -> bool:
+    line = text.removesuffix("\n")
+    return bool(_FRAME.fullmatch(line) or _RESULT.fullmatch(line)) or line in _WORDS
+
+
 def _pieces(text: str) -> Iterator[Piece]:
     """Cut the output at marks, and behind the lines that have one."""
     first, *rest = text.split(MARK)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -59,15 +59,16 @@ async def run_course(
     opened: AbstractAsyncContextManager[Runner],
     *,
     history: Path,
+    shown: Callable[[str], str] = str,
 ) -> int:
-    """Do the run and return its exit code. Raises MaelstromError."""
+    """Do the run and return its exit code; `shown` is that of the `Definition`. Raises MaelstromError."""
     # What is here stays, and so do results; cycles are rare. Looking for some at every 700 objects costs 2 %.
     gc.freeze()
     gc.set_threshold(50_000)
     gc.enable()
     async with opened as runner:
         with History(history, keep_seconds=call.selection.shard is not None) as past:
-            return await Course(config, call, native, teller, runner=runner, history=past).run()
+            return await Course(config, call, native, teller, runner=runner, history=past, shown=shown).run()
 
 
 class Course:
@@ -82,6 +83,7 @@ class Course:
         *,
         runner: Runner,
         history: History,
+        shown: Callable[[str], str] = str,
     ) -> None:
         self._config = config
         self._call = call
@@ -99,6 +101,7 @@ class Course:
             stop_after=config.stop_after,
             slow_after=config.slow_after,
             show=config.show_output,
+            shown=shown,
             file_name=call.file_name,
         )
         urgent = affected(call.first)

@@ -70,6 +70,8 @@ class Definition(NamedTuple, Generic[C]):
     """Makes the runner; raises UserError. No event loop is there yet."""
     built: tuple[str, ...] = ()
     """Directories below the root with what is built, whose changes are of no interest."""
+    shown: Callable[[str], str] = str
+    """Returns what people want to see of lines that a test writes: not the marks of the native runner."""
     exclude_packages: Callable[[tuple[str, ...]], tuple[tuple[str, ...], tuple[str, ...]]] | None = None
     """Tells the filters from the names of packages among the values of --exclude; None: all are filters."""
 
@@ -191,7 +193,7 @@ def _run_told(
 
     async def run() -> int:
         with told_time(told, screen):
-            return await run_course(config, call, native, teller, opened, history=history)
+            return await run_course(config, call, native, teller, opened, history=history, shown=definition.shown)
 
     return asyncio.run(run())
 

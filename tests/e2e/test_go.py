@@ -255,6 +255,38 @@ def test_a_test_whose_time_is_up_says_where_it_is(programs: Programs, project: P
     assert "example.com/slow TestSlow: timeout" in done.out
 
 
+LOUD = """package loud
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+)
+
+func loud() {
+	for i := 0; i < 2000; i++ {
+		fmt.Println("a line of some length")
+	}
+}
+
+func TestPasses(t *testing.T) { loud() }
+func TestLeaves(t *testing.T) { loud(); syscall.Exit(0) }
+func TestSaysWhich(t *testing.T) { fmt.Fprintln(os.Stdout, "so it is") }
+"""
+
+
+def test_of_a_test_that_prints_more_than_is_kept_its_own_result_counts(programs: Programs, project: Path):
+    write_project(project, {"go.mod": "module example.com/loud\n\ngo 1.21\n", "loud_test.go": LOUD})
+    done = go_test(programs, "--inline-limit", "1000", cwd=project).check(1)
+    assert "Successful Tests: 2" in done.out
+    assert "example.com/loud TestLeaves: did not end" in done.out
+    done = go_test(programs, "--show-output", "-run", "TestSaysWhich", cwd=project).check(0)
+    assert "so it is\n" in done.out
+    assert "\x16" not in done.out
+    assert "===" not in done.out.partition("Test Summary")[0].rstrip("= \n")
+
+
 def test_outside_of_a_module_and_without_go_the_message_says_so(programs: Programs, project: Path):
     done = go_test(programs, cwd=project).check(1)
     assert "does not contain" in done.out

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom_go_test.output import failure_text, parse, skip_reason
+from maelstrom_go_test.output import failure_text, parse, skip_reason, unmarked
 
 V = "\x16"
 
@@ -52,6 +52,19 @@ def test_results_times_and_output_belong_to_the_test_that_ran():
         "TestSub/one",
         "TestSub/two",
         "TestSub/two/deep",
+    ]
+
+
+def test_what_tests_have_written_is_shown_without_frames():
+    assert unmarked(SUBTESTS.replace("^V", V)).splitlines() == [
+        "setting up",
+        "    a_test.go:8: in one",
+        "printed by one",
+        "    a_test.go:9: in two",
+        "no newline    a_test.go:9: failed two",
+        "    a_test.go:10: deep",
+        "    a_test.go:12: at last",
+        "tearing down",
     ]
 
 
