@@ -19,6 +19,7 @@ from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Plan
 from maelstrom_pytest.plans import Call, in_image, make_image_plan, make_plan
 from maelstrom_pytest.rules import base_image
 from maelstrom_pytest.telling import Teller
+from maelstrom_test_runner import opening
 from maelstrom_test_runner.outlets import needs_cases
 from maelstrom_test_runner.stream import EventStream
 from maelstrom_test_runner.told import Beginning, tell_run, told_time
@@ -38,20 +39,7 @@ def open_runner(
     config: PytestConfig, directory: Path, nursery: Nursery | None = None
 ) -> AbstractAsyncContextManager[Runner]:
     """Return a runner of containers on this machine; the nursery is forked if there is none. Raises HostError."""
-    from maelstrom_client import Client, start_nursery
-
-    nursery = nursery or start_nursery()  # before anything of asyncio is imported
-
-    from maelstrom_client.ready import options_of
-    from maelstrom_test_runner.runner import ClientRunner
-
-    downloads = None
-    if config.image is not None and config.progress:
-        from maelstrom_client.downloads import Downloads
-
-        downloads = Downloads()
-    options = options_of(config, directory, downloads)
-    return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit, downloads=downloads)
+    return opening.open_runner(config, directory, nursery, downloads=config.image is not None and config.progress)
 
 
 def run(

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import NoReturn
 
-from maelstrom_core.edge import leave, name_streams, run_program
+from maelstrom_core.edge import be_program
 
 
 def main() -> int:
     """Run the program with the arguments of this process; return its exit code."""
+    from maelstrom_client import start_nursery
 
-    def inner() -> int:
-        from maelstrom_client import start_nursery
+    # First of all, whatever the command line wants: what pool members need is imported beside what we need.
+    with start_nursery() as nursery:
+        from maelstrom_run.backend import LocalBackend
+        from maelstrom_run.cli import run_cli
 
-        # First of all, whatever the command line wants: what pool members need is imported beside what we need.
-        with start_nursery() as nursery:
-            from maelstrom_run.backend import LocalBackend
-            from maelstrom_run.cli import run_cli
-
-            return run_cli(sys.argv[1:], LocalBackend(nursery))
-
-    return run_program("maelstrom-run", inner)
+        return run_cli(sys.argv[1:], LocalBackend(nursery))
 
 
 def program() -> NoReturn:
     """Be the program: run it, and end the process."""
-    # What is imported stays, and looking for cycles in it takes a fifteenth of the time it takes to import.
-    gc.disable()
-    name_streams()
-    leave(main())
+    be_program("maelstrom-run", main)
 
 
 if __name__ == "__main__":

@@ -18,17 +18,15 @@ import click
 from maelstrom_core.config_click import build_command, run_command
 from maelstrom_test_runner.command import SELECTING, common_parameters
 from maelstrom_test_runner.config import RunnerConfig
+from maelstrom_test_runner.opening import open_runner
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from maelstrom_core.config import Program
     from maelstrom_core.config_sources import ConfigFile
     from maelstrom_test_runner.filters import Language
     from maelstrom_test_runner.native import NativeRunner
     from maelstrom_test_runner.native_course import NativeCall
     from maelstrom_test_runner.outlets import Screen
-    from maelstrom_test_runner.runner import Runner
     from maelstrom_test_runner.runner_file import RunnerFile
     from maelstrom_test_runner.stream import EventStream
     from maelstrom_worker.nursery import Nursery
@@ -196,20 +194,6 @@ def _run_told(
             return await run_course(config, call, native, teller, opened, history=history, shown=definition.shown)
 
     return asyncio.run(run())
-
-
-def open_runner(
-    config: RunnerConfig, directory: Path, nursery: Nursery | None = None
-) -> AbstractAsyncContextManager[Runner]:
-    """Return a runner of containers on this machine; the nursery is forked if there is none. Raises HostError."""
-    from maelstrom_client import Client, start_nursery
-
-    nursery = nursery or start_nursery()  # before anything of asyncio is imported
-
-    from maelstrom_client.ready import options_of
-    from maelstrom_test_runner.runner import ClientRunner
-
-    return ClientRunner(Client(nursery, options_of(config, directory, None)), inline_limit=config.inline_limit)
 
 
 def _digest(root: Path) -> str:

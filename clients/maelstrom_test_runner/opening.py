@@ -1,0 +1,37 @@
+"""Opening what runs the jobs of tests, before there is an event loop: asyncio is imported when all is forked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maelstrom_test_runner.config import RunnerConfig
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from maelstrom_test_runner.runner import Runner
+    from maelstrom_worker.nursery import Nursery
+
+
+def open_runner(
+    config: RunnerConfig, directory: Path, nursery: Nursery | None = None, *, downloads: bool = False
+) -> AbstractAsyncContextManager[Runner]:
+    """Return a runner of containers; the nursery is forked if there is none. Raises HostError.
+
+    `downloads`: an image may have to be downloaded, and how far that is is to be shown.
+    """
+    from maelstrom_client import Client, start_nursery
+
+    nursery = nursery or start_nursery()  # before anything of asyncio is imported
+
+    from maelstrom_client.ready import options_of
+    from maelstrom_test_runner.runner import ClientRunner
+
+    watch = None
+    if downloads:
+        from maelstrom_client.downloads import Downloads
+
+        watch = Downloads()
+    options = options_of(config, directory, watch)
+    return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit, downloads=watch)
