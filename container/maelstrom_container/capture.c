@@ -94,11 +94,21 @@ static int give_grace(struct child *child)
     return syscall(SYS_pidfd_send_signal, child->pidfd, launch->grace_signal, NULL, 0) == 0;
 }
 
+static struct timespec *until(int64_t time, struct timespec *left)
+{
+    int64_t remaining = time - now();
+    if (remaining < 0)
+        remaining = 0;
+    *left = (struct timespec){remaining / 1000000000, remaining % 1000000000};
+    return left;
+}
+
 void wait_for(struct child *child)
 {
     const struct launch *launch = child->launch;
     struct landing *landing = child->landing;
     int64_t deadline = launch->timeout > 0 ? now() + launch->timeout : 0;
+    int64_t stale = launch->ahead > 0 ? now() + launch->ahead : 0; /* when the one that stands by has done so for too long */
 
     for (;;) {
         /* Looked at before each sleep: the bell may have rung, and been heard, before this job began. */
@@ -112,15 +122,14 @@ void wait_for(struct child *child)
                                              {.fd = launch->doorbell, .events = POLLIN}};
         for (int stream = 0; stream < STREAMS; stream++)
             polled[stream + 2] = (struct pollfd){.fd = captures[stream].fd, .events = POLLIN};
-        struct timespec left, *wait = NULL;
-        if (deadline > 0) {
-            int64_t remaining = deadline - now();
-            if (remaining < 0)
-                remaining = 0;
-            left = (struct timespec){remaining / 1000000000, remaining % 1000000000};
-            wait = &left;
-        }
+        int64_t next = stale > 0 && (deadline == 0 || stale < deadline) ? stale : deadline;
+        struct timespec left, *wait = next > 0 ? until(next, &left) : NULL;
         int ready = ppoll(polled, STREAMS + 2, wait, NULL);
+        if (ready == 0 && next == stale) {
+            launch_dismiss();
+            stale = 0;
+            continue;
+        }
         if (ready == 0) {
             deadline = give_grace(child) ? now() + launch->grace : 0;
             if (deadline == 0)
@@ -170,19 +179,26 @@ void reap(struct child *child)
 
 int open_pipes(struct child *child)
 {
-    for (int stream = 0; stream < STREAMS; stream++) {
-        captures[stream].kept = 0;
-        captures[stream].lost = 0;
-        captures[stream].fd = child->ends[stream] = -1;
-    }
+    for (int stream = 0; stream < STREAMS; stream++)
+        child->readers[stream] = child->ends[stream] = -1;
     for (int stream = 0; stream < STREAMS; stream++) {
         int ends[2];
         if (pipe2(ends, O_CLOEXEC) < 0)
             return -1;
-        captures[stream].fd = ends[0];
+        child->readers[stream] = ends[0];
         child->ends[stream] = ends[1];
     }
     return 0;
+}
+
+/* From now on these are the pipes that are read. */
+void read_pipes(struct child *child)
+{
+    for (int stream = 0; stream < STREAMS; stream++) {
+        captures[stream] = (struct capture){
+            .data = captures[stream].data, .capacity = captures[stream].capacity, .fd = child->readers[stream]};
+        child->readers[stream] = -1;
+    }
 }
 
 void close_ends(struct child *child)
@@ -196,11 +212,10 @@ void close_ends(struct child *child)
 void resume_pipes(struct child *child, const int streams[STREAMS])
 {
     for (int stream = 0; stream < STREAMS; stream++) {
-        captures[stream].kept = 0;
-        captures[stream].lost = 0;
-        captures[stream].fd = streams[stream];
+        child->readers[stream] = streams[stream];
         child->ends[stream] = -1;
     }
+    read_pipes(child);
 }
 
 /* Hands over the pipes instead of closing them. Returns 0 where one is closed already. */
@@ -215,11 +230,13 @@ int keep_pipes(int streams[STREAMS])
     return all;
 }
 
+/* Of a child whose pipes nobody has begun to read. */
 void close_pipes(struct child *child)
 {
     close_ends(child);
     for (int stream = 0; stream < STREAMS; stream++)
-        end_capture(&captures[stream]);
+        if (child->readers[stream] >= 0)
+            close(child->readers[stream]);
 }
 
 /* Reads what is left, and says where it is. One look at all pipes: most are empty. */

@@ -1,7 +1,8 @@
 /* The child of a launch: from clone3 to execve, it walks the plan.
  *
  * It shares our memory and runs on a stack of its own while we are suspended (CLONE_VM | CLONE_VFORK): no page table is
- * copied, and it must call nothing that allocates, locks or runs Python.
+ * copied, and it must call nothing that allocates, locks or runs Python. One that stands by (see standby.c) runs beside
+ * us, so errno, which we share, tells nothing for certain, and it has another stack than one that has just been called.
  *
  * What the job may be handed: descriptors 0, 1, 2 and 3 (the result channel); everything else is closed shortly before
  * execve. (CVE-2024-21626: a leaked directory descriptor is a way out.)
@@ -30,7 +31,7 @@ struct kernel_clone_args { /* struct clone_args of linux/sched.h, third version 
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, group;
 };
 
-static _Alignas(16) char child_stack[64 * 1024];
+static _Alignas(16) char child_stacks[STANDBYS][64 * 1024];
 
 /* The bounding set bounds what execve gives to root, and to anybody through a nested trick: others get nothing. */
 static int seal(const struct launch *launch)
@@ -60,11 +61,11 @@ static int execute(const struct child *child)
 {
     int denied = 0;
     for (char **program = child->programs; *program; program++) {
-        execve(*program, child->arguments, child->environment);
-        if (errno == EACCES)
+        long error = -raw_call(SYS_execve, *program, child->arguments, child->environment);
+        if (error == EACCES)
             denied = 1;
-        else if (errno != ENOENT && errno != ENOTDIR)
-            return errno;
+        else if (error != ENOENT && error != ENOTDIR)
+            return (int)error;
     }
     return denied ? EACCES : ENOENT;
 }
@@ -73,6 +74,8 @@ static int fail(struct child *child, int phase, int error)
 {
     child->landing->phase = phase;
     child->landing->error = error;
+    if (child->stands_by)
+        give_up_standing_by(child);
     return 127;
 }
 
@@ -142,6 +145,8 @@ static int run_child(struct child *child, int without_clone3)
     reset_signals(without_clone3);
     if (!launch->confined && (result = confine(launch->filter, launch->filter_length)) < 0)
         return fail(child, PHASE_SEAL, (int)-result);
+    if (child->stands_by)
+        stand_by(child);
     return fail(child, PHASE_EXEC, execute(child));
 }
 
@@ -215,18 +220,18 @@ static long clone_into(long number, const long arguments[5], int (*function)(voi
 long start_child(struct child *child)
 {
     const struct launch *launch = child->launch;
-    uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | launch->namespaces;
+    uint64_t flags = CLONE_VM | CLONE_PIDFD | (child->stands_by ? 0 : CLONE_VFORK) | launch->namespaces;
     struct kernel_clone_args args = {
         .flags = flags | CLEAR_SIGNAL_HANDLERS | (launch->group >= 0 ? INTO_GROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&child->pidfd,
         .exit_signal = SIGCHLD,
-        .stack = (uint64_t)(uintptr_t)child_stack,
-        .stack_size = sizeof child_stack,
+        .stack = (uint64_t)(uintptr_t)child_stacks[child->stack],
+        .stack_size = sizeof child_stacks[0],
         .group = launch->group >= 0 ? (uint64_t)launch->group : 0,
     };
     long pid = clone_into(SYS_clone3, (long[5]){(long)&args, sizeof args}, child_after_clone3, child);
     if (pid != -ENOSYS) /* Docker's seccomp profile answers ENOSYS so that callers fall back */
         return pid;
-    long top = (long)(child_stack + sizeof child_stack);
+    long top = (long)child_stacks[child->stack] + (long)sizeof child_stacks[0];
     return clone_into(SYS_clone, (long[5]){(long)(flags | SIGCHLD), top, (long)&child->pidfd}, child_after_clone, child);
 }

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +38,16 @@ void launch_rest(void)
     last_mounts = -1;
 }
 
+/* -1 before Linux 6.11, or if it is over already. */
+int mounts_of(const struct child *child)
+{
+    return ioctl(child->pidfd, GET_MOUNT_NAMESPACE, 0);
+}
+
 void hold_mounts(struct child *child)
 {
     launch_rest();
-    last_mounts = ioctl(child->pidfd, GET_MOUNT_NAMESPACE, 0); /* -1 before Linux 6.11, or if it is over already */
+    last_mounts = mounts_of(child);
 }
 
 static char **unpack(char **slot, const char *packed, int count)
@@ -56,7 +63,7 @@ static char **unpack(char **slot, const char *packed, int count)
 /* Starts the child in what is on top of our root, the root of a prepared container (the parent of a root is that root,
  * and whatever is mounted on it), or in ours where nothing is. A user namespace is made for nobody whose root is not the
  * topmost. Ours is the bare one, the current directory, before and after: no path of Python leads into a container. */
-static long start_on_top(struct child *child)
+long start_on_top(struct child *child)
 {
     if (chroot("/..") < 0)
         return -errno;
@@ -64,6 +71,18 @@ static long start_on_top(struct child *child)
     if (chroot(".") < 0)
         abort();
     return pid;
+}
+
+void await(struct child *child)
+{
+    hold_mounts(child);
+    if (child->launch->ahead) {
+        sched_yield(); /* the job goes first, where it shares a processor with us */
+        prepare_standby(child->launch);
+    }
+    wait_for(child);
+    reap(child);
+    close(child->pidfd);
 }
 
 static void run(struct child *child)
@@ -78,11 +97,9 @@ static void run(struct child *child)
     if (pid < 0) {
         landing->phase = PHASE_CLONE;
         landing->error = (int)-pid;
+    } else if (landing->phase == PHASE_NONE) {
+        await(child);
     } else {
-        if (landing->phase == PHASE_NONE) {
-            hold_mounts(child);
-            wait_for(child);
-        }
         reap(child);
         close(child->pidfd);
     }
@@ -92,12 +109,11 @@ static void run(struct child *child)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-static int begin(struct child *child, const struct launch *launch, struct landing *landing)
+void begin(struct child *child, const struct launch *launch, struct landing *landing)
 {
     *child = (struct child){.launch = launch, .landing = landing, .pidfd = -1, .control = -1};
     memset(landing, 0, sizeof *landing);
     landing->phase = PHASE_NONE;
-    return 0;
 }
 
 static int refuse(struct child *child, int error)
@@ -107,8 +123,7 @@ static int refuse(struct child *child, int error)
     return -1;
 }
 
-/* Returns the memory to free, or NULL. */
-static char **take_strings(struct child *child)
+char **take_strings(struct child *child)
 {
     const struct launch *launch = child->launch;
     size_t count = (size_t)launch->program_count + (size_t)launch->argument_count +
@@ -131,6 +146,8 @@ int launch(const struct launch *launch, struct landing *landing)
 {
     struct child child;
 
+    if (call_standby(launch, landing))
+        return 0;
     begin(&child, launch, landing);
     char **strings = take_strings(&child);
     if (strings == NULL)
@@ -140,6 +157,7 @@ int launch(const struct launch *launch, struct landing *landing)
         refuse(&child, errno);
         close_pipes(&child);
     } else {
+        read_pipes(&child);
         run(&child);
     }
     free(strings);
@@ -193,8 +211,10 @@ static int prepare_streams(struct child *child, struct runner *runner, int again
         return 0;
     }
     forget_kept(runner);
-    if (open_pipes(child) == 0)
+    if (open_pipes(child) == 0) {
+        read_pipes(child);
         return 0;
+    }
     refuse(child, errno);
     close_pipes(child);
     return -1;

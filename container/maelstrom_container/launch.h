@@ -57,6 +57,7 @@ struct launch {
     int64_t grace;              /* after the timeout, between grace_signal and the kill; 0: killed at once */
     int grace_signal;
     uint64_t limits[3];         /* bytes kept of each stream */
+    int64_t ahead;              /* how long the container of the next launch may stand by, 0: it is not made ahead */
 };
 
 struct stream {
@@ -77,8 +78,13 @@ struct landing {
 };
 
 /* Runs one program in namespaces of its own and waits for its end. The streams' data stay valid until the
- * next call. Single-threaded callers only. Returns 0, or -1 where not even the wait was possible (see error). */
+ * next call. Where `ahead` is set, a child in the container of the next launch is started meanwhile, and waits before it
+ * executes (see standby.c). Single-threaded callers only. Returns 0, or -1 where not even the wait was possible (see error). */
 int launch(const struct launch *launch, struct landing *landing);
+
+/* Ends the child that stands by, if there is one: where `ahead` was set, the next launch must be the same but for its arguments,
+ * variables and sequence; before any other, and before the caller's root or a namespace of it changes, comes this. */
+void launch_dismiss(void);
 
 /* Starts a template (see template.h) and leaves it running. `descriptors`: its output, its error output, its control
  * socket. Returns a pidfd, or -1 (see the landing). */

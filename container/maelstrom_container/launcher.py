@@ -52,6 +52,7 @@ NAMESPACES = (
     | syscalls.CLONE_NEWUTS
 )
 """No cgroup namespace: see `outer`."""
+REPEATER_FUNCTIONS = ("launch", "launch_rest", "launch_dismiss")
 SECOND = 1_000_000_000
 NOT_FAILED = lib.PHASE_NONE
 NOTHING = Output()
@@ -118,13 +119,10 @@ class Launcher:
         self.repeatable = False
         """Whether the last request could be run again, with other arguments, by the C launcher alone."""
 
-    def pointers(self) -> tuple[int, int, int, int]:
-        """Return where the launch, the landing and the launcher's two functions are: for who repeats a launch in C."""
-        functions = (ffi.addressof(lib, "launch"), ffi.addressof(lib, "launch_rest"))
-        launch, landing, function, rest = (
-            int(ffi.cast("uintptr_t", pointer)) for pointer in (self._launch, self._landing, *functions)
-        )
-        return launch, landing, function, rest
+    def pointers(self) -> tuple[int, ...]:
+        """Return where the launch, the landing and the launcher's functions are: for who repeats a launch in C."""
+        functions = (ffi.addressof(lib, name) for name in REPEATER_FUNCTIONS)
+        return tuple(int(ffi.cast("uintptr_t", pointer)) for pointer in (self._launch, self._landing, *functions))
 
     @property
     def watched_sockets(self) -> tuple[int, tuple[bytes, bytes]]:

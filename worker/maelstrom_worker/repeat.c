@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@
 #include "repeat.h"
 #include "ring.h"
 
-enum { REQUEST_FIELDS = 15, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024, COUNT_SIZE = 255 };
+enum { MILLISECOND = 1000000, SOON = 100 * MILLISECOND, /* jobs that are shorter, and follow sooner, have containers made ahead */
+       REQUEST_FIELDS = 15, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024, COUNT_SIZE = 255 };
 
 /* Reading: a position that never passes the end; every function returns 0 where something else stands there. */
 
@@ -208,10 +210,27 @@ static void ring_bell(int bell)
         ;
 }
 
+static void dismiss(struct repeat *repeat)
+{
+    ((void (*)(void))repeat->dismiss_function)();
+}
+
+/* The container of the next job stands by for a moment: a member that idles keeps none. */
+static void sleep_a_moment(struct repeat *repeat)
+{
+    struct pollfd call = {.fd = repeat->own_bell, .events = POLLIN};
+    if (poll(&call, 1, SOON / MILLISECOND) != 0)
+        return;
+    repeat->streak = 0;
+    dismiss(repeat);
+}
+
 static void sleep_until_called(struct repeat *repeat)
 {
     uint64_t rings;
     ((void (*)(void))repeat->rest_function)();
+    if (repeat->streak > 0)
+        sleep_a_moment(repeat);
     while (read(repeat->own_bell, &rings, sizeof rings) < 0 && errno == EINTR)
         ;
 }
@@ -242,11 +261,15 @@ static void run_again(struct repeat *repeat, const struct own *own)
     launch->variables = own->first_variable;
     launch->variable_count = own->variables;
     launch->sequence = repeat->sequence;
+    launch->ahead = repeat->streak > 0 && __atomic_load_n(repeat->spare, __ATOMIC_RELAXED) ? SOON : 0;
     ((int (*)(const struct launch *, struct landing *))repeat->launch_function)(launch, repeat->landing);
+    launch->ahead = 0;
+    repeat->streak = ((struct landing *)repeat->landing)->duration < SOON ? repeat->streak + 1 : 0;
 }
 
-int repeat_serve(struct repeat *repeat)
+static int serve(struct repeat *repeat)
 {
+    repeat->streak = 0;
     for (;;) {
         uint64_t tail = repeat->tail, tail_size = repeat->tail_size;
         struct own own;
@@ -268,4 +291,12 @@ int repeat_serve(struct repeat *repeat)
             return REPEAT_LANDED;
         ring_bell(repeat->other_bell);
     }
+}
+
+/* Python may do anything with the member: no child that stands by is left to it. */
+int repeat_serve(struct repeat *repeat)
+{
+    int need = serve(repeat);
+    dismiss(repeat);
+    return need;
 }

@@ -37,10 +37,11 @@ class Repeater:
         ends = line.rings
         setattr(repeat, "in", ends[0])  # a word of Python
         repeat.out, repeat.capacity = ends[1], CAPACITY
+        repeat.spare = line.hint
         repeat.own_bell, repeat.other_bell = own_bell, supervisor_bell
-        launch, landing, function, rest = (ffi.cast("void *", address) for address in launcher.pointers())
+        launch, landing, *functions = (ffi.cast("void *", address) for address in launcher.pointers())
         repeat.launch, repeat.landing = launch, landing
-        repeat.launch_function, repeat.rest_function = function, rest
+        repeat.launch_function, repeat.rest_function, repeat.dismiss_function = functions
 
     def serve(self, *, repeatable: bool) -> int:
         """Run and answer requests until Python is needed, and return what for; sleep while there are none.

@@ -1,7 +1,7 @@
 """Framed messages between a supervisor and one pool member, through shared memory.
 
-One memfd holds two byte rings and a control word; it has no name, so nothing is left when both are gone. A message is
-four bytes of length and its payload; one that is larger than the ring goes through it in pieces, each side waking
+One memfd holds two byte rings and two control words; it has no name, so nothing is left when both are gone. A message
+is four bytes of length and its payload; one that is larger than the ring goes through it in pieces, each side waking
 the other when there is something to read or room to write. Knows nothing of what is said.
 """
 
@@ -78,7 +78,7 @@ class Ring:
 
 
 class Line:
-    """One side's end: framed messages both ways, and the control word. Single-threaded."""
+    """One side's end: framed messages both ways, and the control words. Single-threaded."""
 
     def __init__(self, memory: MemoryFd, *, supervisor: bool) -> None:
         self._map = mmap.mmap(memory, CONTROL + 2 * HALF)
@@ -88,6 +88,8 @@ class Line:
         if supervisor:
             self._out.format()
         self.word = ffi.cast("uint64_t *", base)
+        self.hint = self.word + 1
+        self._hinted = 0
         self._unsent: deque[memoryview] = deque()
         self._buffer = ffi.new("char[]", BUFFER)
         self._received = bytearray()
@@ -99,7 +101,7 @@ class Line:
 
     def close(self) -> None:
         """Unmap the memory. The line must not be used afterwards."""
-        self.word = self._in = self._out = self._put = self._take = self.waiting = None  # type: ignore[assignment]
+        self.word = self.hint = self._in = self._out = self._put = self._take = self.waiting = None  # type: ignore[assignment]
         # cffi holds an export of the map until its own object is collected, so the map closes itself
 
     @property
@@ -110,6 +112,12 @@ class Line:
     def set_word(self, value: int) -> None:
         """Set the control word, which the other side polls."""
         lib.word_store(self.word, value)
+
+    def set_hint(self, value: int) -> None:
+        """Set the other control word, where it was something else."""
+        if value != self._hinted:
+            self._hinted = value
+            lib.word_store(self.hint, value)
 
     def send(self, payload: bytes) -> bool:
         """Queue a message; returns whether all of it is in the ring already (else call `flush` later)."""

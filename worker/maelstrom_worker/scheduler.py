@@ -70,6 +70,11 @@ class Scheduler:
         """The slot that the next job will have, if one is free."""
         return self._free[0] if self._free else Slot(0)
 
+    @property
+    def taken(self) -> int:
+        """How many slots are taken."""
+        return self.slots - len(self._free)
+
     def submit(
         self,
         job: JobId,

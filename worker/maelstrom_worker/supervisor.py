@@ -83,6 +83,7 @@ class Supervisor:
         self.slots = slots
         self._nursery = nursery
         self._scheduler = Scheduler(slots)
+        self._processors = len(os.sched_getaffinity(0))
         self._memory = memory_for(slots) if memory is None else memory
         self.ended: Counter[type[Outcome]] = Counter()
         """How many jobs that had begun came to which kind of outcome."""
@@ -213,6 +214,7 @@ class Supervisor:
         if task.descriptor >= 0:
             task.close_descriptor()
         member.task = identity
+        member.line.set_hint(self._scheduler.taken * 2 <= self._processors)
         member.unsent = not member.line.send(self._encode(request))
         os.eventfd_write(member.bell, 1)
 

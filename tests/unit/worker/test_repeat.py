@@ -6,6 +6,7 @@ The launcher is a function of the test; requests and answers go through real rin
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,18 +56,26 @@ class FakeLauncher:
         self.land: Callable[[Any], None] = exited
         self.resting: Callable[[], object] = lambda: None
         self.watched_sockets = -1, (b"", b"")
-        self._keep = (ffi.callback("int(void *, void *)", self._run), ffi.callback("void(void)", self._rest))
+        self.ahead: list[bool] = []
+        """Of each launch, whether the container of the next one was to be made."""
+        self.dismissed: list[int] = []
+        """After how many launches."""
+        self._keep = (
+            ffi.callback("int(void *, void *)", self._run),
+            ffi.callback("void(void)", self._rest),
+            ffi.callback("void(void)", lambda: self.dismissed.append(len(self.launched))),
+        )
 
-    def pointers(self) -> tuple[int, int, int, int]:
+    def pointers(self) -> tuple[int, ...]:
         ends = (launcher_ffi.cast("uintptr_t", end) for end in (self.launch, self.landing))
         functions = (ffi.cast("uintptr_t", function) for function in self._keep)
-        launch, landing, function, rest = map(int, (*ends, *functions))
-        return launch, landing, function, rest
+        return tuple(map(int, (*ends, *functions)))
 
     def _run(self, *_: object) -> int:
         arguments = self._strings(self.launch.arguments, self.launch.argument_count)
         self.launched.append((self.launch.sequence, tuple(arguments)))
         self.variables = self._strings(self.launch.variables, self.launch.variable_count)
+        self.ahead.append(self.launch.ahead > 0)
         self.land(self.landing)
         return 0
 
@@ -91,6 +100,7 @@ class ShortWay:
     def __init__(self) -> None:
         memory = create_memory()
         self.supervisor, line = Line(memory, supervisor=True), Line(memory, supervisor=False)
+        self.supervisor.set_hint(1)
         os.close(memory)
         self.launcher = FakeLauncher()
         self.bells = [os.eventfd(0), os.eventfd(0)]
@@ -248,6 +258,48 @@ def test_it_rests_before_it_sleeps(member: ShortWay) -> None:
     assert member.serve(REQUEST) == lib.REPEAT_MESSAGE
     assert member.repeater.message == encode(OTHER)
     assert len(member.launcher.launched) == 1
+
+
+def test_where_short_jobs_are_repeated_the_container_of_the_next_one_is_made(member: ShortWay) -> None:
+    durations = iter([0, 99, 150, 1, 1, 1])
+
+    def land(landing: Any) -> None:
+        exited(landing)
+        landing.duration = next(durations) * 1_000_000
+
+    member.launcher.dismissed.clear()
+    member.launcher.land = land
+    assert member.serve(*[REQUEST] * 6, OTHER) == lib.REPEAT_MESSAGE
+    assert member.launcher.ahead == [False, True, True, False, True, True]
+    assert member.launcher.dismissed == [6]  # before Python does anything
+    assert member.launcher.launch.ahead == 0
+
+
+def test_none_is_made_where_all_processors_have_something_to_do(member: ShortWay) -> None:
+    member.supervisor.set_hint(0)
+    assert member.serve(*[REQUEST] * 3, OTHER) == lib.REPEAT_MESSAGE
+    assert member.launcher.ahead == [False] * 3
+
+
+def test_one_that_nobody_calls_does_not_stay(member: ShortWay) -> None:
+    later = iter([replace(REQUEST, sequence=2), OTHER])
+
+    def call() -> None:
+        assert member.supervisor.send(encode(next(later)))
+        os.eventfd_write(member.bells[0], 1)
+
+    def rest() -> None:
+        timers.append(threading.Timer(1.0, call))
+        timers[-1].start()
+
+    timers: list[threading.Timer] = []
+    member.launcher.dismissed.clear()
+    member.launcher.resting = rest
+    assert member.serve(REQUEST) == lib.REPEAT_MESSAGE
+    for timer in timers:
+        timer.join()
+    assert member.launcher.dismissed == [1, 2, 2]
+    assert member.launcher.ahead == [False, False]
 
 
 @pytest.mark.parametrize(("field", "value"), [("phase", -6), ("exited", 0), ("timed_out", 1), ("was_cancelled", 1)])

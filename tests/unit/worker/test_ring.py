@@ -82,7 +82,9 @@ def test_an_impossible_length_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_control_word_is_seen_by_the_other_side() -> None:
     one, other = pair()
     one.set_word(2**63 + 1)
+    one.set_hint(1)
     assert ring.lib.word_load(other.word) == 2**63 + 1
+    assert ring.lib.word_load(other.hint) == 1
 
 
 def test_shared_memory_has_no_name() -> None:

@@ -35,6 +35,18 @@ def test_di1_a_job_starts_at_once_on_a_free_slot() -> None:
     assert scheduler.counts() == {"queued": 1, "running": 2, "stopping": 0}
 
 
+def test_it_counts_the_slots_that_are_taken() -> None:
+    scheduler = Scheduler(3)
+    counts = [scheduler.taken]
+    for number in (1, 2):
+        scheduler.submit(JobId(number), slots=number)
+        counts.append(scheduler.taken)
+    for number in (1, 2):
+        scheduler.finished(JobId(number))
+        counts.append(scheduler.taken)
+    assert counts == [0, 1, 3, 2, 0]
+
+
 def test_di3_longest_first_and_unknown_before_all() -> None:
     scheduler = Scheduler(2)
     running = started(scheduler.submit(JobId(1)) + scheduler.submit(JobId(2)))
