@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ci.bench.programs import REPOSITORY, TRUE, BenchError, cache_directory
 
@@ -60,11 +60,9 @@ def job(program: str = TRUE, *arguments: str, writable: bool = False, loopback: 
 
 def as_json(spec: JobSpec) -> bytes:
     """Return the job as maelstrom-run reads it: the fields of the container stand beside the others."""
-    import msgspec
+    from maelstrom_core.spec_write import job_document
 
-    fields: dict[str, Any] = msgspec.to_builtins(spec)
-    flat = fields.pop("container") | {name: value for name, value in fields.items() if value is not None}
-    return json.dumps(flat).encode() + b"\n"
+    return json.dumps(job_document(spec)).encode() + b"\n"
 
 
 @contextmanager
