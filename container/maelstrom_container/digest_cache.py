@@ -45,6 +45,14 @@ WITHOUT ROWID
 """
 
 
+class Looked(msgspec.Struct, frozen=True):
+    """A regular file, symlinks followed, as it was a moment ago."""
+
+    path: str
+    mode: int
+    signature: Signature
+
+
 class Hashed(msgspec.Struct, frozen=True):
     """A regular file's digest, and what the file was when that was its digest."""
 
@@ -106,19 +114,18 @@ class DigestCache:
             f"failed to read {path}: it changes while it is read", hint="wait until it is complete"
         )
 
-    def digests_of(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Hashed]:
-        """Return the digests of regular files, symlinks followed, given their status of a moment ago; in any number.
+    def digests_of(self, files: Sequence[Looked]) -> list[Hashed]:
+        """Return the digests of regular files, in any number.
 
         Raises as `digest_of`.
         """
-        names = [os.fsencode(path) for path, _ in files]
-        wanted = [signature(status) for _, status in files]
-        found = self._look_up(dict(zip(names, wanted, strict=True)))
+        names = [os.fsencode(file.path) for file in files]
+        found = self._look_up({name: file.signature for name, file in zip(names, files, strict=True)})
         hashed: list[Hashed | None] = [
-            Hashed(found[name], status.st_mode, own) if name in found else None
-            for name, own, (_, status) in zip(names, wanted, files, strict=True)
+            Hashed(found[name], file.mode, file.signature) if name in found else None
+            for name, file in zip(names, files, strict=True)
         ]
-        unknown = [at for at, each in enumerate(hashed) if each is None and wanted[at].size < _READ_WHOLE]
+        unknown = [at for at, each in enumerate(hashed) if each is None and files[at].signature.size < _READ_WHOLE]
 
         def read(batch: list[int]) -> None:
             for at, file in zip(batch, read_files([names[at] for at in batch]), strict=True):
@@ -128,8 +135,8 @@ class DigestCache:
                     self._remember_settled(names[at], file.signature, digest)
 
         if unknown:
-            in_threads(read, batches((at, wanted[at].size) for at in unknown))
-        return [each or self._hashed(path) for each, (path, _) in zip(hashed, files, strict=True)]
+            in_threads(read, batches((at, files[at].signature.size) for at in unknown))
+        return [each or self._hashed(file.path) for each, file in zip(hashed, files, strict=True)]
 
     def _hashed(self, path: str) -> Hashed:
         digest, status = self.digest_of(path)

@@ -6,6 +6,7 @@ project but the C library and signatures.
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 import sys
@@ -19,6 +20,9 @@ from maelstrom_container.native import ffi, lib
 
 RECORD = struct.Struct("=IIQqqQQ")
 """struct file_record."""
+_READ, _COPY, _WRITE = struct.Struct("@PIIQqqQQq"), struct.Struct("@PPPIqIIQqqQQ"), struct.Struct("@PPIqQQ")
+"""struct file_read, file_copy and file_write: packed, thousands take a tenth of the time that their fields take."""
+_NOTHING = (0,) * 7
 THREADS = min(4, len(os.sched_getaffinity(0)))
 READ_AT_ONCE = 256
 READ_BUFFER = 4 << 20
@@ -108,6 +112,12 @@ def unpacked(records: bytes) -> Iterator[tuple[bytes, int]]:
         yield records[at - name_size : at], mode
 
 
+def looked(record: bytes) -> tuple[int, Signature]:
+    """Return the mode and the signature of a record of a scan."""
+    mode, _, size, mtime, ctime, device, inode = RECORD.unpack(record)
+    return mode, Signature(size, mtime, ctime, device, inode)
+
+
 class FileContents(msgspec.Struct, frozen=True):
     """What is in a file, and what the file was all the time that it was read."""
 
@@ -121,20 +131,16 @@ def read_files(paths: Sequence[bytes]) -> list[FileContents | None]:
 
     None for what is too large for the rest of a buffer (READ_BUFFER bytes), changed, or cannot be read.
     """
-    kept = [ffi.from_buffer(path + b"\0") for path in paths]
-    files = ffi.new("struct file_read[]", len(paths))
-    for file, path in zip(files, kept, strict=True):
-        file.path = path
+    kept, addresses = _strings(paths)
+    files = bytearray(b"".join(_READ.pack(address, *_NOTHING, 0) for address in addresses))
     buffer = _buffer()
-    lib.files_read(files, len(paths), buffer, READ_BUFFER)
+    lib.files_read(ffi.cast("struct file_read *", ffi.from_buffer(files)), len(paths), buffer, READ_BUFFER)
+    del kept
+    contents = memoryview(ffi.buffer(buffer))
     results: list[FileContents | None] = []
-    for file in files:
-        found = file.found
-        if file.at < 0:
-            results.append(None)
-            continue
-        own = Signature(found.size, found.mtime, found.ctime, found.device, found.inode)
-        results.append(FileContents(ffi.buffer(buffer + file.at, found.size)[:], found.mode, own))
+    for _, mode, _, size, mtime, ctime, device, inode, at in _READ.iter_unpack(files):
+        own = Signature(size, mtime, ctime, device, inode)
+        results.append(None if at < 0 else FileContents(bytes(contents[at : at + size]), mode, own))
     return results
 
 
@@ -157,18 +163,16 @@ def copy_files(copies: Sequence[FileCopy], directory: int, blobs: int, *, reflin
 
     Raises CopyError for the first that could not be made.
     """
-    structs = ffi.new("struct file_copy[]", len(copies))
-    kept = []
-    for made, copy in zip(structs, copies, strict=True):
-        strings = [ffi.from_buffer(text + b"\0") for text in (copy.source, copy.name, copy.blob)]
-        kept.append(strings)
-        made.source, made.name, made.blob = strings
-        made.mode, made.mtime = copy.mode, copy.mtime
-        expected, own = made.expected, copy.expected
-        expected.size, expected.device, expected.inode = own.size, own.device, own.inode
-        expected.mtime, expected.ctime = _wrapped(own.mtime), _wrapped(own.ctime)
+    kept, addresses = _strings([text for copy in copies for text in (copy.source, copy.name, copy.blob)])
+    packed = []
+    for copy in copies:
+        own = copy.expected
+        record = (0, 0, own.size, _wrapped(own.mtime), _wrapped(own.ctime), own.device, own.inode)
+        packed.append(_COPY.pack(next(addresses), next(addresses), next(addresses), copy.mode, copy.mtime, *record))
+    structs = ffi.from_buffer(b"".join(packed))
     results = ffi.new("struct file_results *", {"reflinks": reflinks})
-    left = lib.files_copy(structs, len(copies), directory, blobs, results)
+    left = lib.files_copy(ffi.cast("struct file_copy *", structs), len(copies), directory, blobs, results)
+    del kept
     if left:
         reason = OSError(results.error, os.strerror(results.error))
         raise CopyError(len(copies) - left, reason, of_source=results.failure == lib.FILE_SOURCE)
@@ -180,16 +184,16 @@ def write_files(writes: Sequence[FileWrite], contents: memoryview | None, direct
 
     Raises OSError for the first that could not be made for another reason.
     """
-    structs = ffi.new("struct file_write[]", len(writes))
-    kept = []
-    for made, write in zip(structs, writes, strict=True):
-        strings = [ffi.from_buffer(text + b"\0") for text in (write.name, write.blob)]
-        kept.append(strings)
-        made.name, made.blob = strings
-        made.mode, made.mtime, made.at, made.size = write.mode, write.mtime, write.at, write.size
+    kept, addresses = _strings([text for write in writes for text in (write.name, write.blob)])
+    packed = [
+        _WRITE.pack(next(addresses), next(addresses), write.mode, write.mtime, write.at, write.size) for write in writes
+    ]
+    structs = ffi.from_buffer(b"".join(packed))
     results = ffi.new("struct file_results *")
     data = ffi.NULL if contents is None else ffi.from_buffer(contents)
-    left = lib.files_write(structs, len(writes), data, ffi.new("int[2]", [directory, blobs]), results)
+    where = ffi.new("int[2]", [directory, blobs])
+    left = lib.files_write(ffi.cast("struct file_write *", structs), len(writes), data, where, results)
+    del kept
     if left and results.failure != lib.FILE_SOURCE:
         raise OSError(results.error, os.strerror(results.error), os.fsdecode(writes[-left].name))
     return left
@@ -223,6 +227,13 @@ def in_threads(work: Callable[[T], object], items: Iterable[T], *, threads: int 
         other.join()
     if failures:
         raise failures[0]
+
+
+def _strings(texts: Sequence[bytes]) -> tuple[Any, Iterator[int]]:
+    """Return the texts, closed by NUL, in one piece of memory that has to be kept, and the address of each."""
+    kept = ffi.from_buffer(b"\0".join((*texts, b"")))
+    base = int(ffi.cast("uintptr_t", kept))
+    return kept, itertools.accumulate((len(text) + 1 for text in texts[:-1]), initial=base)
 
 
 _of_thread = threading.local()

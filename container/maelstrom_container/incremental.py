@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 import msgspec
 from blake3 import blake3
 
-from maelstrom_container.digest_cache import DigestCache, is_settled
-from maelstrom_container.file_batches import scan, unpacked
+from maelstrom_container.digest_cache import DigestCache, Looked, is_settled
+from maelstrom_container.file_batches import looked, records_of, scan, unpacked
 from maelstrom_container.glob_files import TAG, VERSION_CONTROL, searches
 from maelstrom_container.manifest import Directory, Manifest, Node, clean_path, make_manifest
 from maelstrom_container.manifest_builder import ManifestBuilder, ManifestLayer
@@ -116,13 +116,15 @@ class Search:
             pending.extend(folders)
         return found
 
-    def paths_in(self, folder: bytes) -> list[str]:
-        """Return what was in a directory at the last scan and belongs to the layer, relative to the project."""
-        entries = list(unpacked(self._records[folder]))
-        if self._is_cache(folder, entries):
-            return []
-        paths = (os.fsdecode(folder + name) for name, _ in entries)
-        return [path for path in paths if self._matches(path)]
+    def found_in(self, folder: bytes) -> Iterator[tuple[str, Looked]]:
+        """Yield what was in a directory at the last scan and belongs to the layer: its path there, and what it was."""
+        records = self._records[folder]
+        if self._is_cache(folder, list(unpacked(records))):
+            return
+        for name, record in records_of(records):
+            path = os.fsdecode(folder + name)
+            if self._matches(path):
+                yield self.target(path), Looked(os.path.join(self._project, path), *looked(record))
 
     def target(self, path: str) -> str:
         """Return the path in the layer of a path relative to the project."""
@@ -136,10 +138,10 @@ class Search:
         targets: dict[bytes, list[bytes]] = {}
         for folder in folders:
             mine = targets[folder] = []
-            for path in self.paths_in(folder):
-                target = self.target(path)
-                builder.add_local(target, os.path.join(self._project, path), follow=False)
-                mine.append(clean_path(os.fsencode(target)))
+            for target, found in self.found_in(folder):
+                cleaned = clean_path(os.fsencode(target))
+                builder.add_looked(cleaned, found)
+                mine.append(cleaned)
         built = builder.build()
         nodes = {entry.path: entry.node for entry in built.manifest.entries}
         return built, {folder: {path: nodes[path] for path in mine} for folder, mine in targets.items()}

@@ -10,8 +10,8 @@ import stat
 
 import msgspec
 
-from maelstrom_container.digest_cache import DigestCache, Hashed
-from maelstrom_container.file_batches import Signature
+from maelstrom_container.digest_cache import DigestCache, Hashed, Looked
+from maelstrom_container.file_batches import Signature, signature
 from maelstrom_container.manifest import Directory, File, Manifest, Node, Symlink, clean_path, make_manifest, show
 from maelstrom_core.errors import InfrastructureError, SpecError
 
@@ -54,7 +54,7 @@ class ManifestBuilder:
         self._digests = digests
         self._nodes: dict[bytes, Node] = {}
         self._sources: dict[bytes, Source] = {}
-        self._pending: dict[bytes, tuple[str, os.stat_result]] = {}
+        self._pending: dict[bytes, Looked] = {}
         """Files whose digests are not known yet: they are looked for many at a time."""
 
     def add(self, path: str, node: Node) -> None:
@@ -76,34 +76,40 @@ class ManifestBuilder:
         """
         try:
             status = os.stat(local, follow_symlinks=follow)
-            if stat.S_ISDIR(status.st_mode):
-                self.add(path, Directory(stat.S_IMODE(status.st_mode) & 0o1777))
-            elif stat.S_ISLNK(status.st_mode):
-                self.add(path, Symlink(os.readlink(os.fsencode(local))))
-            elif stat.S_ISREG(status.st_mode):
-                self._add_file(path, local, status)
-            else:
-                raise SpecError(f"{local} is no file, directory or symlink: it cannot be part of a layer")
         except OSError as error:
-            raise SpecError(f"failed to add {local} to a layer: {error.strerror}") from None
+            raise _not_added(local, error) from None
+        self.add_looked(clean_path(os.fsencode(path)), Looked(local, status.st_mode, signature(status)))
+
+    def add_looked(self, cleaned: bytes, found: Looked) -> None:
+        """Add the same, at a clean path, as somebody has just seen it: no other symlinks followed than were then."""
+        if stat.S_ISREG(found.mode):
+            self._add_file(cleaned, found)
+        elif stat.S_ISDIR(found.mode):
+            self._add(cleaned, Directory(stat.S_IMODE(found.mode) & 0o1777))
+        elif stat.S_ISLNK(found.mode):
+            try:
+                self._add(cleaned, Symlink(os.readlink(os.fsencode(found.path))))
+            except OSError as error:
+                raise _not_added(found.path, error) from None
+        else:
+            raise SpecError(f"{found.path} is no file, directory or symlink: it cannot be part of a layer")
 
     def build(self) -> ManifestLayer:
         """Return the layer. Raises SpecError if its entries contradict each other."""
         self._hash(list(self._pending))
         return ManifestLayer(make_manifest(self._nodes), self._sources)
 
-    def _add_file(self, path: str, local: str, status: os.stat_result) -> None:
-        cleaned = clean_path(os.fsencode(path))
+    def _add_file(self, cleaned: bytes, found: Looked) -> None:
         if cleaned in self._nodes or cleaned in self._pending:
-            (hashed,) = self._digests.digests_of([(local, status)])
-            self._add_hashed(cleaned, local, hashed)
+            (hashed,) = self._digests.digests_of([found])
+            self._add_hashed(cleaned, found.path, hashed)
         else:
-            self._pending[cleaned] = local, status
+            self._pending[cleaned] = found
 
     def _hash(self, paths: list[bytes]) -> None:
         files = [self._pending.pop(path) for path in paths]
-        for path, (local, _), hashed in zip(paths, files, self._digests.digests_of(files), strict=True):
-            self._add_hashed(path, local, hashed)
+        for path, file, hashed in zip(paths, files, self._digests.digests_of(files), strict=True):
+            self._add_hashed(path, file.path, hashed)
 
     def _add_hashed(self, cleaned: bytes, local: str, hashed: Hashed) -> None:
         # what the file was when it was hashed counts, even if it was replaced since
@@ -111,3 +117,7 @@ class ManifestBuilder:
         self._add(cleaned, File(stat.S_IMODE(hashed.mode) & 0o777, min(own.mtime, _LATEST), own.size, hashed.digest))
         if own.size:
             self._sources[cleaned] = Source(local, own)
+
+
+def _not_added(local: str, error: OSError) -> SpecError:
+    return SpecError(f"failed to add {local} to a layer: {error.strerror}")

@@ -8,7 +8,11 @@ import threading
 import pytest
 
 from maelstrom_container.file_batches import (
+    _COPY,
+    _READ,
+    _WRITE,
     READ_BUFFER,
+    RECORD,
     CopyError,
     FileCopy,
     copy_files,
@@ -18,6 +22,7 @@ from maelstrom_container.file_batches import (
     signature,
     unpacked,
 )
+from maelstrom_container.native import ffi
 
 
 @pytest.fixture
@@ -38,6 +43,11 @@ def copied(place, *copies, reflinks=False):
     finally:
         os.close(directory)
         os.close(blobs)
+
+
+@pytest.mark.parametrize(("packed", "name"), [(RECORD, "record"), (_READ, "read"), (_COPY, "copy"), (_WRITE, "write")])
+def test_what_is_packed_is_as_long_as_in_c(packed, name):
+    assert packed.size == ffi.sizeof(f"struct file_{name}")
 
 
 def test_a_scan_finds_what_is_there(tmp_path):

@@ -101,13 +101,16 @@ def test_hostile_manifests_are_refused(entries):
         decode(Manifest(entries).encode())
 
 
-@given(st.binary(max_size=300))
+@given(st.binary(max_size=300) | st.lists(st.sampled_from([b"/", b".", b"a", b"\n", b"\0"]), max_size=40).map(b"".join))
 def test_clean_paths_stay_clean_and_below(path):
     try:
         cleaned = clean_path(path)
     except SpecError:
+        assert b"\0" in path or b".." in path or len(path) > 255
         return
     assert clean_path(cleaned) == cleaned
+    assert cleaned == b"/".join(each for each in path.split(b"/") if each not in {b"", b"."})
+    assert b"\0" not in cleaned
     assert not cleaned.startswith(b"/")
     assert b".." not in cleaned.split(b"/")
 
