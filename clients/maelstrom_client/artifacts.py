@@ -3,6 +3,7 @@
     artifacts = Artifacts(cache_root, dial, token, refused=...)
     artifact = artifacts.offer(layer)          # of each realised layer; for `Submit`
     artifacts.wanted(digest)                   # the broker said `WantArtifact`; `refused` is called if that cannot be
+    artifacts.renew()                          # the broker was lost
 
 Imports containers, for the description of trees, and the core.
 """
@@ -18,14 +19,16 @@ from pathlib import Path
 from maelstrom_container.promise import Promise
 from maelstrom_container.trees.describe import Described, Describer
 from maelstrom_container.trees.look import Source
-from maelstrom_core.artifact_client import ArtifactClient, Dial
+from maelstrom_core.artifact_client import ArtifactClient, Dial, UnreachedError
 from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import HostTree, LayerDirectory, RealisedLayer
 from maelstrom_core.messages import Artifact
 
 CONNECTIONS = 4
+ROUNDS = 20
+"""How often an artifact is tried to be sent while the broker that wants it is there; each is some attempts."""
 
-Refused = Callable[[str, str], None]
+Refused = Callable[[str, str, int], None]
 
 
 def source_of(layer: RealisedLayer) -> Source:
@@ -52,8 +55,9 @@ class Artifacts:
         connections: int = CONNECTIONS,
         told: Callable[[str], None] = lambda _message: None,
     ) -> None:
-        """`refused` takes a digest and why it cannot be had: for the message `NoArtifact`; in a thread of this object.
+        """`refused` takes a digest, why it cannot be had, and the turn: for the message `NoArtifact`, in that turn.
 
+        It is called in a thread of this object.
         `told` takes what a user should know of a layer: what of it could not be read.
         """
         self._describer = Describer(cache_root / "trees")
@@ -66,8 +70,11 @@ class Artifacts:
         """By manifest."""
         self._named: dict[str, Described] = {}
         """By what manifests name."""
-        self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
+        self.turn = 0
+        """Of the connection to the broker. What was wanted in an earlier one nobody waits for."""
         self._threads: list[threading.Thread] = []
+        self._clients: list[ArtifactClient] = []
         self._connections = connections
 
     def close(self) -> None:
@@ -105,25 +112,52 @@ class Artifacts:
 
     def wanted(self, digest: str) -> None:
         """Have an artifact sent, soon."""
-        self._wanted.put(digest)
+        self._wanted.put((digest, self.turn))
         with self._mutex:
             if len(self._threads) < self._connections:
-                self._threads.append(threading.Thread(target=self._run, name="artifact-uploads", daemon=True))
-                self._threads[-1].start()
+                client = ArtifactClient(self._dial, self._token, name=self._name)
+                thread = threading.Thread(target=self._run, args=(client,), name="artifact-uploads", daemon=True)
+                self._clients.append(client)
+                self._threads.append(thread)
+                thread.start()
 
-    def _run(self) -> None:
-        with ArtifactClient(self._dial, self._token, name=self._name) as client:
-            while (digest := self._wanted.get()) is not None:
-                try:
-                    described = self._which(digest)
-                    if described is None:
-                        self._refused(digest, "this client has offered nothing of this name")
-                    else:
-                        client.upload(digest, described.content(digest))
-                except MaelstromError as error:
-                    self._refused(digest, error.message)
-                except OSError as error:
-                    self._refused(digest, f"failed to read {error.filename}: {error.strerror}")
+    def renew(self) -> None:
+        """Take note that the broker was lost: the next one will say again what it wants."""
+        self.turn += 1
+        for client in self._clients:
+            client.interrupt()
+
+    def _run(self, client: ArtifactClient) -> None:
+        with client:
+            while (wanted := self._wanted.get()) is not None:
+                digest, turn = wanted
+                reason = self._send(client, digest, turn)
+                if reason is not None and turn == self.turn:
+                    self._refused(digest, reason, turn)
+
+    def _send(self, client: ArtifactClient, digest: str, turn: int) -> str | None:
+        """Send an artifact; return why it cannot be had.
+
+        While the broker is there that wants it, that it does not come through will pass.
+        """
+        reason = None
+        for _ in range(ROUNDS):
+            if turn != self.turn:
+                break
+            try:
+                described = self._which(digest)
+                if described is None:
+                    return "this client has offered nothing of this name"
+                client.upload(digest, described.content(digest))
+            except UnreachedError as error:
+                reason = error.message
+            except MaelstromError as error:
+                return error.message
+            except OSError as error:
+                return f"failed to read {error.filename}: {error.strerror}"
+            else:
+                return None
+        return reason
 
     def _which(self, digest: str) -> Described | None:
         """Return the layer to which an artifact belongs; manifests are read when they have been asked for."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from io import FileIO
@@ -60,6 +61,10 @@ class ArtifactError(InfrastructureError):
     """An artifact could not be sent or had, and another attempt would not go better."""
 
 
+class UnreachedError(ArtifactError):
+    """The broker could not be reached, or could not do it now, in as many attempts as were to be made."""
+
+
 class _BrokenError(Exception):
     """One attempt has failed; another may go better."""
 
@@ -76,6 +81,8 @@ class ArtifactClient:
         self._timeout = timeout
         self._attempts = attempts
         self._socket: socket.socket | None = None
+        self._using = threading.Lock()
+        self._given_up = False
         self._connection = ArtifactConnection("peer")
         self._buffer = bytearray(_CHUNK)
 
@@ -93,6 +100,21 @@ class ArtifactClient:
             with contextlib.suppress(OSError):
                 self._socket.close()
             self._socket = None
+
+    def give_up(self) -> None:
+        """Let whatever a thread does with it fail, now and from now on; in any thread."""
+        self._given_up = True
+        self.interrupt()
+        if self._using.acquire(blocking=False):
+            self.close()
+            self._using.release()
+
+    def interrupt(self) -> None:
+        """Break the connection, which leads nowhere any more: whatever a thread does with it is begun anew."""
+        connection = self._socket
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS's own would not wake who waits
 
     def upload(self, digest: str, content: bytes | memoryview | Path) -> None:
         """Have the broker store an artifact, unless it has it. Raises ArtifactError, and OSError for the file."""
@@ -112,8 +134,17 @@ class ArtifactClient:
     # attempts
 
     def _try(self, what: str, work: Callable[[], T]) -> T:
+        with self._using:
+            try:
+                return self._attempt(what, work)
+            finally:
+                if self._given_up:
+                    self.close()
+
+    def _attempt(self, what: str, work: Callable[[], T]) -> T:
         pause = _PAUSE
-        for attempt in range(self._attempts):
+        reason = "it was given up"
+        for attempt in range(0 if self._given_up else self._attempts):
             fresh = self._socket is None
             try:
                 return work()
@@ -123,10 +154,12 @@ class ArtifactClient:
             except BaseException:
                 self.close()  # whatever it was, what comes next on it is unknown
                 raise
+            if self._given_up:
+                break
             if fresh and attempt < self._attempts - 1:  # else the broker had closed it, as it may between two requests
                 time.sleep(pause)
                 pause *= 2
-        raise ArtifactError(f"failed to {what}: {reason}", hint="look whether the broker runs, and can be reached")
+        raise UnreachedError(f"failed to {what}: {reason}", hint="look whether the broker runs, and can be reached")
 
     # one attempt
 
@@ -240,6 +273,8 @@ class ArtifactClient:
         if self._socket is None:
             try:
                 self._socket = self._dial()
+                if self._given_up:
+                    raise ConnectionError("it was given up")
                 self._socket.settimeout(self._timeout)
                 with contextlib.suppress(OSError):
                     self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

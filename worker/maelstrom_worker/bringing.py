@@ -27,6 +27,8 @@ class _Set(msgspec.Struct):
     realised: tuple[RealisedLayer, ...] | None = None
     users: dict[int, Then] = {}
     """Attempts by their keys, and whom to tell of those that wait."""
+    turn: int = 0
+    """Of the connection to the broker, when they began to be fetched."""
 
 
 class Bringing:
@@ -38,6 +40,7 @@ class Bringing:
         self._sets: dict[Layers, _Set] = {}
         """Those that were used last come last."""
         self._of_keys: dict[int, _Set] = {}
+        self._turn = 0
 
     def holding(self) -> tuple[str, ...]:
         """Return the digests of layers that are here."""
@@ -55,7 +58,7 @@ class Bringing:
         if wanted.realised is not None:
             then(wanted.realised, None)
         elif found is None:
-            self._background.run(partial(self._fetcher.obtain, layers), partial(self._brought, wanted))
+            self._obtain(wanted)
 
     def forget(self, key: int) -> None:
         """Let go of an attempt's layers."""
@@ -64,22 +67,35 @@ class Bringing:
             del wanted.users[key]
             self._tidy()
 
+    def renew(self) -> None:
+        """Take note that the broker was lost."""
+        self._turn += 1
+        self._fetcher.renew()
+
     def close(self) -> None:
         """Bring nothing more."""
         self._fetcher.close()
 
+    def _obtain(self, wanted: _Set) -> None:
+        wanted.turn = self._turn
+        self._background.run(partial(self._fetcher.obtain, wanted.layers), partial(self._brought, wanted))
+
     def _brought(self, wanted: _Set, realised: tuple[RealisedLayer, ...] | None, error: BaseException | None) -> None:
         users = dict(wanted.users)
         if realised is None:
-            if not isinstance(error, MaelstromError | OSError):
-                raise error or RuntimeError
+            if users and wanted.turn != self._turn:
+                self._obtain(wanted)  # it was the broker that was lost: who waits now has them from the next one
+                return
             del self._sets[wanted.layers]
+            self._tidy(0)  # the disk may be full
             for key in users:
                 del self._of_keys[key]
             wanted.users.clear()
             reason = f"failed to have its layers here: {error}"
             for then in users.values():
                 then(None, reason)
+            if not isinstance(error, MaelstromError | OSError):
+                raise error or RuntimeError  # a bug, which costs no more than these attempts
             return
         wanted.realised = realised
         for key, then in users.items():
@@ -87,10 +103,10 @@ class Bringing:
                 then(realised, None)
         self._tidy()
 
-    def _tidy(self) -> None:
-        """Give back what has not been used for longest."""
+    def _tidy(self, kept: int = KEPT) -> None:
+        """Give back what nobody uses, but for so many sets that were used last."""
         idle = [each for each in self._sets.values() if not each.users and each.realised is not None]
-        for each in idle[: max(0, len(idle) - KEPT)]:
+        for each in idle[: max(0, len(idle) - kept)]:
             del self._sets[each.layers]
             self._background.run(partial(self._fetcher.release, each.layers), _released)
 

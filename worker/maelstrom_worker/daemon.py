@@ -103,6 +103,7 @@ class Daemon:
     def lost(self, reason: str) -> None:
         """Kill what runs: somebody else runs it by now."""
         log.info("killing what runs", attempts=self.attempts.running(), reason=reason)
+        self._bringer.renew()
         self._apply(self.attempts.lost())
 
     def refused(self, error: RefusedError) -> None:

@@ -79,9 +79,14 @@ class Fetcher:
         """Of layers that are in the store, by artifact."""
 
     def close(self) -> None:
-        """Close the connections; layers in use stay with the store."""
+        """Close the connections, whoever waits for something to come; layers in use stay with the store."""
         for client in self._all:
-            client.close()
+            client.give_up()
+
+    def renew(self) -> None:
+        """Take note that the broker was lost: what waits for it asks again, on new connections."""
+        for client in self._all:
+            client.interrupt()
 
     def holding(self) -> tuple[str, ...]:
         """Return the artifacts whose layers are here: for `Holding`, when a connection to the broker begins."""
@@ -143,10 +148,13 @@ class Fetcher:
             raise SpecError(f"a layer of {tree.size} bytes is larger than the {self._largest} that this worker takes")
         name = tree.manifest.digest()
         layer = self._store.layer(name, lambda root: write_tree(tree, root, self._store.blobs, self))
-        with contextlib.suppress(OSError):  # after a restart it is fetched again
-            fresh = self._fetched / f"{digest}.{os.getpid()}"
+        fresh = self._fetched / f"{digest}.{os.getpid()}"
+        try:
             fresh.write_text(name)
             fresh.rename(self._fetched / digest)
+        except OSError:  # after a restart it is fetched again
+            with contextlib.suppress(OSError):
+                fresh.unlink()
         log.info("layer fetched", artifact=digest[:16], seconds=f"{time.monotonic() - begun:.3f}", bytes=tree.size)
         return name, layer
 

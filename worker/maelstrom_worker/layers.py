@@ -27,5 +27,8 @@ class Bringer(Protocol):
     def forget(self, key: int) -> None:
         """Let go of what was brought for a key: the layers may disappear from now on."""
 
+    def renew(self) -> None:
+        """Take note that the broker was lost: connections to it lead nowhere."""
+
     def close(self) -> None:
         """Bring nothing more."""

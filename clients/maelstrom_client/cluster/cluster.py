@@ -166,6 +166,7 @@ class Cluster:
     def lost(self, reason: str) -> None:
         """Take note that the broker has forgotten everything."""
         say(f"the broker was lost: {reason}; connecting again")
+        self._artifacts.renew()
         self._unsent.clear()
         self._apply(self._placement.lost())
 
@@ -324,10 +325,15 @@ class Cluster:
         """Return what the layers are called on their way; in a thread."""
         return tuple(self._artifacts.offer(layer) for layer in layers)
 
-    def _not_sent(self, digest: str, reason: str) -> None:
-        """Tell the broker that it will not get an artifact; in a thread."""
+    def _not_sent(self, digest: str, reason: str, turn: int) -> None:
+        """Tell the broker that it will not get an artifact, if it is still the one that has asked; in a thread."""
         log.info("artifact not sent", digest=digest[:16], reason=reason)
-        self._background.post(lambda: self._link.send(m.NoArtifact(digest, reason[:_REASON])))
+
+        def tell() -> None:
+            if turn == self._artifacts.turn:
+                self._link.send(m.NoArtifact(digest, reason[:_REASON]))
+
+        self._background.post(tell)
 
     def _ended_here(self, identity: JobId, outcome: Outcome) -> None:
         effects = self._placement.ended_here(identity)

@@ -120,12 +120,11 @@ class _Contents:
         left = self._write_files(writes, None)
         if not left:
             return
-        data = self._fetch.memory(pack.digest, pack.size)
-        with memoryview(data) as view:
-            if len(view) != pack.size:
-                raise SpecError(f"artifact {pack.digest} has {len(view)} bytes, where the manifest says {pack.size}")
-            self._check(pack, view)
-            self._write_files(left, view)
+        view = memoryview(self._fetch.memory(pack.digest, pack.size))
+        if len(view) != pack.size:
+            raise SpecError(f"artifact {pack.digest} has {len(view)} bytes, where the manifest says {pack.size}")
+        self._check(pack, view)
+        self._write_files(left, view)
 
     def _write_files(
         self, writes: dict[bytes, list[FileWrite]], contents: memoryview | None

@@ -286,7 +286,7 @@ def sent(broker: RunningBroker, layer: HostTree, directory: Path) -> Artifact:
     """Have a layer in the broker's store."""
     refused: list[tuple[str, str]] = []
     artifacts = Artifacts(
-        directory, broker.dial, broker.token, refused=lambda digest, reason: refused.append((digest, reason))
+        directory, broker.dial, broker.token, refused=lambda digest, reason, _turn: refused.append((digest, reason))
     )
     artifact = artifacts.offer(layer)
     assert artifacts.offer(layer) == artifact

@@ -314,3 +314,26 @@ def test_a_broker_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     client = ArtifactClient(lambda: socket.create_connection(listening.getsockname()), "t", timeout=0.05, attempts=2)
     with listening, client, pytest.raises(ArtifactError, match="silent"):
         client.fetch("ab" * 32, 10)
+
+
+def test_what_waits_for_a_broker_ends_when_it_is_given_up() -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    client = ArtifactClient(lambda: socket.create_connection(listening.getsockname()), "t")
+    told: list[str] = []
+
+    def fetch() -> None:
+        with pytest.raises(ArtifactError) as raised:
+            client.fetch("ab" * 32, 10)
+        told.append(raised.value.message)
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    with listening:
+        peer, _ = listening.accept()
+        with peer:
+            peer.recv(65536)  # it waits for a greeting now
+            client.give_up()
+            thread.join(60)
+    assert len(told) == 1, "it waits still"
+    with pytest.raises(ArtifactError, match="given up"):
+        client.fetch("ab" * 32, 10)
