@@ -16,7 +16,7 @@ from maelstrom_broker.artifact_transfer import CHUNK, Failure, Transfer, transfe
 from maelstrom_broker.effects import Event as BrokerEvent
 from maelstrom_broker.effects import Evicted, ManifestEntries, ManifestRead, ReadManifest
 from maelstrom_broker.effects import Stored as StoredEvent
-from maelstrom_broker.store import Incoming, Store, why
+from maelstrom_broker.store import Incoming, Store, is_full, why
 from maelstrom_core import log
 from maelstrom_core.artifact_manifest import read_named
 from maelstrom_core.artifact_wire import (
@@ -101,6 +101,11 @@ class ArtifactService:
             error = failure.strerror or str(failure)
         self.handle(ManifestRead(digest, error))
 
+    def tell_evicted(self, digests: list[str]) -> None:
+        """Tell that these are out of sight."""
+        for digest in digests:
+            self.handle(Evicted(digest))
+
     async def in_thread(self, work: Callable[[], Any]) -> Any:
         """Do something that takes long."""
         return await self.loop.run_in_executor(self.threads, work)
@@ -173,10 +178,9 @@ class _Session:
             try:
                 incoming, evicted = service.store.expect(put.digest, put.size, service.in_use)
             except (OSError, InfrastructureError) as error:
-                await transfer.say(frame(Refused(put.digest, why(error))))
+                await self._refuse(transfer, put, error, again=False)
                 return
-            for digest in evicted:
-                service.handle(Evicted(digest))
+            service.tell_evicted(evicted)
             if evicted:
                 service.run(service.in_thread(service.store.delete))
             failure = await self._receive(transfer, put, incoming)
@@ -184,9 +188,17 @@ class _Session:
             service.handle(StoredEvent(put.digest))
             await transfer.say(frame(Stored(put.digest)))
         else:
-            log.info("artifact refused", digest=put.digest, reason=why(failure))
-            again = isinstance(failure, InfrastructureError)
-            await transfer.say(frame(Refused(put.digest, why(failure), again)))
+            await self._refuse(transfer, put, failure, again=isinstance(failure, InfrastructureError))
+
+    async def _refuse(self, transfer: Transfer, put: Put, failure: Failure, *, again: bool) -> None:
+        """Say why an artifact was not stored; a disk that is full may have room when it is offered again."""
+        service = self._service
+        log.info("artifact refused", digest=put.digest, reason=why(failure))
+        if is_full(failure):
+            again = True
+            service.tell_evicted(service.store.evict(put.size, service.in_use))
+            await service.in_thread(service.store.delete)
+        await transfer.say(frame(Refused(put.digest, why(failure), again)))
 
     async def _receive(self, transfer: Transfer, put: Put, incoming: Incoming) -> Failure | None:
         """Return why what came could not be stored; it is there, or there is nothing of it."""

@@ -164,21 +164,29 @@ class Store:
         """
         if size > self.limit:
             raise FullError(f"it has {size} bytes, and the broker's store takes {self.limit}")
-        evicted = []
-        for candidate in list(self._sizes):
-            if self.used + size <= self.limit:
-                break
-            if not in_use(candidate):
-                self._hide(candidate)
-                evicted.append(candidate)
-        if self.used + size > self.limit:
+        least = self.used + size - self.limit
+        idle = self._idle(least, in_use)
+        held = self.used - sum(map(self._sizes.__getitem__, idle))
+        if held + size > self.limit:
             raise FullError(
-                f"the broker's store is full: jobs hold {self.used} of its {self.limit} bytes (--store-size), "
+                f"the broker's store is full: jobs hold {held} of its {self.limit} bytes (--store-size), "
                 f"and it has {size}"
             )
         incoming = Incoming(self._tmp / self._number(), digest, size)
         self.used += size
-        return incoming, evicted
+        for each in idle:
+            self._hide(each)
+        return incoming, idle
+
+    def evict(self, size: int, in_use: Callable[[str], bool]) -> list[str]:
+        """Take so many bytes out of sight, or as many as nobody needs, used longest ago first.
+
+        Returns what it was, to be deleted by `delete`.
+        """
+        idle = self._idle(size, in_use)
+        for digest in idle:
+            self._hide(digest)
+        return idle
 
     def arrived(self, incoming: Incoming) -> None:
         """Give what has been checked its name. Raises OSError."""
@@ -221,9 +229,20 @@ class Store:
             with contextlib.suppress(OSError):
                 path.unlink()
 
+    def _idle(self, size: int, in_use: Callable[[str], bool]) -> list[str]:
+        """Return what may be evicted, used longest ago first, until it has so many bytes."""
+        idle: list[str] = []
+        for candidate in self._sizes:
+            if size <= 0:
+                break
+            if not in_use(candidate):
+                idle.append(candidate)
+                size -= self._sizes[candidate]
+        return idle
+
     def _hide(self, digest: str) -> None:
-        # renamed now: it may come again before it is deleted
-        with contextlib.suppress(FileNotFoundError):
+        # renamed now: it may come again before it is deleted; what cannot be renamed the next start finds again
+        with contextlib.suppress(OSError):
             (self._artifacts / digest).rename(self._tmp / f"evicted-{self._number()}")
         self.forget(digest)
 
@@ -232,10 +251,15 @@ class Store:
         return str(self._count)
 
 
+def is_full(error: OSError | InfrastructureError) -> bool:
+    """Tell whether the disk has no room: a store may be larger than what is left of its disk."""
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
 def why(error: OSError | InfrastructureError) -> str:
     """Return what to tell the one whose artifact could not be stored."""
     if isinstance(error, InfrastructureError):
         return error.message
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return "the disk of the broker's store is full"
     return f"the broker failed to write to its store: {error.strerror}"

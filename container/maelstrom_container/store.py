@@ -13,6 +13,7 @@ show this machine's directories become HostTrees and cost nothing. Every method 
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -283,7 +284,7 @@ class LayerStore:
         """Make what everybody waits for, and tell them."""
         begun = time.monotonic()
         try:
-            stored = make(key)
+            stored = self._with_room(lambda: make(key))
         except BaseException as error:
             for waiting in self._cache.failed(key):
                 waiting.keep(False)
@@ -298,6 +299,17 @@ class LayerStore:
             waiting.keep(stored.error is None)
         if stored.error is not None:
             raise stored.error
+
+    def _with_room(self, make: Callable[[], _Stored]) -> _Stored:
+        """Make something; if the disk is full once more, without what nobody uses."""
+        try:
+            return make()
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            log.info("making room, as the disk is full", root=str(self._root))
+            self._cache.make_room()
+            return make()
 
     def _make_directory(self, key: Key, fill: Callable[[int], int]) -> _Stored:
         temporary = self._cache.temporary_directory()

@@ -166,6 +166,13 @@ class Cache(Generic[Job, Getter]):
         if files.discard(self.root, temporary):
             self._remover.request()
 
+    def make_room(self) -> None:
+        """Delete, now, everything that nobody uses: for when the disk is full; takes as long as deleting does."""
+        with self._mutex:
+            for key in self._index.evict(-1):
+                self._evict(self.path(key))
+        self._remover.delete()
+
     def failed(self, key: Key) -> tuple[Job, ...]:
         """Take note that an entry could not be made; returns the jobs that waited for it."""
         with self._mutex:

@@ -115,8 +115,12 @@ def find_entries(root: Path, kind: str) -> list[Found]:
 def write_size(root: Path, path: Path, size: int) -> None:
     """Record the size of a directory entry beside it."""
     temporary = root / TEMPORARY / (os.urandom(8).hex() + _SUFFIX)
-    temporary.write_bytes(_SIZE.pack(size))
-    temporary.rename(path.with_name(path.name + _SUFFIX))
+    try:
+        temporary.write_bytes(_SIZE.pack(size))
+        temporary.rename(path.with_name(path.name + _SUFFIX))
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_size(path: Path) -> int:
@@ -217,10 +221,14 @@ class Remover:
                 if not self._requests:
                     return
                 self._requests.clear()
-            for entry in _scan(self._root / REMOVING):
-                delete_tree(Path(entry.path))
-            for kind in self._linked_kinds:
-                self._sweep(self._root / ENTRIES / kind)
+            self.delete()
+
+    def delete(self) -> None:
+        """Delete what there is to delete, now; in any thread."""
+        for entry in _scan(self._root / REMOVING):
+            delete_tree(Path(entry.path))
+        for kind in self._linked_kinds:
+            self._sweep(self._root / ENTRIES / kind)
 
     @staticmethod
     def _sweep(directory: Path) -> None:

@@ -155,10 +155,14 @@ class CacheIndex(msgspec.Struct, Generic[Job, Getter]):
         entry = self._entries.get(key)
         return isinstance(entry, _Held) and entry.references > 0
 
-    def evict(self) -> tuple[Key, ...]:
-        """Forget idle entries, least recently released first, until the target size is met; returns them."""
+    def evict(self, target: int | None = None) -> tuple[Key, ...]:
+        """Forget idle entries, least recently released first, until the target size is met, or another; returns them.
+
+        With a target of -1 none is left.
+        """
         evicted = []
-        while self.bytes_used > self.target_size and self._idle:
+        most = self.target_size if target is None else target
+        while self.bytes_used > most and self._idle:
             key = next(iter(self._idle))
             self._drop(key)
             evicted.append(key)

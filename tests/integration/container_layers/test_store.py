@@ -1,5 +1,6 @@
 """The store on a real file system: shared by threads and processes, surviving their deaths."""
 
+import errno
 import io
 import os
 import signal
@@ -270,3 +271,22 @@ def test_more_layers_than_open_files_are_allowed_at_all_are_a_clear_error(root):
         assert "so many entries of the cache are in use that all 160 open files are" in told
         assert "hint: raise what you may have, as with `ulimit -Hn`" in told
     assert list((root / "layers" / "tmp").iterdir()) == []
+
+
+def test_a_full_disk_costs_what_nobody_uses(tmp_path):
+    with LayerStore(tmp_path) as store:
+        used, unused, wanted = ("1" * 64, "2" * 64, "3" * 64)
+        for digest in (used, unused):
+            store.layer(digest, lambda _root: 1)
+        store.release(unused)
+
+        def fill(root):
+            os.close(os.open("half", os.O_CREAT, dir_fd=root))
+            if store.has_layer(unused):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return 1
+
+        layer = store.layer(wanted, fill)
+        assert os.listdir(layer.path) == ["half"]
+        assert store.has_layer(used)
+        assert os.listdir(tmp_path / "layers" / "tmp") == []

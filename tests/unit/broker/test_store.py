@@ -36,6 +36,16 @@ def test_what_was_used_longest_ago_makes_room_unless_a_job_needs_it(tmp_path):
     store.close()
 
 
+def test_what_does_not_fit_evicts_nothing(tmp_path):
+    store = Store(tmp_path, 30)
+    one, two = (put(store, bytes([number]) * 10)[0] for number in range(2))
+    with pytest.raises(FullError, match=r"jobs hold 10 of its 30 bytes"):
+        store.expect("0" * 64, 25, {one}.__contains__)
+    assert sorted(store.digests()) == sorted([one, two])
+    assert store.evict(1, {one}.__contains__) == [two]
+    store.close()
+
+
 def test_what_is_coming_takes_room_until_it_is_there_or_lost(tmp_path):
     store = Store(tmp_path, 30)
     incoming, _ = store.expect("0" * 64, 20, lambda _digest: False)

@@ -284,6 +284,18 @@ def test_files_that_no_entry_links_to_are_swept_when_something_is_deleted(root):
     assert not blob.exists()
 
 
+def test_when_the_disk_is_full_everything_goes_that_nobody_uses(root):
+    with open_cache(root) as cache:
+        put(cache, A)
+        put(cache, B)
+        cache.release(A)
+        cache.make_room()
+        assert not cache.path(A).exists()
+        assert cache.path(B).is_dir()
+        assert names(root / "removing") == []
+        assert cache.bytes_used == 1
+
+
 def test_directories_that_forbid_writing_are_deleted_too(tmp_path):
     (tmp_path / "tree" / "a").mkdir(parents=True)
     (tmp_path / "tree" / "a" / "file").write_text("x")
