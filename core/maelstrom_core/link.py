@@ -99,12 +99,16 @@ class Link:
         end = time.monotonic() + patience
         while True:
             try:
-                connection = dial(self.endpoint, max(0.1, end - time.monotonic()))
-                break
+                self._connect(max(0.1, end - time.monotonic()))
             except UnreachableError:
                 if time.monotonic() + FIRST_WAIT > end:
                     raise
                 time.sleep(FIRST_WAIT)
+            else:
+                return
+
+    def _connect(self, patience: float) -> None:
+        connection = dial(self.endpoint, patience)
         self._begin()
         connection.settimeout(patience)
         events: list[Event] = []
