@@ -1,90 +1,163 @@
-"""Kills, stops and cuts off: which of it, and whom, chance decides, by a seed."""
+"""Does what the plan says, in a thread of its own: each deed has a beginning, and an end some time later."""
 
 from __future__ import annotations
 
-import json
-import random
+import heapq
+import itertools
+import math
 import signal
 import threading
+import time
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-from tests.cluster.cable import Cable, Cables
-from tests.support.cluster import Cluster, Worker, small_job
-from tests.support.programs import RUN
+from tests.cluster.parts import PORT, Cluster
+from tests.cluster.plan import Deed
 
-SLOTS = 2
-DEEDS = ("kill", "kill", "stop", "cut", "reset", "broker")
+SLOW = "8mbit"
+_LOOK, _LOOKS = 0.05, 10
+"""Seconds between two looks for a transfer, and how many looks."""
+AHEAD = 10
+"""Deeds that may come before something else is done meanwhile."""
+_PATIENCE = 20.0
+"""Seconds that are waited for that, at most."""
 
 
 class Killer:
-    """A cluster of some workers; `run` has jobs run on it meanwhile, and returns what came of each."""
+    """Between `start` and `stop`."""
 
-    def __init__(self, directory: Path, *, workers: int, seed: int) -> None:
-        self._chance = random.Random(seed)
-        self._cluster = Cluster(directory)
-        self._cables = Cables()
-        self.deeds: Counter[str] = Counter()
-        self._over = threading.Event()
-        self._port = self._cluster.start_broker().port
-        self._wires = [Cable(self._cables, self._port) for _ in range(workers)]
-        self._workers = [self._start(number) for number in range(workers)]
+    def __init__(
+        self,
+        cluster: Cluster,
+        deeds: Iterator[Deed],
+        *,
+        tell: Callable[[str], object],
+        progress: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        """Each deed is told of when it begins. `progress` tells how many jobs have ended.
 
-    def close(self) -> None:
-        """End everything."""
-        self._cluster.__exit__()
-        self._cables.close()
+        On a machine that is too slow for the plan there would be nothing but deeds: there are at most two for each job.
+        """
+        self.done: Counter[str] = Counter()
+        self.missed: Counter[str] = Counter()
+        """Of those the deeds that found nothing to be done to, as a transfer where there was none."""
+        self.error: BaseException | None = None
+        self._cluster = cluster
+        self._deeds = deeds
+        self._progress = progress
+        self._tell = tell
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="killer", daemon=True)
+        self._ends: list[tuple[float, int, Callable[[], object]]] = []
+        """What ends deeds, by the time of the plan."""
+        self._began = self.since = 0.0
+        self._numbers = itertools.count()
 
-    def run(self, *, kills: int, jobs: int, seconds: float) -> Counter[int]:
-        """Run so many jobs of so many seconds, and do so many deeds; return how often each job was told of."""
-        job = self._cluster.client.home / "job.json"
-        job.write_text(json.dumps(small_job("true")))
-        script = f"sleep {seconds}; echo {{}}"
-        options = ("--map", "--file", str(job), "--range", f"1..{jobs}", "--results", "-", "--retries", "3")
-        command = (*self._cluster.options(), *options, "--", "/bin/sh", "-c", script)
-        killing = threading.Thread(target=self._kill, args=(kills,))
-        told: Counter[int] = Counter()
-        with self._cluster.client.start(RUN, *command, cwd=self._cluster.client.home, stderr=None) as process:
-            killing.start()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.close()
-            for line in process.stdout:
-                if line.startswith(b"{"):
-                    result = json.loads(line)
-                    told[result["job"]] += 1
-                    assert result["outcome"] != "exited" or result["stdout"] == f"{result['job']}\n", result
-            self._over.set()
-            killing.join()
-            process.wait()
-        return told
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
 
-    def _start(self, number: int) -> Worker:
-        return self._cluster.start_worker(slots=SLOTS, address=f"127.0.0.1:{self._wires[number].port}")
+    @property
+    def at_work(self) -> bool:
+        """Whether something is still to be done, now or when it has begun."""
+        return self._thread.ident is None or self._thread.is_alive()
 
-    def _kill(self, kills: int) -> None:
-        for _ in range(kills):
-            if self._over.wait(self._chance.uniform(0.2, 1.5)):
+    def stop(self) -> None:
+        """Begin nothing more; wait until everything has an end. Raises what went wrong."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        try:
+            self._began = self.since = time.monotonic()
+            for deed in self._deeds:
+                while self._ends and self._ends[0][0] <= deed.at:
+                    self._end()
+                self._wait(deed.at)
+                self._let_others_work()
+                if self._stopped.is_set():
+                    break
+                self._tell(f"{time.monotonic() - self.since:7.2f} s: {deed}")
+                self.done[deed.kind] += 1
+                end = self._begin(deed)
+                if end is not None:
+                    heapq.heappush(self._ends, (deed.at + deed.lasts, next(self._numbers), end))
+            while self._ends:
+                self._end()
+        except BaseException as error:  # noqa: BLE001 - for who stops us
+            self.error = error
+
+    def _let_others_work(self) -> None:
+        until = time.monotonic() + _PATIENCE
+        while self.done.total() > AHEAD + 2 * self._progress() and time.monotonic() < until:
+            if self._ends:
+                self._end()
+            elif self._stopped.wait(_LOOK):
                 return
-            deed, number = self._chance.choice(DEEDS), self._chance.randrange(len(self._workers))
-            self.deeds[deed] += 1
-            worker, wire, pause = self._workers[number], self._wires[number], self._chance.uniform(0.2, 2)
-            match deed:
-                case "kill":
-                    worker.kill()
-                    self._workers[number] = self._start(number)
-                case "stop":
-                    worker.process.send_signal(signal.SIGSTOP)
-                    self._over.wait(pause)
-                    worker.process.send_signal(signal.SIGCONT)
-                case "cut":
-                    wire.cut()
-                    self._over.wait(pause)
-                    wire.mend()
-                case "reset":
-                    wire.reset()
-                case "broker":
-                    assert self._cluster.broker is not None
-                    self._cluster.broker.process.kill()
-                    self._cluster.broker.process.wait()
-                    self._cluster.start_broker(self._port)
+
+    def _end(self) -> None:
+        """Wait for the end of the deed that ends first."""
+        at, _, end = heapq.heappop(self._ends)
+        self._wait(at)
+        end()
+
+    def _wait(self, at: float) -> None:
+        """Wait for a time of the plan. On a machine that is too slow for it all that is to come comes later."""
+        left = self._began + at - time.monotonic()
+        if left > 0:
+            self._stopped.wait(left)
+        else:
+            self._began -= left
+
+    def _begin(self, deed: Deed) -> Callable[[], object] | None:
+        """Do it; return what ends it."""
+        host, part = self._cluster.hosts[deed.host], self._cluster.parts.get(deed.host)
+        match deed.kind:
+            case "kill" if part is not None:
+                part.kill()
+                return part.start
+            case "stop" if part is not None:
+                part.signal(signal.SIGSTOP)
+                return lambda: part.signal(signal.SIGCONT)
+            case "unplug":
+                host.unplug()
+                return host.plug_in
+            case "cut" | "outage":
+                host.cut()
+                return host.mend
+            case "slow":
+                host.slow_down(SLOW)
+                return host.speed_up
+            case "fill":
+                host.fill()
+                return host.empty
+            case "reset":
+                connections = host.connections()
+                for connection in connections[:1]:
+                    host.reset(connection)
+                self.missed[deed.kind] += not connections
+                return None
+            case _:
+                host.slow_down(SLOW)
+                return lambda: self._interrupt(deed)
+
+    def _interrupt(self, deed: Deed) -> None:
+        """Break the transfers that are under way at a host, and let it be fast again."""
+        host = self._cluster.hosts[deed.host]
+        broker = self._cluster.broker.host
+        ours = f"{host.address}:"
+        for _ in range(_LOOKS):
+            found = [
+                each
+                for each in broker.connections()
+                if each.near.endswith(f":{PORT}") and each.waiting and (host is broker or each.far.startswith(ours))
+            ]
+            if found or self._stopped.wait(_LOOK):
+                break
+        for connection in found:
+            broker.reset(connection)
+        self.missed[deed.kind] += not found
+        host.speed_up()

@@ -19,11 +19,11 @@ class Authority:
         self.certificate, self.key = directory / f"{name}.pem", directory / f"{name}-key.pem"
         _openssl("req", "-x509", *_new_key(self.key), "-days", "2", "-subj", f"/CN={name}", "-out", self.certificate)
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """A certificate for this machine, or for whoever is called so, and its key."""
+    def issue(self, name: str, address: str = "127.0.0.1") -> tuple[Path, Path]:
+        """A certificate for this machine, another address, or for whoever is called so, and its key."""
         certificate, key = self.directory / f"{name}.pem", self.directory / f"{name}-key.pem"
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        extensions.write_text(f"subjectAltName=DNS:localhost,IP:{address}\n")
         _openssl("req", *_new_key(key), "-subj", f"/CN={name}", "-out", request)
         signed_by = ("-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial")
         _openssl("x509", "-req", "-in", request, *signed_by, "-days", "2", "-extfile", extensions, "-out", certificate)
