@@ -83,6 +83,8 @@ class ArtifactClient:
         self._socket: socket.socket | None = None
         self._using = threading.Lock()
         self._given_up = False
+        self._near = False
+        """Whether the broker is on this machine."""
         self._connection = ArtifactConnection("peer")
         self._buffer = bytearray(_CHUNK)
 
@@ -204,8 +206,8 @@ class ArtifactClient:
 
     def _compresses(self, sample: bytes) -> bool:
         """Tell whether to compress: not what hardly becomes smaller, nor for a broker on this machine."""
-        peer = self._open().getpeername()
-        if not isinstance(peer, tuple) or peer[0] in {"127.0.0.1", "::1"} or len(sample) < 512:
+        self._open()
+        if self._near or len(sample) < 512:
             return False
         from maelstrom_core.compression import zstd
 
@@ -275,6 +277,8 @@ class ArtifactClient:
                 self._socket = self._dial()
                 if self._given_up:
                     raise ConnectionError("it was given up")
+                peer = self._socket.getpeername()
+                self._near = not isinstance(peer, tuple) or peer[0] in {"127.0.0.1", "::1"}
                 self._socket.settimeout(self._timeout)
                 with contextlib.suppress(OSError):
                     self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import select
 import socket
 import time
 from collections import deque
@@ -76,6 +77,8 @@ class Link:
         self._connection = Connection(hello.role)
         self._outgoing: deque[memoryview] = deque()
         self._writing = False
+        self._poll: select.epoll | None = None
+        """Waits for the socket, and is what the loop waits for: uvloop tells nobody of a socket that has an error."""
         self._dialler = Dialler(loop, endpoint, self._dialled)
         self._wait = FIRST_WAIT
         self._heard = self._since = 0.0
@@ -137,8 +140,7 @@ class Link:
         if self._connection.closed:  # it reads too slowly
             self._handle(self._connection.events())
         elif not self._writing:
-            self._writing = True
-            self._loop.add_writer(self._socket.fileno(), self._writable)
+            self._watch(self._socket, writing=True)
 
     @property
     def waiting(self) -> int:
@@ -185,21 +187,33 @@ class Link:
         connection.setblocking(False)
         self._socket = connection
         self._heard = self._since = time.monotonic()
-        self._loop.add_reader(connection.fileno(), self._readable)
-        self._loop.add_writer(connection.fileno(), self._writable)
+        self._poll = select.epoll()
+        self._poll.register(connection, select.EPOLLIN | select.EPOLLOUT)
         self._writing = True
+        self._loop.add_reader(self._poll.fileno(), self._ready)
         self._arm(BEAT, self._tick)
 
     def _detach(self) -> None:
         connection, self._socket = self._socket, None
         self.up = False
-        if connection is not None:
-            self._loop.remove_reader(connection.fileno())
-            if self._writing:
-                self._loop.remove_writer(connection.fileno())
-            self._writing = False
+        if connection is not None and self._poll is not None:
+            self._loop.remove_reader(self._poll.fileno())
+            self._poll.close()
             connection.close()
         self._outgoing.clear()
+
+    def _watch(self, connection: socket.socket, *, writing: bool) -> None:
+        self._writing = writing
+        if self._poll is not None:
+            self._poll.modify(connection, select.EPOLLIN | (select.EPOLLOUT if writing else 0))
+
+    def _ready(self) -> None:
+        connection, poll = self._socket, self._poll
+        for _, happened in poll.poll(0) if connection is not None and poll is not None else ():
+            if happened & ~select.EPOLLOUT:
+                self._readable()
+            if happened & ~select.EPOLLIN and self._socket is connection and self._writing:
+                self._writable()
 
     def _readable(self) -> None:
         connection = self._socket
@@ -237,8 +251,7 @@ class Link:
                 self._handle([*self._connection.events(), Closed(error.strerror or str(error))])
             return
         if not self._outgoing and self._writing:
-            self._writing = False
-            self._loop.remove_writer(connection.fileno())
+            self._watch(connection, writing=False)
             if self.up:
                 self._owner.drained()
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
+from maelstrom_core import link
 from maelstrom_core import messages as m
 from maelstrom_core.dial import Endpoint, UnreachableError
 from maelstrom_core.link import Link, RefusedError
 from maelstrom_core.tls import client_context
-from maelstrom_core.wire import HEADER, Greeted, Received
+from maelstrom_core.wire import HEADER, Connection, Greeted, Received
 from maelstrom_worker.blocking import BlockingLoop
 from tests.support.broker import Running, running
 from tests.support.certificates import Authority
@@ -102,6 +106,35 @@ def test_a_broker_that_comes_back_is_greeted_again(tmp_path: Path) -> None:
         linked.until("broker")
         assert linked.link.up
         linked.link.close()
+
+
+def test_a_connection_that_is_reset_is_lost_at_once_in_every_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "BEAT", 10_000.0)  # else the next heartbeat would notice
+
+    async def lose() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.settimeout(60)
+            owner = Owner()
+            linked = Link(
+                asyncio.get_running_loop(), Endpoint(*listening.getsockname()), m.Hello(m.PROTOCOL, "client"), owner
+            )
+            linked.start()
+            peer, _ = await asyncio.to_thread(listening.accept)
+            greeting = Connection("broker")
+            greeting.greet(m.Hello(m.PROTOCOL, "broker"))
+            peer.sendall(b"".join(greeting.data_to_send()))
+            while not owner.told:  # noqa: ASYNC110 - an owner only notes
+                await asyncio.sleep(0.01)
+            greeting.send(m.Heartbeat())
+            peer.sendall(b"".join(greeting.data_to_send()))  # what comes before is read first
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+            while "lost" not in owner.told:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            linked.close()
+
+    for run in (asyncio.run, uvloop.run):
+        run(asyncio.wait_for(lose(), 60))
 
 
 def test_over_tls_the_certificate_must_be_of_the_authority(tmp_path: Path) -> None:
