@@ -1,1 +1,1 @@
-"""A cluster of real processes, of which chance kills, stops and cuts off one after the other while jobs run."""
+"""A cluster on hosts of its own, to which chance does what happens to machines: docs/decisions/cluster-tests.md."""
