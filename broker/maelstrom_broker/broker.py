@@ -16,11 +16,12 @@ from maelstrom_broker import admin, overview
 from maelstrom_broker import effects as e
 from maelstrom_broker.effects import Close, Effect, Event, Send
 from maelstrom_broker.gatherer import Gatherer
-from maelstrom_broker.records import Attempt, Client, Peer, Requirements, Settings, Worker
+from maelstrom_broker.records import Client, Peer, Requirements, Settings, Worker
 from maelstrom_broker.scheduler import Scheduler
 from maelstrom_core import messages as m
 
 DEFAULT_SETTINGS = Settings()
+_OF_ATTEMPTS = (m.Ended, m.Started, m.Broken, m.Stopped, m.Returned)
 
 Watcher = m.Role
 """Of a connection that only watches: what it may do."""
@@ -36,7 +37,7 @@ class Broker:
         self.gatherer = Gatherer(self._effects, readers=readers, remembered=remembered)
         self.peers: dict[Peer, Client | Worker | Watcher] = {}
         self.heard: dict[Peer, float] = {}
-        """When each peer said something last, longest ago first."""
+        """When each peer said something last."""
         self._names: dict[str, Peer] = {}
         """Of clients."""
         self._beat = 0.0
@@ -63,39 +64,47 @@ class Broker:
             m.CancelJob: lambda message: admin.cancel(self, Peer(message.client), message.sequence),
             m.StopBroker: lambda _message: 1,
         }
-        self._of_attempts: dict[type, Callable[[Attempt, Any, bytes], None]] = {
-            m.Started: lambda attempt, _message, _body: self.scheduler.started(attempt),
-            m.Ended: lambda attempt, _message, body: self.scheduler.finished(attempt, body),
-            m.Broken: lambda attempt, message, _body: self.scheduler.broken(attempt, message.reason),
-            m.Stopped: lambda attempt, _message, _body: self.scheduler.given_back(attempt),
-            m.Returned: lambda attempt, _message, _body: self.scheduler.given_back(attempt),
-        }
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take in one event; return what is to be done, in order."""
+        self.take(event, now)
+        return self.settle()
+
+    def take(self, event: Event, now: float) -> None:
+        """Take in one event of several that came together; `settle` is to follow the last."""
         self.scheduler.now = now
         if self.since is None:
             self.since = now
         self._events[type(event)](event)
-        scheduler, gatherer = self.scheduler, self.gatherer
-        while True:
-            while gatherer.ready or gatherer.failed:
-                failed, gatherer.failed = gatherer.failed, []
-                for job, reason in failed:
-                    if job.state == "artifacts":
-                        scheduler.fail(job, reason)
-                ready, gatherer.ready = gatherer.ready, []
-                for job in ready:
-                    if job.state == "artifacts":
-                        scheduler.ready(job)
-            ended = scheduler.settle()
-            if not ended:
-                break
-            for job in ended:
-                gatherer.ended(job)
+        if self.gatherer.ready or self.gatherer.failed:
+            self._gathered()
+        if self.scheduler.ended:
+            self._let_go()
+
+    def settle(self) -> list[Effect]:
+        """Give what is free to what waits; return what is to be done, in order."""
+        self.scheduler.settle()
         effects = self._effects[:]
         self._effects.clear()
         return effects
+
+    def _gathered(self) -> None:
+        """Let jobs wait for a worker that have all their artifacts; fail those that cannot have them."""
+        scheduler, gatherer = self.scheduler, self.gatherer
+        failed, gatherer.failed = gatherer.failed, []
+        for job, reason in failed:
+            if job.state == "artifacts":
+                scheduler.fail(job, reason)
+        ready, gatherer.ready = gatherer.ready, []
+        for job in ready:
+            if job.state == "artifacts":
+                scheduler.ready(job)
+
+    def _let_go(self) -> None:
+        """Let go of the artifacts of jobs that have ended."""
+        ended, self.scheduler.ended = self.scheduler.ended, []
+        for job in ended:
+            self.gatherer.ended(job)
 
     def validate(self) -> None:
         """Raise AssertionError where an invariant does not hold; costs as much as there is."""
@@ -141,20 +150,14 @@ class Broker:
         if isinstance(who, Client):
             del self._names[who.name]
             self.scheduler.client_gone(who)
-            for job in self.scheduler.take_ended():
-                self.gatherer.ended(job)
+            self._let_go()
             self.gatherer.client_gone(peer)
         elif isinstance(who, Worker):
             self.scheduler.worker_gone(who, reason)
 
     def _tick(self, _event: e.Tick) -> None:
         now = self.scheduler.now
-        silent = []
-        for peer, heard in self.heard.items():
-            if now - heard < self.settings.silence:
-                break
-            silent.append(peer)
-        for peer in silent:
+        for peer in [peer for peer, heard in self.heard.items() if now - heard >= self.settings.silence]:
             self._part(peer, f"silent for {self.settings.silence:.0f} seconds")
         for close in self.scheduler.overdue():
             self._part(close.peer, close.reason)
@@ -168,15 +171,14 @@ class Broker:
         who = self.peers.get(event.peer)
         if who is None:
             return  # said before it heard that we have parted
-        del self.heard[event.peer]
         self.heard[event.peer] = self.scheduler.now
-        message = event.message
-        if isinstance(message, m.Heartbeat):
+        message, kind = event.message, type(event.message)
+        if kind is m.Heartbeat:
             return
-        if isinstance(who, Worker):
+        if type(who) is Worker:
             self._worker_said(who, message, event.body)
-        elif isinstance(who, Client) and type(message) in self._of_clients:
-            self._of_clients[type(message)](who, message, event.body)
+        elif type(who) is Client and kind in self._of_clients:
+            self._of_clients[kind](who, message, event.body)
         elif who == "admin" and type(message) in self._of_admins:
             self._effects.append(Send(event.peer, m.Done(self._of_admins[type(message)](message))))
             if isinstance(message, m.StopBroker):
@@ -191,11 +193,18 @@ class Broker:
             self._part(event.peer, f"said what it may not: {type(message).__name__}")
 
     def _worker_said(self, worker: Worker, message: m.AnyMessage, body: bytes) -> None:
-        handler = self._of_attempts.get(type(message))
-        if handler is not None:
-            attempt = worker.attempts.get(message.attempt)  # type: ignore[union-attr]  # all of the table have it
-            if attempt is not None:  # else it was given up, or another worker's
-                handler(attempt, message, body)
+        if isinstance(message, _OF_ATTEMPTS):
+            attempt = worker.attempts.get(message.attempt)
+            if attempt is None:
+                return  # it was given up, or is another worker's
+            if isinstance(message, m.Ended):
+                self.scheduler.finished(attempt, body)
+            elif isinstance(message, m.Started):
+                self.scheduler.started(attempt)
+            elif isinstance(message, m.Broken):
+                self.scheduler.broken(attempt, message.reason)
+            else:
+                self.scheduler.given_back(attempt)
         elif isinstance(message, m.Holding):
             self.scheduler.pool.hold(worker, message.added, message.removed)
         elif isinstance(message, m.Draining):
@@ -213,7 +222,7 @@ class Broker:
         elif wanted not in client.wanted and len(client.wanted) >= self.settings.shapes:
             refused = f"more than {self.settings.shapes} different requirements among the unfinished jobs"
         else:
-            job = self.scheduler.submit(client, message, body)
+            job = self.scheduler.submit(client, message, wanted, body)
             self.gatherer.start(job)
             if client.states:
                 gathered = bool(self.gatherer.ready and self.gatherer.ready[-1] is job)

@@ -22,7 +22,7 @@ class Disconnected(msgspec.Struct, frozen=True):
     reason: str = "the connection broke"
 
 
-class Said(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True, gc=False):
     """A message came. It is one that the peer's role may send: `wire` has seen to that."""
 
     peer: Peer
@@ -71,7 +71,7 @@ class ManifestRead(msgspec.Struct, frozen=True):
 Event = Connected | Disconnected | Said | Tick | Stored | NotStored | Evicted | ManifestEntries | ManifestRead
 
 
-class Send(msgspec.Struct, frozen=True):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send a message."""
 
     peer: Peer

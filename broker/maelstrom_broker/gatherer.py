@@ -19,17 +19,23 @@ from maelstrom_core.messages import Artifact, WantArtifact
 
 ENTRIES = 1_000_000
 """What the manifests of one job may name."""
+_REASONS = 4000
+"""Characters of why an artifact could not be had: each client may have said something long."""
 
 
 @dataclass(slots=True, eq=False)
 class _Gathering:
     """What jobs with the same layers need."""
 
-    jobs: dict[Job, None] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...]
+    jobs: int = 0
+    """How many there are."""
+    waiting: dict[Job, None] = field(default_factory=dict)
+    """Those of them that are not ready; none when all of it is there."""
     clients: Counter[Peer] = field(default_factory=Counter)
     """How many of these jobs are whose."""
     refusing: set[Peer] = field(default_factory=set)
-    """Clients that could not give some of it."""
+    """Clients that could not give some of it, whether they had jobs here or not."""
     held: dict[str, None] = field(default_factory=dict)
     missing: dict[str, None] = field(default_factory=dict)
     """Those of them that are not there."""
@@ -73,7 +79,6 @@ class Gatherer:
         self.available: set[str] = set()
         self.references: Counter[str] = Counter()
         """How many gatherings hold an artifact."""
-        self.jobs: dict[Job, _Gathering] = {}
         self.gatherings: dict[tuple[Artifact, ...], _Gathering] = {}
         self.wants: dict[str, _Want] = {}
         self._asked: dict[Peer, dict[str, None]] = {}
@@ -87,23 +92,34 @@ class Gatherer:
 
     def start(self, job: Job) -> None:
         """Gather what a job needs; it is in `ready` when all of it is there, perhaps at once."""
-        known = self.gatherings.get(job.artifacts)
-        gathering = self.gatherings[job.artifacts] = known or _Gathering()
-        self.jobs[job] = gathering
-        gathering.jobs[job] = None
-        gathering.clients[job.client.peer] += 1
-        if known is None:
-            self._gather(gathering, job.artifacts)
-        elif job.client.peer in gathering.refusing:
-            self._ask_again(gathering, job.client.peer)
-        if gathering.complete:
+        artifacts = job.artifacts
+        if not artifacts:
             self.ready.append(job)
+            return
+        gathering = self.gatherings.get(artifacts)
+        peer = job.client.peer
+        if gathering is None:
+            gathering = self.gatherings[artifacts] = _Gathering(artifacts)
+            gathering.jobs = gathering.clients[peer] = 1
+            gathering.waiting[job] = None
+            self._gather(gathering, artifacts)
+        else:
+            job.artifacts = gathering.artifacts  # one copy for all
+            gathering.jobs += 1
+            gathering.clients[peer] += 1
+            gathering.waiting[job] = None
+            if peer in gathering.refusing:
+                self._ask_again(gathering, peer)
+        self._settle(gathering)
 
     def ended(self, job: Job) -> None:
         """Let go of what a job held."""
-        gathering = self.jobs.pop(job)
+        if not job.artifacts:
+            return
+        gathering = self.gatherings[job.artifacts]
         peer = job.client.peer
-        del gathering.jobs[job]
+        gathering.jobs -= 1
+        gathering.waiting.pop(job, None)
         gathering.clients[peer] -= 1
         if not gathering.clients[peer]:
             del gathering.clients[peer]
@@ -212,6 +228,7 @@ class Gatherer:
         want.by[gathering] = None
         for peer in gathering.clients:  # they may have it by now
             want.refused.pop(peer, None)
+        gathering.refusing.update(want.refused)  # whoever of them comes later may have it by then
         self._ask(digest, want)
 
     def _ask_again(self, gathering: _Gathering, peer: Peer) -> None:
@@ -230,11 +247,12 @@ class Gatherer:
             self._need(gathering, each)
 
     def _settle(self, gathering: _Gathering) -> None:
-        if gathering.complete:
-            self.ready += gathering.jobs
+        if gathering.waiting and gathering.complete:
+            self.ready += gathering.waiting
+            gathering.waiting.clear()
 
     def _fail(self, gathering: _Gathering, reason: str) -> None:
-        self.failed += ((job, reason) for job in gathering.jobs)
+        self.failed += ((job, reason) for job in gathering.waiting)
 
     def _ask(self, digest: str, want: _Want) -> None:
         """Ask the next client, unless one has been asked."""
@@ -247,7 +265,7 @@ class Gatherer:
             self._asked.setdefault(peer, {})[digest] = None
             self._effects.append(Send(peer, WantArtifact(digest)))
         elif want.by:
-            reasons = "; ".join(dict.fromkeys(want.refused.values()))
+            reasons = "; ".join(dict.fromkeys(want.refused.values()))[:_REASONS]
             for gathering in want.by:
                 self._fail(gathering, f"failed to get artifact {digest}: {reasons}")
         else:

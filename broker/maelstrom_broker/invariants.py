@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from maelstrom_broker.records import Client, Worker
+from maelstrom_broker.records import Client, Job, Peer, Worker
 
 if TYPE_CHECKING:
     from maelstrom_broker.broker import Broker
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def validate(broker: Broker) -> None:
     """Raise AssertionError where something is not as it should be."""
     scheduler = broker.scheduler
-    assert set(broker.heard) == set(broker.peers)
-    assert {peer for peer, who in broker.peers.items() if isinstance(who, Client)} == set(scheduler.clients)
-    assert {peer for peer, who in broker.peers.items() if isinstance(who, Worker)} == set(scheduler.pool.workers)
+    clients, workers = set(scheduler.clients), set(scheduler.pool.workers)
+    assert broker.heard.keys() == broker.peers.keys()
+    assert {peer for peer, who in broker.peers.items() if isinstance(who, Client)} == clients
+    assert {peer for peer, who in broker.peers.items() if isinstance(who, Worker)} == workers
+    assert not scheduler.ended, "artifacts are held for jobs that are gone"
+    _gatherings(broker)
     _artifacts(broker.gatherer)
-    assert set(broker.gatherer.jobs) == {
-        job for client in scheduler.clients.values() for job in client.jobs.values()
-    }, "artifacts are held for jobs that are gone"
     _jobs(scheduler)
     _workers(scheduler)
     _nothing_idles(scheduler)
@@ -33,11 +33,14 @@ def validate(broker: Broker) -> None:
 
 def _jobs(scheduler: Scheduler) -> None:
     used: Counter[Client] = Counter()
-    for worker in scheduler.pool.workers.values():
-        for attempt in worker.attempts.values():
-            used[attempt.client] += attempt.wanted.slots
-    queued = assigned = 0
     jobs_of: Counter[object] = Counter()
+    attempts = [attempt for worker in scheduler.pool.workers.values() for attempt in worker.attempts.values()]
+    for attempt in attempts:
+        used[attempt.client] += attempt.wanted.slots
+        jobs_of[attempt.shape] += 1
+        assert (attempt.job is None) == (attempt.number in scheduler.stopping), "attempts are stopped that are no more"
+        assert attempt.job is None or attempt.job.attempt is attempt
+    queued = set()
     for client in scheduler.clients.values():
         assert client.used == used[client], "a client's share is wrong"
         assert sum(client.wanted.values()) == len(client.jobs)
@@ -46,28 +49,41 @@ def _jobs(scheduler: Scheduler) -> None:
             assert job.client is client
             assert len(job.lost) < scheduler.settings.attempts, "tried too often"
             jobs_of[job.shape] += 1
-            queued += job.state == "queued"
-            assigned += job.state == "assigned"
+            if job.state == "queued":
+                queued.add(job)
             assert (job.attempt is not None) == (job.state == "assigned")
             if job.attempt is not None:
                 assert job.attempt.job is job
                 assert job.attempt.worker.attempts[job.attempt.number] is job.attempt
-            if job.state == "queued":
-                assert job in set(job.shape.lines[client].jobs())
-    assert scheduler.counts["queued"] == queued == sum(shape.waiting for shape in scheduler.pool.shapes.values())
-    attempts = [attempt for worker in scheduler.pool.workers.values() for attempt in worker.attempts.values()]
+    assert scheduler.counts["queued"] == len(queued)
     assert scheduler.counts["running"] == len(attempts)
-    assert assigned == sum(attempt.job is not None for attempt in attempts)
-    jobs_of.update(attempt.shape for attempt in attempts)
+    assert len(scheduler.stopping) == sum(attempt.job is None for attempt in attempts)
+    _shapes(scheduler, queued, jobs_of)
+
+
+def _shapes(scheduler: Scheduler, queued: set[Job], jobs_of: Counter[object]) -> None:
+    in_line: set[Job] = set()
     for shape in scheduler.pool.shapes.values():
         assert shape.jobs == jobs_of[shape], "a shape is kept for jobs that are gone"
         assert shape.waiting == sum(line.size for line in shape.lines.values())
         for client, line in shape.lines.items():
+            jobs = list(line.jobs())
             assert client.lines[shape] is line
             assert client.peer in scheduler.clients, "a client that is gone has jobs waiting"
-            assert line.size == len(list(line.jobs())) > 0
-    stopping = {attempt.number for attempt in attempts if attempt.job is None}
-    assert stopping == set(scheduler.stopping), "attempts are stopped that are no more"
+            assert line.size == len(jobs) > 0
+            assert all(job.client is client and job.shape is shape for job in jobs)
+            assert line.head().rank == min(job.rank for job in jobs), "not the first is first"
+            in_line.update(jobs)
+        if shape.waiting:
+            first = shape.first_line()
+            assert first is not None
+            turns = (
+                (-line.head().priority, line.client.used, line.client.served, line.client.peer)
+                for line in shape.lines.values()
+            )
+            mine = -first.head().priority, first.client.used, first.client.served, first.client.peer
+            assert mine == min(turns), "it is another client's turn"
+    assert in_line == queued, "a job waits in no line"
 
 
 def _workers(scheduler: Scheduler) -> None:
@@ -116,19 +132,39 @@ def _nothing_idles(scheduler: Scheduler) -> None:
                 assert not shape.waiting or len(worker.ahead) == worker.look_ahead, "the look-ahead is not used"
 
 
+def _gatherings(broker: Broker) -> None:
+    """Each job with artifacts belongs to one gathering, and waits in it while its artifacts are not there."""
+    jobs = [job for client in broker.scheduler.clients.values() for job in client.jobs.values()]
+    assert all(job.artifacts or job.state != "artifacts" for job in jobs), "a job waits for nothing"
+    clients: dict[object, Counter[Peer]] = {}
+    for job in jobs:
+        if job.artifacts:
+            clients.setdefault(job.artifacts, Counter())[job.client.peer] += 1
+    gatherings = broker.gatherer.gatherings
+    assert gatherings.keys() == clients.keys(), "artifacts are held for jobs that are gone"
+    for artifacts, gathering in gatherings.items():
+        assert gathering.clients == clients[artifacts]
+        assert gathering.jobs == clients[artifacts].total()
+        assert not (gathering.waiting and gathering.complete), "a job waits for what is there"
+        assert all(job.artifacts == artifacts for job in gathering.waiting)
+    waiting = {job for gathering in gatherings.values() for job in gathering.waiting}
+    assert waiting == {job for job in jobs if job.state == "artifacts"}
+
+
 def _artifacts(gatherer: Gatherer) -> None:
     held: Counter[str] = Counter()
-    assert sum(len(gathering.jobs) for gathering in gatherer.gatherings.values()) == len(gatherer.jobs)
-    for artifacts, gathering in gatherer.gatherings.items():
-        assert all(job.artifacts == artifacts for job in gathering.jobs)
-        assert gathering.clients == Counter(job.client.peer for job in gathering.jobs)
+    for gathering in gatherer.gatherings.values():
         held.update(list(gathering.held))
         for digest in gathering.missing:
             assert digest not in gatherer.available, "what is there is waited for"
             assert gathering in gatherer.wants[digest].by
+        for digest in gathering.unread:
+            known = digest in gathering.missing or gathering in gatherer.readings[digest].by
+            assert known, "a manifest is read by nobody"
     assert held == gatherer.references
     for digest, want in gatherer.wants.items():
         assert want.by or want.asked is not None, "wanted by nobody"
+        assert want.asked is not None or not any(gathering.waiting for gathering in want.by), "nobody is asked"
         assert want.asked is None or digest in gatherer._asked[want.asked]
     asked = sum(want.asked is not None for want in gatherer.wants.values())
     assert sum(map(len, gatherer._asked.values())) == asked

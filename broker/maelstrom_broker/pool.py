@@ -6,6 +6,7 @@ Costs nothing that grows with the number of workers, but when a worker comes or 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from maelstrom_broker.records import Job, Peer, Requirements, Worker
 from maelstrom_broker.shape import Shape, WorkerIndex
@@ -105,7 +106,7 @@ class Pool:
 
     # layers
 
-    def hold(self, worker: Worker, added: tuple[str, ...], removed: tuple[str, ...]) -> None:
+    def hold(self, worker: Worker, added: Sequence[str], removed: Sequence[str]) -> None:
         """Take note of what a worker has, or has no more; or will have, since it was given a job that needs it."""
         layers = worker.layers
         for digest in removed:

@@ -140,9 +140,12 @@ class Worker:
         return sum(1 for artifact in artifacts if artifact.digest not in layers)
 
 
-@dataclass(slots=True, eq=False)
-class Job:
-    """One job that has not been reported."""
+class Job(msgspec.Struct, eq=False, gc=False):
+    """One job that has not been reported.
+
+    There may be millions: the garbage collector does not look at them, so nothing may be left in a circle with one.
+    `Scheduler._withdraw` breaks those that there are.
+    """
 
     client: Client
     sequence: int
@@ -158,8 +161,7 @@ class Job:
     passed: int = 0
     """How often another one was taken because its layers were there."""
     attempt: Attempt | None = None
-    dispatched: int = 0
-    lost: list[LostAttempt] = field(default_factory=list)
+    lost: tuple[LostAttempt, ...] = ()
     since: float = 0.0
     """When its state became what it is, beginning of its attempt included."""
 
@@ -175,8 +177,7 @@ class Job:
         return -self.priority, -estimate, self.arrival
 
 
-@dataclass(slots=True, eq=False)
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """A job at a worker."""
 
     number: int

@@ -32,7 +32,8 @@ class Scheduler:
         """`queued`, `running` (slots or not: attempts at workers); and ever: `finished`, `failed`, `cancelled`."""
         self.stopping: dict[int, Attempt] = {}
         """Attempts that are to be stopped and have not ended, oldest first."""
-        self._ended: list[Job] = []
+        self.ended: list[Job] = []
+        """Jobs that were reported, or given up, and still hold their artifacts: for whoever lets go of those."""
         self.now = 0.0
         self._effects = effects
         self._turns = 0
@@ -43,16 +44,10 @@ class Scheduler:
         self._unplaced: dict[Shape, None] = {}
         """Shapes of which a job came to wait."""
 
-    def take_ended(self) -> list[Job]:
-        """Return the jobs that were reported, or given up, since the last call: their artifacts are free."""
-        ended, self._ended = self._ended, []
-        return ended
-
     # clients and their jobs
 
-    def submit(self, client: Client, message: m.Submit, payload: bytes) -> Job:
+    def submit(self, client: Client, message: m.Submit, wanted: Requirements, payload: bytes) -> Job:
         """Take in a job that is not ready yet: see `ready`."""
-        wanted = Requirements(message.slots, message.memory, frozenset(message.labels))
         self._arrivals += 1
         job = Job(
             client,
@@ -71,12 +66,14 @@ class Scheduler:
 
     def ready(self, job: Job) -> None:
         """Let a job wait for a worker: the broker has all its artifacts."""
-        if job.shape.wanted.avoid and not job.shape.fitting:
+        shape = job.shape
+        if shape.wanted.avoid and not shape.fitting:
             self._reshape(job, frozenset())  # nobody else is there: let those try again who could not
+            shape = job.shape
         self.counts["queued"] += 1
         job.since = self.now
-        job.shape.push(job)
-        self._unplaced[job.shape] = None
+        shape.push(job)
+        self._unplaced[shape] = None
 
     def cancel(self, job: Job, reason: str = "") -> None:
         """Report a job as cancelled, and stop it where it is."""
@@ -88,7 +85,7 @@ class Scheduler:
         """Report that a job could not be run."""
         self.story.add(self.now, job.key, f"failed: {reason}")
         self.counts["failed"] += 1
-        self._report(job, m.Failed(job.sequence, reason, tuple(job.lost)))
+        self._report(job, m.Failed(job.sequence, reason, job.lost))
 
     def client_gone(self, client: Client) -> None:
         """Forget a client; what runs of it is stopped."""
@@ -110,12 +107,13 @@ class Scheduler:
             job.attempt = None
         job.state = "gone"
         del client.jobs[job.sequence]
-        wanted = Requirements(shape.wanted.slots, shape.wanted.memory, shape.wanted.labels)
-        client.wanted[wanted] -= 1
-        if not client.wanted[wanted]:
-            del client.wanted[wanted]
+        left = client.wanted[shape.base] - 1
+        if left:
+            client.wanted[shape.base] = left
+        else:
+            del client.wanted[shape.base]
         self.pool.leave(shape)
-        self._ended.append(job)
+        self.ended.append(job)
 
     def _unqueue(self, job: Job, worker: Worker | None = None) -> None:
         """Take a job from its queue; a reservation goes when it was for this job, or none waits for it any more."""
@@ -141,7 +139,7 @@ class Scheduler:
         worker.gone = True
         waited = set(worker.ahead)
         for attempt in list(worker.attempts.values()):
-            ran = attempt.number not in waited
+            ran = attempt.started or attempt.number not in waited
             self._release(attempt)
             if attempt.job is not None:
                 self._again(attempt.job, f"the worker was lost: {reason}" if ran else None, attempt)
@@ -154,7 +152,7 @@ class Scheduler:
             worker.draining = True
             self._withdraw_worker(worker)
             for attempt in list(worker.ahead.values()):
-                if attempt.job is not None and attempt.recalled_for is None:
+                if attempt.job is not None and attempt.recalled_for is None and not attempt.started:
                     self._recall(attempt, worker)
 
     def _withdraw_worker(self, worker: Worker) -> None:
@@ -169,9 +167,11 @@ class Scheduler:
     # attempts
 
     def started(self, attempt: Attempt) -> None:
-        """Take note that it has begun."""
+        """Take note that it has begun: perhaps before one that came earlier, whose layers are still to be fetched."""
         attempt.started = True
-        self._recall_answered(attempt)
+        attempt.shape.ahead.pop(attempt.number, None)
+        if attempt.recalled_for is not None:
+            self._recall_answered(attempt)
         if attempt.job is not None:
             attempt.job.since = self.now
             self._tell(attempt.job, "running", attempt.worker)
@@ -205,7 +205,7 @@ class Scheduler:
         job.attempt = None
         self.story.add(self.now, job.key, lost or "given back", worker.name, attempt.number)
         if lost is not None:
-            job.lost.append(m.LostAttempt(worker.name, lost))
+            job.lost += (m.LostAttempt(worker.name, lost),)
             if len(job.lost) >= self.settings.attempts:
                 job.state = "gone"
                 self.fail(job, f"given up after {len(job.lost)} attempts")
@@ -230,20 +230,23 @@ class Scheduler:
 
     def _release(self, attempt: Attempt) -> None:
         """Free what an attempt had; those that wait at the worker move up, as they do there."""
-        worker, client = attempt.worker, attempt.client
-        del worker.attempts[attempt.number]
-        self.stopping.pop(attempt.number, None)
-        attempt.shape.ahead.pop(attempt.number, None)
-        self._recall_answered(attempt)
-        if worker.ahead.pop(attempt.number, None) is None:
-            worker.used -= attempt.wanted.slots
-            worker.memory_used -= attempt.wanted.memory
+        worker, client, number, wanted = attempt.worker, attempt.client, attempt.number, attempt.wanted
+        del worker.attempts[number]
+        if attempt.job is None:
+            del self.stopping[number]
+        if attempt.recalled_for is not None:
+            self._recall_answered(attempt)
+        if worker.ahead.pop(number, None) is not None:
+            attempt.shape.ahead.pop(number, None)
+        else:
+            worker.used -= wanted.slots
+            worker.memory_used -= wanted.memory
             while worker.ahead and worker.used < worker.slots:
-                number = next(iter(worker.ahead))
-                following = worker.ahead.pop(number)
+                number, following = next(iter(worker.ahead.items()))
+                del worker.ahead[number]
                 following.shape.ahead.pop(number, None)
                 worker.used += 1
-        client.used -= attempt.wanted.slots
+        client.used -= wanted.slots
         for shape, line in client.lines.items():
             shape.moved(line)
         self.counts["running"] -= 1
@@ -253,10 +256,10 @@ class Scheduler:
 
     # who gets what
 
-    def settle(self) -> list[Job]:
-        """Let what is free be used by what waits; return the jobs that have ended."""
+    def settle(self) -> None:
+        """Let what waits have what is free: after an event, or several."""
         while self._dirty or self._unplaced:
-            dirty, self._dirty = [worker for worker in self._dirty if not worker.draining and not worker.gone], {}
+            dirty, self._dirty = [worker for worker in self._dirty if not (worker.draining or worker.gone)], {}
             unplaced, self._unplaced = self._unplaced, {}
             for worker in dirty:
                 self._unreserve(worker)
@@ -266,34 +269,39 @@ class Scheduler:
                 self.pool.update(worker)
             self._place(unplaced, ahead=False)
             for worker in dirty:
-                self._fill(worker, ahead=True)
-                self.pool.update(worker)
+                if self._fill(worker, ahead=True):
+                    self.pool.update(worker)
             self._place(unplaced, ahead=True)
             for worker in dirty:
-                if not worker.gone and not worker.draining:
+                if worker.used < worker.slots:
                     self._steal(worker)
-        return self.take_ended()
 
-    def _fill(self, worker: Worker, *, ahead: bool = False) -> None:
-        """Give a worker the jobs that it has room for; or those that may wait there."""
+    def _fill(self, worker: Worker, *, ahead: bool = False) -> bool:
+        """Give a worker the jobs that it has room for; or those that may wait there. Tell whether anything changed."""
         passed: set[Shape] = set()
+        changed = False
         while (shape := self._first_shape(worker, passed)) is not None:
-            if worker.reserved not in {None, shape}:
-                return
+            if worker.reserved is not shape and worker.reserved is not None:
+                break
             line = shape.first_line()
             if line is None:
-                return
-            if worker.has_room(shape.wanted) or (ahead and shape.wanted.plain and self.pool.may_wait(worker)):
+                break
+            wanted = shape.wanted
+            if worker.has_room(wanted) or (ahead and wanted.plain and self.pool.may_wait(worker)):
                 self._assign(line.head_for(worker), worker)
-            elif not shape.wanted.plain and shape.reserved is None and worker.reserved is None:
+                changed = True
+            elif not wanted.plain and shape.reserved is None and worker.reserved is None:
                 shape.reserved, worker.reserved = worker, shape
-                return
+                return True
             else:
                 passed.add(shape)
+        return changed
 
     def _first_shape(self, worker: Worker, passed: set[Shape]) -> Shape | None:
         waiting = [shape for shape in worker.shapes if shape.waiting and shape not in passed]
-        return min(waiting, key=Shape.rank) if len(waiting) > 1 else waiting[0] if waiting else None
+        if not waiting:
+            return None
+        return min(waiting, key=Shape.rank) if len(waiting) > 1 else waiting[0]
 
     def _place(self, shapes: dict[Shape, None], *, ahead: bool) -> None:
         """Find workers for the jobs of these shapes."""
@@ -326,14 +334,14 @@ class Scheduler:
             worker.ahead[attempt.number] = attempt
             shape.ahead[attempt.number] = worker
         job.attempt, job.state, job.since = attempt, "assigned", self.now
-        job.dispatched += 1
         self._turns += 1
         client.served = self._turns
         client.used += wanted.slots
         for other, line in client.lines.items():
             other.moved(line)
         self.counts["running"] += 1
-        self.pool.hold(worker, tuple(artifact.digest for artifact in job.artifacts), ())
+        if job.artifacts:
+            self.pool.hold(worker, [artifact.digest for artifact in job.artifacts], ())
         self.story.add(self.now, job.key, "assigned", worker.name, attempt.number)
         self._effects.append(Send(worker.peer, m.Run(attempt.number, wanted.slots, job.artifacts), job.payload))
         self._tell(job, "assigned", worker)

@@ -26,6 +26,8 @@ GREETING = 10.0
 """Seconds in which the first frame must have come."""
 FAREWELL = 5.0
 """Seconds in which those who are parted with can read why."""
+_JOINED = 1 << 18
+"""Bytes that are sent as one piece: to copy them is cheaper than to tell of each."""
 
 
 class Server:
@@ -47,10 +49,12 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._touched: dict[Link, None] = {}
+        """Whom something is to be sent."""
+        self._settling = self._closed = False
         self.artifacts: ArtifactService | None = None
         if store is not None:
             references = broker.gatherer.references
-            self.artifacts = ArtifactService(store, self._happened, lambda digest: digest in references)
+            self.artifacts = ArtifactService(store, self.handle, lambda digest: digest in references)
 
     def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> Listening:
         """Listen, and begin to be on the watch for who is silent; raises ConfigError."""
@@ -60,6 +64,7 @@ class Server:
 
     def close(self, reason: str) -> None:
         """Part with everybody."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for link in list(self.links):
@@ -76,6 +81,7 @@ class Server:
         self._numbers += 1
         peer = Peer(self._numbers)
         self._peers[peer] = link
+        self._touched[link] = None
         log.info("connected", peer=peer, role=hello.role, name=hello.name)
         self.handle(e.Connected(peer, hello))
         return peer
@@ -87,44 +93,49 @@ class Server:
             self.handle(e.Disconnected(peer, reason))
 
     def handle(self, event: e.Event) -> None:
-        """Tell the broker, and do what it wants. What is sent goes out when `flush` is called."""
-        events = [event]
-        while events:
-            for effect in self.broker.handle(events.pop(), self._loop.time()):
-                match effect:
-                    case e.Send(peer, message, body):
-                        link = self._peers.get(peer)
-                        if link is not None:
-                            link.connection.send(message, body)
-                            self._touched[link] = None
-                        if isinstance(message, WantArtifact) and self.artifacts is None:
-                            events.append(e.NotStored(message.digest, peer, "this broker has no store of artifacts"))
-                    case e.Stop(reason):
-                        log.info("stopped", reason=reason)
-                        self.stopped.set()
-                    case e.ReadManifest() if self.artifacts is not None:
-                        self.artifacts.read_manifest(effect)
-                    case e.Close(peer, reason):
-                        link = self._peers.pop(peer, None)
-                        if link is not None:
-                            log.info("parted", peer=peer, reason=reason)
-                            link.part(reason)
+        """Tell the broker. What it wants is done in a moment, when all that has come at the same time was told."""
+        self.broker.take(event, self._loop.time())
+        if not self._settling:
+            self._settling = True
+            self._loop.call_soon(self._settle)
 
-    def _happened(self, event: e.Event) -> None:
-        self.handle(event)
-        self.flush()
+    def _settle(self) -> None:
+        """Do what the broker wants."""
+        self._settling = False
+        if self._closed:
+            return
+        for effect in self.broker.settle():
+            if type(effect) is e.Send:
+                link = self._peers.get(effect.peer)
+                if link is not None:
+                    link.connection.send(effect.message, effect.body)
+                    self._touched[link] = None
+                if type(effect.message) is WantArtifact and self.artifacts is None:
+                    no_store = "this broker has no store of artifacts"
+                    self.handle(e.NotStored(effect.message.digest, effect.peer, no_store))
+            else:
+                self._do(effect)
+        touched, self._touched = self._touched, {}
+        for link in touched:
+            link.flush()
 
-    def flush(self) -> None:
-        """Send what is to be sent."""
-        while self._touched:
-            touched, self._touched = self._touched, {}
-            for link in touched:
-                link.flush()
+    def _do(self, effect: e.Effect) -> None:
+        """Do what is rarely to be done."""
+        match effect:
+            case e.Stop(reason):
+                log.info("stopped", reason=reason)
+                self.stopped.set()
+            case e.ReadManifest() if self.artifacts is not None:
+                self.artifacts.read_manifest(effect)
+            case e.Close(peer, reason):
+                link = self._peers.pop(peer, None)
+                if link is not None:
+                    log.info("parted", peer=peer, reason=reason)
+                    link.part(reason)
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self.broker.settings.silence / 6, self._tick)
         self.handle(e.Tick())
-        self.flush()
 
 
 def refusal(reason: str) -> bytes:
@@ -171,7 +182,6 @@ class Link(asyncio.Protocol):
             self._timer.cancel()
         if self._peer is not None:
             self._server.leave(self._peer, str(exc) if exc else "the connection was closed")
-            self._server.flush()
 
     def pause_writing(self) -> None:
         """Who does not read is not listened to."""
@@ -194,12 +204,21 @@ class Link(asyncio.Protocol):
     def flush(self) -> None:
         """Send what is to be sent, unless too much is on its way; what waits is bounded, which is looked at here."""
         if not self._paused and not self._transport.is_closing():
-            self._transport.writelines(self.connection.data_to_send())
+            few = self.connection.queued <= _JOINED
+            pieces = self.connection.data_to_send()
+            if few:
+                self._transport.write(b"".join(pieces))
+            else:
+                self._transport.writelines(pieces)
         if events := self.connection.events():  # what waits has become too much
             self._events(events)
 
     def _events(self, events: list[Event]) -> None:
         for event in events:
+            if type(event) is Received:
+                if self._peer is not None:
+                    self._server.handle(e.Said(self._peer, event.message, event.body))
+                continue
             match event:
                 case Greeted(hello):
                     if not self._server.authorised(hello):
@@ -213,16 +232,12 @@ class Link(asyncio.Protocol):
                         self._switch()
                         return
                     self._peer = self._server.enter(self, hello)
-                case Received(message, body) if self._peer is not None:
-                    self._server.handle(e.Said(self._peer, message, body))
                 case Closed(reason, fault):
                     if self._peer is None and fault:
                         self._refuse(reason, "broken greeting")
                     elif self._peer is not None:
                         self._server.leave(self._peer, reason)
                     self._close()
-        self._server.flush()
-        self.flush()
 
     def _switch(self) -> None:
         """Give the connection to who serves artifacts."""

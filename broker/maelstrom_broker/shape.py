@@ -10,6 +10,8 @@ import heapq
 import itertools
 from collections.abc import Iterator
 
+import msgspec
+
 from maelstrom_broker.records import Client, Job, Requirements, Worker
 
 _SLACK = 64
@@ -28,26 +30,31 @@ Rank = tuple[int, int, int, float, int]
 class Line:
     """The waiting jobs of one client with one shape."""
 
-    __slots__ = ("_heap", "client", "size", "version")
+    __slots__ = ("_heap", "client", "place", "size", "version")
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.size = 0
         self.version = 0
+        self.place: tuple[int, int, int] | None = None
+        """What it was last put in the order of its shape by."""
         self._heap: list[tuple[int, float, int, int, Job]] = []
 
     def push(self, job: Job) -> None:
         """Let a job wait."""
-        job.ticket = next(_tickets)
+        job.ticket = ticket = next(_tickets)
         job.state = "queued"
-        heapq.heappush(self._heap, (*job.rank, job.ticket, job))
+        priority, estimate, arrival = job.rank
+        heapq.heappush(self._heap, (priority, estimate, arrival, ticket, job))
         self.size += 1
 
     def remove(self, job: Job) -> None:
         """Let a job wait no longer; its entry goes when it comes up, or when there are too many of them."""
         job.ticket = 0
         self.size -= 1
-        if len(self._heap) > 2 * self.size + _SLACK:
+        if not self.size:
+            self._heap.clear()
+        elif len(self._heap) > 2 * self.size + _SLACK:
             self._heap = [entry for entry in self._heap if entry[3] == entry[4].ticket]
             heapq.heapify(self._heap)
 
@@ -110,15 +117,30 @@ class WorkerIndex:
 class Shape:
     """One set of requirements."""
 
-    __slots__ = ("_order", "ahead", "fitting", "jobs", "lines", "reserved", "room", "spare", "waiting", "wanted")
+    __slots__ = (
+        "_order",
+        "ahead",
+        "base",
+        "fitting",
+        "jobs",
+        "lines",
+        "reserved",
+        "room",
+        "spare",
+        "waiting",
+        "wanted",
+    )
 
     def __init__(self, wanted: Requirements) -> None:
         self.wanted = wanted
+        self.base = msgspec.structs.replace(wanted, avoid=frozenset()) if wanted.avoid else wanted
+        """What its jobs were submitted with."""
         self.jobs = 0
         """Jobs and attempts that have it."""
         self.waiting = 0
         self.lines: dict[Client, Line] = {}
         self._order: list[tuple[int, int, int, int, int, Line]] = []
+        """Lines by whose turn it is; empty while there is but one."""
         self.fitting: dict[Worker, None] = {}
         """Workers that can run its jobs and do not drain."""
         self.room = WorkerIndex()
@@ -131,42 +153,63 @@ class Shape:
 
     def push(self, job: Job) -> None:
         """Let a job wait."""
-        client = job.client
-        line = self.lines.get(client)
-        if line is None:
-            line = self.lines[client] = client.lines[self] = Line(client)
-        line.push(job)
+        client, lines = job.client, self.lines
+        line = lines.get(client)
         self.waiting += 1
-        self.moved(line)
+        if line is not None:
+            line.push(job)
+            self.moved(line)
+            return
+        line = client.lines[self] = Line(client)
+        line.push(job)
+        lines[client] = line
+        if len(lines) == 2:  # now there is an order
+            for each in lines.values():
+                self.moved(each)
+        else:
+            self.moved(line)
 
     def remove(self, job: Job) -> None:
         """Let a job wait no longer."""
-        client = job.client
-        line = self.lines[client]
+        client, lines = job.client, self.lines
+        line = lines[client]
         line.remove(job)
         self.waiting -= 1
         if line.size:
             self.moved(line)
-        else:
-            line.version = next(_tickets)
-            del self.lines[client], client.lines[self]
+            return
+        line.version = 0
+        del lines[client], client.lines[self]
+        if len(lines) == 1:  # the one that is left needs no place
+            self._order.clear()
+            for each in lines.values():
+                each.place = None
 
     def moved(self, line: Line) -> None:
-        """Give a client its place anew, since its first job, its share or its turn are others."""
-        line.version = next(_tickets)
+        """Give a client its place anew, if its first job, its share or its turn are others."""
+        if len(self.lines) < 2:
+            return
         client = line.client
-        entry = (-line.head().priority, client.used, client.served, client.peer, line.version, line)
-        heapq.heappush(self._order, entry)
+        place = -line.head().priority, client.used, client.served
+        if place == line.place:
+            return
+        line.place = place
+        line.version = next(_tickets)
+        heapq.heappush(self._order, (*place, client.peer, line.version, line))
         if len(self._order) > 2 * len(self.lines) + _SLACK:
             self._order = [entry for entry in self._order if entry[4] == entry[5].version]
             heapq.heapify(self._order)
 
     def first_line(self) -> Line | None:
         """Return the line whose client is to be served next."""
-        order = self._order
-        while order and order[0][4] != order[0][5].version:
+        lines, order = self.lines, self._order
+        if len(lines) < 2:
+            for line in lines.values():
+                return line
+            return None
+        while order[0][4] != order[0][5].version:
             heapq.heappop(order)
-        return order[0][5] if order else None
+        return order[0][5]
 
     def rank(self) -> Rank:
         """Return the rank of its next job, to be compared with those of other shapes; one waits."""

@@ -22,12 +22,12 @@ class Story:
     """The last so many entries of all jobs together: what is kept does not grow with their number."""
 
     def __init__(self, size: int = 20_000) -> None:
-        self._entries: deque[Entry] = deque(maxlen=size)
+        self._entries: deque[tuple[float, Key, str, str, int]] = deque(maxlen=size)
 
     def add(self, time: float, key: Key, what: str, worker: str = "", attempt: int = 0) -> None:
         """Note that something happened to a job."""
-        self._entries.append(Entry(time, key, what, worker, attempt))
+        self._entries.append((time, key, what, worker, attempt))
 
     def of(self, key: Key) -> list[Entry]:
         """Return what is still known of a job, oldest first."""
-        return [entry for entry in self._entries if entry.key == key]
+        return [Entry(*entry) for entry in self._entries if entry[1] == key]

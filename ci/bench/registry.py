@@ -5,6 +5,7 @@ from __future__ import annotations
 from ci.bench.measure import Bench
 from ci.bench.rows import (
     artifacts,
+    broker,
     cargo,
     cluster,
     collect,
@@ -52,11 +53,15 @@ BENCHES: dict[str, Bench] = {
         layers.FIRST,
         layers.REBUILD,
         artifacts.BENCH,
+        *broker.BENCHES,
         cluster.BENCH,
         idle.WAKE_UPS,
         idle.MEMORY,
     )
 }
 
-GROUPS = {"launch-peers": tuple(bench.name for bench in peers.BENCHES)}
+GROUPS = {
+    "launch-peers": tuple(bench.name for bench in peers.BENCHES),
+    "broker": tuple(bench.name for bench in broker.BENCHES),
+}
 """Names for several benchmarks that belong together."""

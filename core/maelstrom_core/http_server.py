@@ -4,10 +4,10 @@
     listening = site.listen("127.0.0.1", 0, tls, "http")
 
 h11 reads and writes the protocol. Around it: a time for each step, one answer at a time for each connection, a bound
-for what all slow readers together let wait, and the token. Without `permits` there is no token, which is for the
-loopback interface only; then the name that was connected to must be this machine's, since a page of somebody else's
-could have its own name point here. Import it where something is served. Imports `listening`, `admission`, `exposure`
-and `log` only.
+for what all slow readers together let wait, one for how often an address may ask for what has to be made, and the
+token. Without `permits` there is no token, which is for the loopback interface only; then the name that was connected
+to must be this machine's, since a page of somebody else's could have its own name point here. Import it where something
+is served. Imports `listening`, `admission`, `exposure`, `rate` and `log` only.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from urllib.parse import parse_qsl
 import h11
 
 from maelstrom_core import log
-from maelstrom_core.admission import Admission, Limits
+from maelstrom_core.admission import Admission, Limits, network_of
 from maelstrom_core.exposure import is_loopback
 from maelstrom_core.listening import Gate, Listening, Visit, listen
+from maelstrom_core.rate import Rate
 
 if TYPE_CHECKING:
     import ssl
@@ -39,6 +40,8 @@ WAITING = 64 << 20
 """Bytes that wait for all readers together."""
 LIMITS = Limits(connections=1000, per_address=200, waiting=200)
 FIELDS = 20
+OFTEN = (50.0, 200, 5.0)
+"""Answers a second that an address may have made, how many at once, seconds to wait. A page asks thrice a second."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
@@ -87,10 +90,15 @@ class Site:
     """What is served, and to whom."""
 
     def __init__(
-        self, routes: Mapping[str, Route], permits: Callable[[str], bool] | None, limits: Limits = LIMITS
+        self,
+        routes: Mapping[str, Route],
+        permits: Callable[[str], bool] | None,
+        limits: Limits = LIMITS,
+        often: tuple[float, int, float] = OFTEN,
     ) -> None:
         self.routes = routes
         self.permits = permits
+        self.rate = Rate(*often)
         self.admission: Admission[Visit] = Admission(limits)
         self.requests = 0
         """Answered, ever."""
@@ -147,6 +155,8 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self._turn: asyncio.TimerHandle | None = None
+        """Until who asks too often is answered."""
         self._method = "GET"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -162,10 +172,11 @@ class _Connection(asyncio.Protocol):
         self._http.receive_data(data)
         self._events()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         """Take note that nothing more will come; what has been asked for is answered still."""
         self._http.receive_data(b"")
         self._events()
+        return self._busy
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget it."""
@@ -174,6 +185,8 @@ class _Connection(asyncio.Protocol):
         self._site.slow.discard(self)
         if self._timer is not None:
             self._timer.cancel()
+        if self._turn is not None:
+            self._turn.cancel()
         if self._task is not None:
             self._task.cancel()
 
@@ -194,6 +207,11 @@ class _Connection(asyncio.Protocol):
         """Close it at once."""
         self._transport.abort()
 
+    @property
+    def _busy(self) -> bool:
+        """Whether an answer is being made, or waits for its turn."""
+        return self._task is not None or self._turn is not None
+
     def _within(self, seconds: float) -> None:
         """Have the connection closed, unless something else happens before."""
         if self._timer is not None:
@@ -203,7 +221,7 @@ class _Connection(asyncio.Protocol):
     def _events(self) -> None:
         """Answer what has been asked for, one after the other; who asks faster is not read from meanwhile."""
         try:
-            while not self._transport.is_closing() and self._task is None:
+            while not self._transport.is_closing() and not self._busy:
                 event = self._http.next_event()
                 if event is h11.NEED_DATA:
                     return
@@ -235,14 +253,32 @@ class _Connection(asyncio.Protocol):
                 log.info("refused", address=self._visit.address, reason="the token is wrong")
             self._answer(found)
             return
-        if not found.open:
-            self._visit.greeted()
+        if found.open:
+            self._make(found, target)
+            return
+        self._visit.greeted()
+        loop = asyncio.get_running_loop()
+        wait = self._site.rate.book(network_of(self._visit.address), loop.time())
+        if wait is None:
+            self._answer(problem(429, "too many requests", ("retry-after", "5")))
+        elif wait:
+            self._turn = loop.call_later(wait, self._in_turn, found, target)
+        else:
+            self._make(found, target)
+
+    def _in_turn(self, route: Route, target: str) -> None:
+        self._turn = None
+        self._make(route, target)
+        self._events()
+
+    def _make(self, route: Route, target: str) -> None:
+        """Have an answer made."""
         if not self._site.has_room():
             self._answer(problem(503, "too many who read slowly", ("retry-after", "5")))
             return
         path, _, query = target.partition("?")
         try:
-            answer = found.handler(Request(path, dict(parse_qsl(query, max_num_fields=FIELDS))))
+            answer = route.handler(Request(path, dict(parse_qsl(query, max_num_fields=FIELDS))))
         except ValueError as error:
             self._answer(problem(400, str(error)))
             return
@@ -275,7 +311,7 @@ class _Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Be ready for the next request when the answer has been read."""
-        if self in self._site.slow or self._transport.is_closing() or self._task is not None:
+        if self in self._site.slow or self._transport.is_closing() or self._busy:
             return
         if self._http.our_state is h11.MUST_CLOSE or self._http.their_state is h11.MUST_CLOSE:
             self._transport.close()

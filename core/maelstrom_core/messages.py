@@ -33,11 +33,11 @@ Layers = Annotated[tuple["Artifact", ...], Meta(max_length=128)]
 Digests = Annotated[tuple[DigestText, ...], Meta(max_length=1024)]
 
 
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of all messages but the first."""
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Base of all messages but the first. They hold plain values, so the garbage collector need not look at them."""
 
 
-class Artifact(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
+class Artifact(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, gc=False):
     """Content by its digest; a manifest names further content that belongs to it."""
 
     digest: DigestText

@@ -15,6 +15,7 @@ for an `Ended`, where orjson takes 0.9 for a dict that is still to be checked). 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ from maelstrom_core.messages import PROTOCOL, AnyMessage, Goodbye, Hello, Role
 
 _LENGTHS = struct.Struct(">II")
 HEADER = _LENGTHS.size
+_SMALL = 4096
+"""Bytes of a body that is copied behind its message: cheaper than another piece for the kernel."""
 REASON = 500
 """Characters of the reason that is told to the other side, at most."""
 
@@ -46,7 +49,7 @@ class Greeted(msgspec.Struct, frozen=True):
     hello: Hello
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A message of a kind that the other side's role may send."""
 
     message: AnyMessage
@@ -102,7 +105,8 @@ class Connection:
         self._incoming = bytearray()
         self._events: list[Event] = []
         self._outgoing: list[bytes] = []
-        self._decoder: msgspec.json.Decoder[Any] | None = None
+        self._decode: Callable[[bytes | bytearray], Any] | None = None
+        """Reads what may come now; None before the other side has greeted."""
         self.queued = 0
         """Bytes that wait to be sent: who produces for a slow reader should stop before `Bounds.queued`."""
         self.closed = False
@@ -116,16 +120,24 @@ class Connection:
         """Take what has come, whole frames or not; of no bytes at all, which is the end, tell `receive_eof`."""
         if self.closed:
             return
-        self._incoming += data
+        incoming = self._incoming
         if self.switched:
+            incoming += data
             return
+        source: bytes | bytearray = incoming
+        if not incoming and isinstance(data, bytes):
+            source = data  # mostly whole frames, of which nothing need be kept
+        else:
+            incoming += data
         try:
-            consumed = self._frames()
+            consumed = self._frames(source)
         except _FaultError as fault:
             self.close(str(fault), fault=True)
             return
-        if not self.closed:
-            del self._incoming[:consumed]
+        if source is incoming:  # which is nobody's any more if that was the end
+            del incoming[:consumed]
+        elif consumed < len(data):
+            incoming += data[consumed:]
 
     def receive_eof(self) -> None:
         """Take note that nothing more will come."""
@@ -159,12 +171,13 @@ class Connection:
         if self.closed:
             return
         data = _encode(message)
-        if len(data) > self._bounds.json or len(body) > self._bounds.body:
-            raise ValueError(f"a message of {len(data)} bytes with a body of {len(body)} is too large to be sent")
-        if self.queued + len(data) + len(body) > self._bounds.queued:
+        bounds, json, size = self._bounds, len(data), len(body)
+        if json > bounds.json or size > bounds.body:
+            raise ValueError(f"a message of {json} bytes with a body of {size} is too large to be sent")
+        if self.queued + json + size > bounds.queued:
             self._outgoing.clear()
             self.queued = 0
-            self._end(f"the other side reads too slowly: more than {self._bounds.queued} bytes wait for it", fault=True)
+            self._end(f"the other side reads too slowly: more than {bounds.queued} bytes wait for it", fault=True)
             return
         self._put(data, body)
 
@@ -183,9 +196,11 @@ class Connection:
     # inside
 
     def _put(self, data: bytes, body: bytes) -> None:
-        self._outgoing.append(_LENGTHS.pack(len(data), len(body)) + data)
-        if body:
-            self._outgoing.append(body)
+        lengths = _LENGTHS.pack(len(data), len(body))
+        if len(body) <= _SMALL:
+            self._outgoing.append(lengths + data + body)
+        else:
+            self._outgoing += (lengths + data, body)
         self.queued += HEADER + len(data) + len(body)
 
     def _end(self, reason: str, *, fault: bool) -> None:
@@ -193,41 +208,42 @@ class Connection:
         self._incoming = bytearray()
         self._events.append(Closed(_clean(reason), fault))
 
-    def _frames(self) -> int:
-        """Turn whole frames into events; return the bytes that they were."""
-        incoming, position, bounds = self._incoming, 0, self._bounds
-        while len(incoming) - position >= HEADER and not self.closed and not self.switched:
+    def _frames(self, incoming: bytes | bytearray) -> int:
+        """Turn whole frames into events; return the bytes that they were. This is done for every message there is."""
+        position, size, bounds, events = 0, len(incoming), self._bounds, self._events
+        while size - position >= HEADER and not self.closed and not self.switched:
             json_length, body_length = _LENGTHS.unpack_from(incoming, position)
-            greeted = self._decoder is not None
-            if json_length > (bounds.json if greeted else bounds.hello):
-                raise _FaultError(f"a message of {json_length} bytes: too long{'' if greeted else ' for the first'}")
-            if body_length > (bounds.body if greeted else 0):
-                raise _FaultError(
-                    f"a body of {body_length} bytes: too long{'' if greeted else ' for the first message'}"
-                )
+            decode = self._decode
+            if decode is None:
+                if json_length > bounds.hello or body_length:
+                    raise _too_long(json_length, body_length, bounds.hello, " for the first message")
+            elif json_length > bounds.json or body_length > bounds.body:
+                raise _too_long(json_length, body_length, bounds.json)
             middle = position + HEADER + json_length
             end = middle + body_length
-            if len(incoming) < end:
+            if size < end:
                 break
-            with memoryview(incoming) as view:
-                data, body = bytes(view[position + HEADER : middle]), bytes(view[middle:end])
-            self._frame(data, body)
+            text = incoming[position + HEADER : middle]
             position = end
+            if decode is None:
+                self._first(text)
+                continue
+            try:
+                message = decode(text)
+            except _WRONG as error:
+                raise _none(error) from None
+            kind = type(message)
+            if kind is Goodbye:
+                self._end(message.reason, fault=False)
+            elif not body_length:
+                events.append(Received(message))
+            elif kind in messages.WITH_BODY:
+                events.append(Received(message, _piece(incoming, middle, end)))
+            else:
+                raise _FaultError(f"a body with a message that has none: {kind.__struct_config__.tag}")
         return position
 
-    def _frame(self, data: bytes, body: bytes) -> None:
-        if self._decoder is None:
-            self._first(data)
-            return
-        message = _checked(self._decoder.decode, data)
-        if isinstance(message, Goodbye):
-            self._end(message.reason, fault=False)
-            return
-        if body and type(message) not in messages.WITH_BODY:
-            raise _FaultError(f"a body with a message that has none: {type(message).__struct_config__.tag}")
-        self._events.append(Received(message, body))
-
-    def _first(self, data: bytes) -> None:
+    def _first(self, data: bytes | bytearray) -> None:
         version = _checked(_decode_version, data)
         if version.type == "hello" and version.protocol != PROTOCOL:
             raise _FaultError(
@@ -244,19 +260,42 @@ class Connection:
             raise _FaultError("a worker says what it offers, and nobody else")
         if hello.role == "client" and not hello.name:
             raise _FaultError("a client has a name")
-        self._decoder = _FROM[hello.role] if self._role == "broker" else _TO[self._role]
+        self._decode = (_FROM[hello.role] if self._role == "broker" else _TO[self._role]).decode
         self.switched = "artifacts" in {hello.role, self._role}
         self._events.append(Greeted(hello))
 
 
-def _checked(decode: Any, data: bytes) -> Any:
+_WRONG = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+"""What a decoder raises, whatever it is given."""
+
+
+def _checked(decode: Any, data: bytes | bytearray) -> Any:
     """Decode, or raise the one error for whatever is wrong."""
     try:
         return decode(data)
-    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
-        raise _FaultError(f"a message that is none: {error}") from None
-    except RecursionError:
-        raise _FaultError("a message that is none: it is nested too deeply") from None
+    except _WRONG as error:
+        raise _none(error) from None
+
+
+def _none(error: Exception) -> _FaultError:
+    """Return the fault of a message that is none."""
+    what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return _FaultError(f"a message that is none: {what}")
+
+
+def _too_long(json: int, body: int, bound: int, first: str = "") -> _FaultError:
+    """Return the fault of a frame that announces too much."""
+    if json > bound:
+        return _FaultError(f"a message of {json} bytes: too long{first and ' for the first'}")
+    return _FaultError(f"a body of {body} bytes: too long{first}")
+
+
+def _piece(data: bytes | bytearray, start: int, end: int) -> bytes:
+    """Return a part of what has come, copied once."""
+    if isinstance(data, bytes):
+        return data[start:end]
+    with memoryview(data) as view:
+        return bytes(view[start:end])
 
 
 def _clean(reason: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from maelstrom_core import messages as m
+from maelstrom_core.job import Cancelled, Effects, Exited, Outcome, Output, SystemFailure
+from maelstrom_core.travel import pack_outcome
 from maelstrom_core.wire import Closed, Connection, Received
+from maelstrom_worker.attempts import Attempts, Drained, Effect, Fetch, Forget, Key, Kill, Launch, Say
 from tests.simulation.link import End
 
 if TYPE_CHECKING:
@@ -109,96 +113,116 @@ class Peer:
 
 
 class SimulatedWorker(Peer):
-    """Runs what it is given, in order, when slots are free; the body of a job says what becomes of it."""
+    """The machine of a real worker, whose layers come, and whose jobs end, when chance wants it.
+
+    The body of a job says what becomes of it.
+    """
 
     def __init__(self, world: World, hello: m.Hello) -> None:
         super().__init__(world, hello)
         assert hello.offer is not None
         self.offer = hello.offer
-        self.queue: list[tuple[m.Run, bytes]] = []
-        self.running: dict[int, tuple[m.Run, bytes]] = {}
         self.flawed = world.random.random() < 0.1
         """Whether it fails to run what it should."""
-        self.draining = False
+        self.slow = world.random.random() < 0.3
+        """Whether it takes long to get layers."""
+        self.restart()
+
+    def restart(self) -> None:
+        """Be a new process."""
+        self.life = self.world.new_number()
+        self.attempts = Attempts(self.offer.slots)
+        self.tasks: dict[Key, bytes] = {}
+        self.stuck = False
+        """Whether a job cannot be killed."""
 
     def lost(self) -> None:
-        self.queue.clear()
-        self.running.clear()
+        self.apply(self.attempts.lost())
+        if self.stuck:
+            self.restart()
 
     def connected(self) -> None:
-        if self.draining and not self.queue and not self.running:
-            self.die()
+        if self.attempts.draining:
+            self.say(m.Draining())
 
     def told(self, message: m.AnyMessage, body: bytes) -> None:
         match message:
             case m.Run():
-                plain = message.slots == 1
-                used = sum(run.slots for run, _ in self.running.values())
-                assert plain or (not self.queue and used + message.slots <= self.offer.slots), "over-committed"
-                assert len(self.queue) < self.offer.slots + 1, "too many jobs ahead"
-                self.queue.append((message, body))
-                self.begin()
+                effects = self.attempts.run(message.attempt, message.slots)
+                for effect in effects:
+                    if isinstance(effect, Fetch):
+                        self.tasks[effect.key] = body
+                self.apply(effects)
             case m.Recall():
-                if any(run.attempt == message.attempt for run, _ in self.queue):
-                    self.queue = [each for each in self.queue if each[0].attempt != message.attempt]
-                    self.say(m.Returned(message.attempt))
-                    self.begin()
+                self.apply(self.attempts.recall(message.attempt))
             case m.Stop():
-                if any(run.attempt == message.attempt for run, _ in self.queue):
-                    self.queue = [each for each in self.queue if each[0].attempt != message.attempt]
-                    self.say(m.Stopped(message.attempt))
-                    self.begin()
-                elif message.attempt in self.running:
-                    never = self.world.random.random() < 0.05
-                    self.at(10_000 if never else 0.1, lambda: self.end_of(message.attempt, m.Stopped(message.attempt)))
+                self.apply(self.attempts.stop(message.attempt))
 
-    def at(self, delay: float, action: object) -> None:
-        generation = self.generation
-        self.world.clock.after(delay, lambda: self.retry(generation, action))
+    def apply(self, effects: list[Effect]) -> None:
+        self.attempts.validate()
+        random = self.world.random
+        for effect in effects:
+            match effect:
+                case Say(message, body):
+                    self.say(message, body)
+                case Fetch(key):
+                    error = "no space left" if random.random() < 0.01 else None
+                    delay = random.random() * 3 if self.slow else 0.0
+                    self.at(delay, lambda key=key, error=error: self.fetched(key, error))
+                case Launch(key):
+                    self.launch(key, self.tasks[key])
+                case Kill(key):
+                    if random.random() < 0.05:
+                        self.stuck = True
+                    else:
+                        self.at(0.1, lambda key=key: self.end_of(key, Cancelled()))
+                case Forget(key):
+                    del self.tasks[key]
+                case Drained():
+                    self.die()
 
-    def retry(self, generation: int, action: object) -> None:
-        if generation != self.generation:
+    def at(self, delay: float, action: Callable[[], None]) -> None:
+        life = self.life
+        self.world.clock.after(delay, lambda: self.retry(life, action))
+
+    def retry(self, life: int, action: Callable[[], None]) -> None:
+        if self.dead or life != self.life:
             return
         if self.frozen:
             self.at(1, action)
         else:
-            action()  # type: ignore[operator]
+            action()
 
-    def begin(self) -> None:
-        while self.queue:
-            run, body = self.queue[0]
-            if run.slots + sum(each.slots for each, _ in self.running.values()) > self.offer.slots:
-                return
-            del self.queue[0]
-            self.running[run.attempt] = run, body
-            self.say(m.Started(run.attempt))
-            self.world.ran(body)
-            kind = self.world.jobs[body].kind
-            if kind == "poison":
-                self.at(0.5, self.crash)
-            elif kind == "broken" or (self.flawed and self.world.random.random() < 0.5):
-                self.at(0.2, lambda run=run: self.end_of(run.attempt, m.Broken(run.attempt, "no space left")))
-            else:
-                length = self.world.jobs[body].length
-                self.at(length, lambda run=run: self.end_of(run.attempt, m.Ended(run.attempt)))
+    def fetched(self, key: Key, error: str | None) -> None:
+        self.apply(self.attempts.fetched(key, error))
 
-    def end_of(self, attempt: int, message: m.AnyMessage) -> None:
-        held = self.running.pop(attempt, None)
-        if held is not None:
-            self.say(message, held[1] if isinstance(message, m.Ended) else b"")
-            self.begin()
-            if self.draining and not self.running and not self.queue:
-                self.die()
+    def launch(self, key: Key, body: bytes) -> None:
+        self.world.ran(body)
+        known = self.world.jobs[body]
+        if known.kind == "poison":
+            self.at(0.5, lambda: self.crash(key))
+        elif known.kind == "broken" or (self.flawed and self.world.random.random() < 0.5):
+            self.at(0.2, lambda: self.end_of(key, SystemFailure("no space left")))
+        else:
+            self.at(known.length, lambda: self.end_of(key, outcome_of(body)))
 
-    def crash(self) -> None:
-        self.drop()
-        self.world.clock.after(1, self.connect)
+    def end_of(self, key: Key, outcome: Outcome) -> None:
+        if key in self.tasks:
+            self.apply(self.attempts.ended(key, outcome))
+
+    def crash(self, key: Key) -> None:
+        if key in self.tasks:
+            self.restart()
+            self.drop()
+            self.world.clock.after(1, self.connect)
 
     def drain(self) -> None:
-        self.draining = True
-        self.say(m.Draining())
-        if not self.running and not self.queue:
-            self.die()
+        self.at(0, lambda: self.apply(self.attempts.drain()))
+
+
+def outcome_of(body: bytes) -> Exited:
+    """What comes of a job: it prints its own body."""
+    return Exited(0, Effects(stdout=Output(body)))
 
 
 class SimulatedClient(Peer):
@@ -253,7 +277,7 @@ class SimulatedClient(Peer):
         bound = self.world.settings.attempts
         match message:
             case m.Finished():
-                assert body == own, "another job's result"
+                assert body == pack_outcome(outcome_of(own)), "another job's result"
                 assert job.runs > 0, "a result of what never ran"
                 assert job.kind == "plain"
                 assert message.attempt <= bound

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
@@ -13,6 +15,7 @@ from maelstrom_core import messages as m
 from maelstrom_core.wire import Closed, Connection, Greeted, Received
 from tests.simulation.link import Clock, End, link
 from tests.simulation.peers import Peer, SimulatedClient, SimulatedWorker
+from tests.simulation.watch import Seen, Watch
 
 LABELS = ("arch=x86_64", "arch=arm64", "gpu")
 CHAOS = 25.0
@@ -46,16 +49,26 @@ class World:
         self.contents: dict[str, tuple[str, ...]] = {}
         """What each manifest names."""
         self.stored: dict[str, None] = {}
-        digests = [f"{number:064x}" for number in range(12)]
-        self.blobs = digests[:9]
-        for manifest in digests[9:]:
-            self.contents[manifest] = tuple(self.random.sample(self.blobs, self.random.randint(0, 4)))
+        self.watch = Watch(self.settings, self.contents, self.stored)
+        blobs, manifests = self.random.choice(((9, 3), (2, 1), (1, 1)))
+        digests = [f"{number:064x}" for number in range(blobs + manifests)]
+        self.blobs = digests[:blobs]
+        for manifest in digests[blobs:]:
+            self.contents[manifest] = tuple(self.random.sample(self.blobs, self.random.randint(0, min(4, blobs))))
+        self.layers = (0, 0, 1, 2) if blobs > 1 else (1,)
+        """How many a job may have: where there is next to nothing to be had, many want the same."""
+        self.refusing = self.random.choice((0.05, 0.05, 0.4))
+        """How likely a client cannot give an artifact; and how likely what it gives is something else."""
         self.workers = [self.new_worker() for _ in range(self.random.randint(1, 5))]
         self.clients = [self.new_client(number) for number in range(self.random.randint(1, 4))]
         self.rate = self.random.choice((0.0, 0.3, 1.0, 3.0))
         """Accidents a second."""
 
     # making
+
+    def new_number(self) -> int:
+        self.numbers += 1
+        return self.numbers
 
     def new_worker(self, *, strong: bool = False) -> SimulatedWorker:
         slots = 4 if strong else self.random.randint(1, 4)
@@ -71,7 +84,7 @@ class World:
         features = ("states",) if self.random.random() < 0.5 else ()
         client = SimulatedClient(self, m.Hello(m.PROTOCOL, "client", name=f"c{number}", features=features))
         self.clock.after(self.random.uniform(0, 5), client.connect)
-        spread = self.random.choice((0.1, 15))
+        spread = self.random.choice((0.1, 3, 15))
         for sequence in range(self.random.choice((1, 5, 15))):
             self.clock.after(self.random.uniform(0, spread), lambda sequence=sequence: self.new_job(client, sequence))
         return client
@@ -83,7 +96,7 @@ class World:
         self.jobs[body] = Known(kind, random.choice((0.0, 0.01, 1.0, 6.0)) * random.random())
         layers = tuple(
             m.Artifact(digest, digest in self.contents)
-            for digest in random.sample([*self.blobs, *self.contents], random.choice((0, 0, 1, 2)))
+            for digest in random.sample([*self.blobs, *self.contents], random.choice(self.layers))
         )
         simple = random.random() < 0.7
         client.submit(
@@ -115,22 +128,35 @@ class World:
         end = self.ends.get(number)
         if end is None or broker is not self.broker:
             return
+        heard: list[e.Event] = []
         for event in end.connection.events():
             if isinstance(event, Greeted):
                 end.connection.greet(m.Hello(m.PROTOCOL, "broker"))
-                self.happen(e.Connected(number, event.hello))
+                heard.append(e.Connected(number, event.hello))
             elif isinstance(event, Received):
-                self.happen(e.Said(number, event.message, event.body))
+                heard.append(e.Said(number, event.message, event.body))
             elif isinstance(event, Closed):
+                assert not event.fault or event.reason.endswith("in the middle of a message"), event.reason
                 self.ends.pop(number, None)
-                self.happen(e.Disconnected(number, event.reason))
+                heard.append(e.Disconnected(number, event.reason))
+        if heard:
+            self.happen(*heard)
 
-    def happen(self, event: e.Event) -> None:
-        """Tell the broker, check it, and do what it wants."""
-        self.events += 1
-        effects = self.broker.handle(event, self.clock.now)
-        if not (isinstance(event, e.Said) and isinstance(event.message, m.Heartbeat)):
-            self.broker.validate()
+    def happen(self, *events: e.Event) -> None:
+        """Tell the broker what has come at once, check it, and do what it wants."""
+        broker, watch, now = self.broker, self.watch, self.clock.now
+        told = 0
+        for event in events:
+            self.events += 1
+            watch.hear(event, now)
+            broker.take(event, now)
+            watch.told(broker._effects[told:])
+            told = len(broker._effects)
+        effects = broker.settle()
+        self.in_order(watch.told(effects[told:]))
+        watch.settled(tick=any(isinstance(event, e.Tick) for event in events))
+        if not all(isinstance(event, e.Said) and isinstance(event.message, m.Heartbeat) for event in events):
+            broker.validate()
         touched: dict[Number, End] = {}
         for effect in effects:
             match effect:
@@ -150,6 +176,31 @@ class World:
         for end in touched.values():
             end.flush()
 
+    def in_order(self, given: list[Seen]) -> None:
+        """Whoever got a worker had the right to it before those who wait for the same."""
+        if not given:
+            return
+        scheduler = self.broker.scheduler
+        waiting = [job for shape in scheduler.pool.shapes.values() for job in shape.all_waiting()]
+        slots: Counter[Number] = Counter()
+        choosy = {each.client for each in given if each.message.layers}
+        choosy |= {job.client.peer for job in waiting if job.artifacts}  # passed over, where layers are elsewhere
+        for each in given:
+            slots[each.client] += each.message.slots
+        for each in given:
+            job = scheduler.clients[each.client].jobs.get(each.message.sequence)
+            for other in waiting if job is not None else ():
+                if job is None or other.shape is not job.shape:
+                    continue
+                assert other.priority <= job.priority, "a more urgent job waits"
+                if other.priority < job.priority:
+                    continue
+                used = job.client.used - slots[each.client]
+                assert other.client is job.client or used <= other.client.used, "another client has less"
+                if other.client is job.client and each.client not in choosy:
+                    longest = math.inf if each.message.estimate is None else each.message.estimate
+                    assert longest >= (math.inf if other.estimate is None else other.estimate), "a longer job waits"
+
     def read(self, digest: str) -> None:
         broker = self.broker
 
@@ -167,7 +218,7 @@ class World:
         """A client is asked for an artifact: mostly it comes."""
         chance = self.random.random()
         generation = client.generation
-        if chance < 0.05:
+        if chance < self.refusing:
             client.say(m.NoArtifact(digest, "it is gone"))
             return
 
@@ -175,7 +226,7 @@ class World:
             number = next((number for number, end in self.ends.items() if end.other is client.end), None)
             if generation != client.generation or number is None:
                 return  # the upload ended with the connection
-            if chance < 0.1:
+            if chance < 2 * self.refusing:
                 self.happen(e.NotStored(digest, number, "another digest"))
             else:
                 self.stored[digest] = None
@@ -227,6 +278,7 @@ class World:
         """As by SIGKILL of the broker: all it knows is gone, but for what is in its store."""
         ends, self.ends = self.ends, {}
         self.broker = Broker(self.settings, readers=2)
+        self.watch = Watch(self.settings, self.contents, self.stored)
         for end in ends.values():
             end.hang_up()
         for digest in self.stored:
@@ -277,7 +329,7 @@ class World:
         assert not scheduler.stopping
         assert all(not shape.jobs for shape in scheduler.pool.shapes.values())
         assert all(not worker.attempts and not worker.expecting for worker in scheduler.pool.workers.values())
-        assert not gatherer.jobs
+        assert not gatherer.gatherings
         assert not gatherer.wants
         assert not gatherer.references
         assert not gatherer.readings

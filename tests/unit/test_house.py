@@ -29,6 +29,7 @@ BEHAVIOURS |= {
     "SC": (1, 24),
     "AG": (1, 21),
     "RG": (1, 5),
+    "RO": (1, 5),
 }
 SINGLE_BEHAVIOURS = {"DI3", "DI4", "FS22"}
 

@@ -43,7 +43,7 @@ def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: soc
         memory=settings.memory,
         groups=groups,
     )
-    member = Member(line, launcher, Runners(launcher, desk, groups), fds)
+    member = Member(line, launcher, Runners(launcher, desk, line, groups), fds)
     repeater = Repeater(line, launcher, own_bell=fds.own_bell, supervisor_bell=fds.supervisor_bell)
     repeatable = False
     while True:

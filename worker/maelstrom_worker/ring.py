@@ -1,6 +1,6 @@
 """Framed messages between a supervisor and one pool member, through shared memory.
 
-One memfd holds two byte rings and two control words; it has no name, so nothing is left when both are gone. A message
+One memfd holds two byte rings and three control words; it has no name, so nothing is left when both are gone. A message
 is four bytes of length and its payload; one that is larger than the ring goes through it in pieces, each side waking
 the other when there is something to read or room to write. Knows nothing of what is said.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NewType, Protocol, cast
 
@@ -90,6 +90,7 @@ class Line:
         self.word = ffi.cast("uint64_t *", base)
         self.hint = self.word + 1
         self._hinted = 0
+        self._resting = self.word + 2
         self._unsent: deque[memoryview] = deque()
         self._buffer = ffi.new("char[]", BUFFER)
         self._received = bytearray()
@@ -101,7 +102,8 @@ class Line:
 
     def close(self) -> None:
         """Unmap the memory. The line must not be used afterwards."""
-        self.word = self.hint = self._in = self._out = self._put = self._take = self.waiting = None  # type: ignore[assignment]
+        self.word = self.hint = self._resting = None
+        self._in = self._out = self._put = self._take = self.waiting = None  # type: ignore[assignment]
         # cffi holds an export of the map until its own object is collected, so the map closes itself
 
     @property
@@ -118,6 +120,16 @@ class Line:
         if value != self._hinted:
             self._hinted = value
             lib.word_store(self.hint, value)
+
+    @property
+    def resting(self) -> tuple[int, ...]:
+        """Up to three small numbers: a member's descriptors of processes that it keeps, and that run nothing now."""
+        packed = lib.word_load(self._resting)
+        return tuple(number - 1 for shift in (0, 21, 42) if (number := packed >> shift & 0x1FFFFF))
+
+    @resting.setter
+    def resting(self, numbers: Sequence[int]) -> None:
+        lib.word_store(self._resting, sum(number + 1 << 21 * place for place, number in enumerate(numbers)))
 
     def send(self, payload: bytes) -> bool:
         """Queue a message; returns whether all of it is in the ring already (else call `flush` later)."""

@@ -19,7 +19,7 @@ from maelstrom_container.launcher import Launcher, RunnerLostError, forget_runne
 from maelstrom_container.request import Request
 from maelstrom_core.job import Cancelled, Container, NotForked, Outcome
 from maelstrom_worker.incubator import ask_for_runner, read_reply
-from maelstrom_worker.ring import lib
+from maelstrom_worker.ring import Line, lib
 
 KEPT = 3
 """Runners of a member, the ones used last; each keeps its template alive."""
@@ -43,11 +43,13 @@ class _Runner(msgspec.Struct):
 class Runners:
     """Runs jobs in forks of templates; made and used by one member. `desk` is where runners are asked for.
 
-    `groups` are those of limited jobs, of a member that has such.
+    `groups` are those of limited jobs, of a member that has such. On `line` it is told which processes are kept
+    meanwhile: so whoever looks knows that the other one is the job's.
     """
 
-    def __init__(self, launcher: Launcher, desk: socket.socket, groups: JobGroups | None = None) -> None:
+    def __init__(self, launcher: Launcher, desk: socket.socket, line: Line, groups: JobGroups | None = None) -> None:
         self._launcher = launcher
+        self._line = line
         self._desk = desk
         self._groups = groups
         self._runners: OrderedDict[bytes, _Runner] = OrderedDict()
@@ -73,6 +75,8 @@ class Runners:
                 continue  # the incubator died; there will be another
             if not isinstance(runner, _Runner):
                 return runner
+            others = (each.native.pidfd for each in self._runners.values() if each is not runner)
+            self._line.resting = [pidfd for pidfd in others if pidfd >= 0]
             try:
                 outcome, usable = self._launcher.fork(request, runner.native, doorbell=doorbell, cancelled=cancelled)
             except RunnerLostError:

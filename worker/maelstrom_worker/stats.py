@@ -15,7 +15,7 @@ import psutil
 
 from maelstrom_core import __version__
 from maelstrom_core.metrics import Metric, single
-from maelstrom_worker.story import Running
+from maelstrom_worker.story import Running, pid_of
 from maelstrom_worker.supervisor import Supervisor
 
 PROGRAM = 200
@@ -42,13 +42,12 @@ class JobStats(msgspec.Struct, frozen=True):
     slots: int
     program: str
     pid: int | None
-    """Of its first process, as this machine sees it; None where it has none yet or any more, or is forked from a
-    template."""
+    """Of its first process, as this machine sees it; None where it has none yet, or any more."""
     processes: int
     elapsed: float
-    """Seconds since that began."""
+    """Seconds since a slot took it."""
     cpu: float
-    """Seconds of processor time."""
+    """Seconds of processor time. A fork of a template may have run jobs before, whose time is in it, too."""
     memory: int
     """Bytes that are resident; what processes share counts for each."""
 
@@ -178,6 +177,12 @@ class _Tree:
     def one(self, pid: int) -> _Seen:
         return self.processes.get(pid, _Seen(pid, 0.0, 0.0, 0))
 
+    def with_below(self, pid: int) -> Iterator[_Seen]:
+        """Yield a process, if it is one of these, and all below it."""
+        if pid in self.processes:
+            yield self.processes[pid]
+            yield from self.below(pid)
+
     def below(self, pid: int) -> Iterator[_Seen]:
         """Yield all below a process, children before their own."""
         for child in sorted(self._children.get(pid, ()), key=lambda child: self.one(child).created):
@@ -188,7 +193,7 @@ class _Tree:
 def _job(running: Running, tree: _Tree, now: float) -> JobStats:
     job = running.job
     program = job.program if job.template is None else f"fork of {job.template.program}"
-    seen = list(tree.below(running.member)) if job.template is None else []
+    seen = list(tree.below(running.member) if job.template is None else tree.with_below(_fork_of(running)))
     total = _sum(seen)
     return JobStats(
         job=running.identity,
@@ -197,10 +202,29 @@ def _job(running: Running, tree: _Tree, now: float) -> JobStats:
         program=program[:PROGRAM],
         pid=seen[0].pid if seen else None,
         processes=total.count,
-        elapsed=max(0.0, now - seen[0].created) if seen else 0.0,
+        elapsed=max(0.0, now - running.since),
         cpu=total.cpu,
         memory=total.memory,
     )
+
+
+def _fork_of(running: Running) -> int:
+    """Return the process of a job that is forked from a template; -1 where there is none yet.
+
+    It is no child of the pool member's, which has a descriptor of it, and of those that it keeps for later jobs.
+    """
+    try:
+        for name in os.listdir(f"/proc/{running.member}/fd"):
+            path = f"/proc/{running.member}/fd/{name}"
+            if int(name) not in running.resting and os.readlink(path).startswith(_PIDFDS):
+                return pid_of(int(name), running.member)
+    except OSError:  # the member is gone; or it is another user's, as that of root is for whoever is not
+        pass
+    return -1
+
+
+_PIDFDS = ("anon_inode:[pidfd]", "pidfd:[")
+"""How the names of such descriptors begin: before Linux 6.9, and since then."""
 
 
 def _sum(processes: Iterable[_Seen]) -> ProcessStats:

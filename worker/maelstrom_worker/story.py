@@ -19,15 +19,32 @@ class Running(NamedTuple):
     member: int
     """The member's process id; -1 if it is only being made."""
     job: Job
+    since: float
+    """When a slot took it, by the time of day."""
+    resting: tuple[int, ...] = ()
+    """The member's descriptors of processes that it keeps, and that are not this job's."""
 
 
 def running(members: Iterable[Any], tasks: Mapping[JobId, Any]) -> list[Running]:
     """Return what members run; these and tasks are the supervisor's own records."""
     return [
-        Running(member.task, member.place[0], pid_of(member.pidfd), tasks[member.task].job)
+        Running(
+            member.task,
+            member.place[0],
+            pid_of(member.pidfd),
+            (task := tasks[member.task]).job,
+            task.started,
+            member.line.resting,
+        )
         for member in members
         if member.task is not None
     ]
+
+
+def begun(identity: JobId, slot: Slot, job: Job) -> None:
+    """Tell that a slot has taken a job."""
+    program = job.program if job.template is None else f"fork of {job.template.program}"
+    log.debug("job started", job=identity, slot=slot, program=program)
 
 
 def ended(identity: JobId, outcome: Outcome) -> None:
@@ -46,11 +63,14 @@ def born(number: int, slot: Slot, pidfd: int) -> None:
         log.debug("pool member born", member=number, slot=slot, pid=pid_of(pidfd))
 
 
-def pid_of(pidfd: int) -> int:
-    """Return the process id behind a pidfd in our own pid namespace; -1 where it is gone."""
+def pid_of(pidfd: int, owner: int | str = "self") -> int:
+    """Return the process id behind a pidfd in our own pid namespace; -1 where it is gone.
+
+    It may be another process's; raises OSError where that one is gone, or is not ours.
+    """
     if pidfd < 0:
         return -1
-    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
+    for line in Path(f"/proc/{owner}/fdinfo/{pidfd}").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == "Pid":
             return int(value)

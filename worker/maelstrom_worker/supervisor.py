@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -52,7 +53,8 @@ class _Task(msgspec.Struct):
     job: Job
     report: Report
     on_start: OnStart | None
-    started: bool = False
+    started: float = 0.0
+    """When a slot took it, by the time of day."""
     descriptor: int = -1
 
     def close_descriptor(self) -> None:
@@ -171,7 +173,7 @@ class Supervisor:
     def is_running(self, identity: JobId) -> bool:
         """Tell whether a job was handed to a member and has no outcome yet."""
         task = self._tasks.get(identity)
-        return task is not None and task.started
+        return task is not None and task.started > 0
 
     def member_pids(self) -> list[int]:
         """Return the process ids of the live members."""
@@ -193,10 +195,9 @@ class Supervisor:
 
     def _start(self, identity: JobId, slot: Slot) -> None:
         task = self._tasks[identity]
-        task.started = True
+        task.started = time.time()
         if log.threshold <= log.DEBUG:
-            program = task.job.program if task.job.template is None else f"fork of {task.job.template.program}"
-            log.debug("job started", job=identity, slot=slot, program=program)
+            story.begun(identity, slot, task.job)
         if task.on_start is not None:
             task.on_start()
         try:

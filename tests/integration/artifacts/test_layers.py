@@ -298,6 +298,23 @@ def sent(broker: RunningBroker, layer: HostTree, directory: Path) -> Artifact:
     return artifact
 
 
+def test_ro3_what_the_broker_asks_for_is_sent_and_what_was_never_offered_is_refused_by_name(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    source = project(tmp_path / "source")
+    refused: list[tuple[str, str]] = []
+    artifacts = Artifacts(
+        tmp_path / "client", broker.dial, broker.token, refused=lambda digest, reason: refused.append((digest, reason))
+    )
+    digest = artifacts.offer(HostTree(str(source), "/project")).digest
+    for asked in (digest, "0" * 64):
+        artifacts.wanted(asked)
+    artifacts.close()
+    assert refused == [("0" * 64, "this client has offered nothing of this name")]
+    with broker.artifacts() as client:
+        assert blake3(client.fetch(digest, 1 << 20)).hexdigest() == digest
+
+
 class Counting(Fetcher):
     """Remembers what it fetches."""
 

@@ -22,7 +22,7 @@ from maelstrom_core.http_server import LIMITS
 from maelstrom_core.wire import Closed, Greeted, Received
 from tests.support.broker import PATIENCE, Peer, Running, running
 
-CROWD = 3000
+CROWD = 10_000
 SEED = int(os.environ.get("MAELSTROM_TEST_SEED", "1"))
 MEMORY = 200 << 20
 """Bytes that a broker may take more than before for all of it."""
@@ -119,7 +119,7 @@ def test_a_crowd_that_says_nothing_keeps_nobody_out(broker: Running, pair: Pair)
                 connection = stranger(broker.port if number % 3 else broker.http, stack)
                 if number % 2:
                     connection.send(b"\0")  # a frame, or a request, that never goes on
-                if number % 500 == 0:
+                if number % 2000 == 0:
                     pair.work(2)
             pair.work()
             with broker.client("late") as late:
@@ -152,6 +152,21 @@ def test_who_does_not_read_waits_for_itself_only(broker: Running, pair: Pair) ->
                 page.send(b"GET /uPlot.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000)
         pair.work(100)
         assert psutil.Process(broker.process.pid).memory_info().rss < memory + MEMORY
+
+
+def test_viewers_that_ask_without_end_hold_up_nobody(broker: Running, pair: Pair) -> None:
+    with broker.client("many") as many, contextlib.ExitStack() as stack:
+        for sequence in range(5000):
+            many.connection.send(m.Submit(sequence, slots=1000), b"never")
+        many.flush()
+        for number in range(20):
+            viewer = stranger(broker.http, stack)
+            path = (b"/api/jobs?limit=1000", b"/api/status", b"/metrics", b"/api/history")[number % 4]
+            viewer.sendall(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path * 200)
+        pair.work(50)
+        with urllib.request.urlopen(f"http://127.0.0.1:{broker.http}/healthz", timeout=PATIENCE) as answer:
+            assert answer.read() == b"ok\n"
+        pair.work(5)
 
 
 def test_a_client_that_floods_is_heard_and_others_are_too(broker: Running, pair: Pair) -> None:

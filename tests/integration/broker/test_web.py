@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import re
 import socket
 import ssl
 import time
@@ -15,6 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from maelstrom_core import messages as m
+from maelstrom_core.http_server import Answer, Route, Site
 from maelstrom_core.tls import client_context
 from maelstrom_core.wire import Greeted, Received
 from tests.support.broker import PATIENCE, Running, running
@@ -151,6 +154,33 @@ def test_many_requests_at_once_are_answered_in_order(broker: Running) -> None:
     answer = raw(broker, b"".join(one % path for path in (b"healthz", b"none", b"page.css") * 200))
     assert answer.count(b"HTTP/1.1 200") == 400
     assert answer.count(b"HTTP/1.1 404") == 200
+
+
+@pytest.mark.parametrize(
+    ("often", "statuses"),
+    [
+        ((0.001, 3, 1.0), [200, 200, 200, 429, 429, 200, 404]),  # the next one would be due in a thousand seconds
+        ((200.0, 1, 5.0), [200, 200, 200, 200, 200, 200, 404]),  # each waits for a moment
+    ],
+)
+def test_who_asks_too_often_waits_or_is_refused_but_for_what_is_there_anyway(
+    often: tuple[float, int, float], statuses: list[int]
+) -> None:
+    async def ask() -> list[int]:
+        routes = {"/made": Route(lambda _: Answer(b"made")), "/file": Route(lambda _: Answer(b"file"), open=True)}
+        site = Site(routes, None, often=often)
+        listening = site.listen("127.0.0.1", 0, None, "http")
+        reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+        one = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        writer.write(b"".join(one % path for path in (*[b"made"] * 5, b"file", b"none")))
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        listening.close()
+        site.close()
+        return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", answer)]
+
+    assert asyncio.run(ask()) == statuses
 
 
 def test_beyond_loopback_a_token_is_wanted_but_for_the_page_that_asks_for_it(tmp_path: Path) -> None:

@@ -2,78 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import urllib.request
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from maelstrom_core.config_kinds import Address
 from maelstrom_core.errors import ConfigError
-from maelstrom_core.job import Outcome
-from maelstrom_worker.nursery import Nursery
-from maelstrom_worker.stats import snapshot
 from maelstrom_worker.stats_site import StatsSite
-from maelstrom_worker.supervisor import Supervisor
 from tests.support.pool import shell
 from tests.support.programs import descendants
+from tests.support.stats import Worker, cpu_of, memory_of, with_worker
 
 BUSY = "sh -c 'while :; do :; done'; exit 3"
 """Two processes, of which one is busy."""
-
-
-class Worker:
-    """A supervisor of two slots with its site, in this process."""
-
-    def __init__(self, supervisor: Supervisor, site: StatsSite) -> None:
-        self.supervisor, self.site = supervisor, site
-        self.outcomes: list[Outcome] = []
-
-    async def get(self, path: str) -> bytes:
-        def read() -> bytes:
-            with urllib.request.urlopen(f"{self.site.url}{path}", timeout=60) as answer:
-                return bytes(answer.read())
-
-        return await asyncio.to_thread(read)
-
-    async def stats(self) -> Any:
-        return json.loads(await self.get("stats"))
-
-    async def until(self, truth: Callable[..., object]) -> Any:
-        for _ in range(600):
-            stats = await self.stats()
-            if truth(stats):
-                return stats
-            await asyncio.sleep(0.1)
-        raise AssertionError(stats)
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of processor time of a process and those below it, as the kernel has them."""
-    stats = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in (pid, *descendants(pid))]
-    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
-
-
-def with_worker(tmp_path: Path, body: Callable[[Worker], Awaitable[None]]) -> None:
-    async def run(nursery: Nursery) -> None:
-        supervisor = Supervisor(nursery, slots=2)
-        try:
-            supervisor.open(asyncio.get_running_loop())
-            site = StatsSite(Address("127.0.0.1", 0), lambda: snapshot(supervisor, 12345), tmp_path)
-            try:
-                await body(Worker(supervisor, site))
-            finally:
-                site.close()
-        finally:
-            supervisor.close()
-
-    with Nursery.start() as nursery:
-        asyncio.run(run(nursery))
 
 
 def test_jobs_are_told_of_with_what_the_kernel_says_of_their_processes(tmp_path: Path) -> None:
@@ -92,7 +35,8 @@ def test_jobs_are_told_of_with_what_the_kernel_says_of_their_processes(tmp_path:
                 assert first["cpu"] <= kernel[first["pid"]] + 0.1
                 assert kernel[first["pid"]] <= last["cpu"] + 0.1
                 assert first["elapsed"] < last["elapsed"]
-                assert first["memory"] > 0
+                assert abs(first["memory"] - memory_of(first["pid"])) < 1 << 20
+                assert first["processes"] == 1 + len(descendants(first["pid"]))
         assert stats["members"]["count"] == 2
         assert stats["processes"]["count"] >= 2 + 2 + 4
         assert stats["cache"] == 12345

@@ -277,6 +277,18 @@ def test_who_has_refused_a_part_of_a_manifest_is_asked_again_for_a_later_job() -
     assert driver.say(2, m.NoArtifact(digest(4), "nor here")) == [want(1, 4)]
 
 
+def test_who_has_refused_something_for_other_jobs_is_asked_again_for_a_later_one_that_needs_it() -> None:
+    driver = cluster()
+    driver.stored(3)
+    driver.submit(1, 0, layers=blobs(4))
+    driver.submit(2, 0, layers=blobs(4))
+    driver.submit(2, 1, layers=manifests(3))
+    assert driver.say(1, m.NoArtifact(digest(4), "not yet built")) == [want(2, 4)]
+    entries(driver, 3, 4)
+    assert driver.submit(1, 1, layers=manifests(3)) == []
+    assert driver.say(2, m.NoArtifact(digest(4), "nor here")) == [want(1, 4)]
+
+
 def test_cancelling_while_artifacts_are_on_the_way_asks_nobody_twice() -> None:
     driver = cluster()
     driver.submit(1, 0, layers=blobs(3))

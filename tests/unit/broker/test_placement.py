@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maelstrom_broker.effects import Close, Send
+from maelstrom_broker.effects import Close, Said, Send
 from maelstrom_broker.records import Peer
 from maelstrom_core import messages as m
 from tests.unit.broker.driver import Driver, blobs, runs, sent
@@ -113,6 +113,29 @@ def test_a_recall_that_comes_too_late_means_nothing() -> None:
     assert sent(driver.end(101, "1.0"), m.Finished) == [(1, m.Finished(0, "w101", 1))]
     assert driver.say(101, m.Started(2)) == []
     assert sent(driver.end(101, "1.1"), m.Finished) == [(1, m.Finished(1, "w101", 1))]
+
+
+def test_what_began_before_one_whose_layers_are_fetched_is_not_recalled_and_counts() -> None:
+    driver = Driver(attempts=1)
+    driver.client(1)
+    driver.worker(101)
+    driver.submit(1, 0)
+    driver.submit(1, 1)
+    driver.say(101, m.Started(2))
+    assert driver.worker(102) == []
+    lost = sent(driver.gone(101), m.Failed)
+    assert [message.sequence for _, message in lost if isinstance(message, m.Failed)] == [0, 1]
+
+
+def test_of_what_comes_at_once_the_first_by_rank_gets_the_slot() -> None:
+    driver = Driver(look_ahead=0)
+    driver.client(1)
+    driver.worker(101)
+    for sequence, priority in enumerate((0, 2, 1)):
+        submit = m.Submit(sequence, priority=priority)
+        driver.broker.take(Said(Peer(1), submit, f"1.{sequence}".encode()), driver.now)
+    assert runs(driver.broker.settle()) == [(101, "1.1")]
+    driver.broker.validate()
 
 
 def test_who_waits_for_a_recall_that_came_too_late_gets_another_one() -> None:

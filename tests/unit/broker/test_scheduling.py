@@ -50,7 +50,7 @@ def test_sc3_a_client_that_is_gone_leaves_nothing() -> None:
     driver.submit(1, 0, layers=blobs(1))
     driver.submit(1, 1)
     driver.gone(1)
-    assert driver.broker.gatherer.jobs == {}
+    assert driver.broker.gatherer.gatherings == {}
     assert driver.broker.gatherer.wants == {}
     assert driver.broker.status() == m.Status(0, 0, 0, 0, 0, 0, 0)
 

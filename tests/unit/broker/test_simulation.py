@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.simulation.mutants import MUTANTS, RARE
+from tests.simulation.mutants import SCHEDULES as ENOUGH
 from tests.simulation.world import World
 
-SCHEDULES = 100
+SCHEDULES = 60
 
 
 @pytest.mark.parametrize("part", range(8))
@@ -22,3 +24,8 @@ def test_a_schedule_is_made_again_by_its_seed() -> None:
     first.run()
     second.run()
     assert (first.events, first.clock.now) == (second.events, second.clock.now)
+
+
+@pytest.mark.parametrize("name", [name for name in MUTANTS if name not in RARE])
+def test_a_deliberate_bug_is_found(name: str) -> None:
+    assert MUTANTS[name].found() is not None, f"not in {ENOUGH} schedules"

@@ -39,6 +39,30 @@ def test_a_free_slot_of_this_machine_is_used_first() -> None:
     offered(placement, 2)
 
 
+def test_ro1_jobs_are_offered_as_they_come_and_what_is_tied_to_this_machine_runs_here() -> None:
+    placement = connected(0)
+    offered(placement, 1, 2)
+    assert placement.submit(JobId(3), 1, tied=True) == [RunHere(JobId(3))]
+    offered(placement, 4)
+
+
+def test_ro4_a_result_is_told_once_and_what_nobody_waits_for_is_dropped() -> None:
+    placement = connected(0)
+    offered(placement, 1)
+    assert placement.ended_there(JobId(1)) == []
+    for job in (JobId(1), JobId(7)):
+        assert placement.ended_there(job) is None
+        assert placement.let_go(job) == placement.told(job, "running") == []
+
+
+def test_ro5_that_a_job_begins_is_told_once_wherever_it_is() -> None:
+    placement = connected(0)
+    offered(placement, 1)
+    told = [placement.told(JobId(1), state) for state in ("queued", "assigned", "running", "running")]
+    assert told == [[], [], [Began(JobId(1))], []]
+    assert placement.is_running(JobId(1))
+
+
 def test_what_is_tied_to_this_machine_runs_here_even_if_it_has_to_wait() -> None:
     placement = connected(0)
     assert placement.submit(JobId(1), 1, tied=True) == [RunHere(JobId(1))]
