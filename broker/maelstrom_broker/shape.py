@@ -10,7 +10,7 @@ import heapq
 import itertools
 from collections.abc import Iterator
 
-from maelstrom_broker.records import Client, Job, Requirements, Worker
+from maelstrom_broker.records import Client, Job, Peer, Requirements, Worker
 
 _SLACK = 64
 """Stale entries that a heap may hold besides one for each live one."""
@@ -110,7 +110,19 @@ class WorkerIndex:
 class Shape:
     """One set of requirements."""
 
-    __slots__ = ("_order", "ahead", "fitting", "jobs", "lines", "reserved", "room", "spare", "waiting", "wanted")
+    __slots__ = (
+        "_order",
+        "ahead",
+        "fitting",
+        "jobs",
+        "lines",
+        "reserved",
+        "room",
+        "spare",
+        "told",
+        "waiting",
+        "wanted",
+    )
 
     def __init__(self, wanted: Requirements) -> None:
         self.wanted = wanted
@@ -128,6 +140,8 @@ class Shape:
         self.ahead: dict[int, Worker] = {}
         """Attempts that wait at a worker and may be recalled, the latest last."""
         self.reserved: Worker | None = None
+        self.told: set[Peer] = set()
+        """Clients that know that nobody can run its jobs."""
 
     def push(self, job: Job) -> None:
         """Let a job wait."""
