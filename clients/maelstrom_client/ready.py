@@ -69,7 +69,7 @@ def options_of(config: ClientConfig, project_directory: Path, watch: Watch | Non
         watch_downloads=watch,
         broker=endpoint_of(config, "client"),
         local=config.local,
-        labels=tuple(label for text in config.labels for label in text.split()),
+        labels=tuple(label for text in config.local_labels for label in text.split()),
         broker_timeout=config.broker_timeout,
         output_limit=config.output_limit,
     )

@@ -36,7 +36,7 @@ class ClientConfig(ToBroker, ImagesConfig):
     """What every program has whose jobs can run on a cluster."""
 
     local = Value(Flag(), "With --broker: run jobs on this machine, too, where slots are free.", default=True)
-    labels = Value(
+    local_labels = Value(
         TextList(),
         "With --broker: what jobs may require that run on this machine, besides arch:...; each may hold several, by"
         " spaces.",

@@ -8,8 +8,6 @@ that has them. The disk that they take is bounded: see `Rests.share`. Imports th
 from __future__ import annotations
 
 import os
-import secrets
-import tempfile
 from pathlib import Path
 
 from maelstrom_core.job import REST_HEAD, Rest
@@ -32,6 +30,8 @@ class Rests:
         try:
             return os.open(self._directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError:  # some file systems know no files without a name
+            import tempfile
+
             descriptor, path = tempfile.mkstemp(dir=self._directory)
             os.unlink(path)
             return descriptor
@@ -43,7 +43,7 @@ class Rests:
         """
         descriptor = self.open()
         try:
-            os.write(descriptor, secrets.token_bytes(REST_HEAD))  # so nobody can guess what it will be called
+            os.write(descriptor, os.urandom(REST_HEAD))  # so nobody can guess what it will be called
             for stream, size in enumerate((rest.stdout, rest.stderr)):
                 _copy(source, stream * limit, min(size, limit), descriptor)
             os.ftruncate(source, 0)

@@ -12,7 +12,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -27,9 +27,11 @@ from maelstrom_worker.messages import Answer, MemberFds, MemberSettings, Stillbo
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.passing import open_passing, pass_descriptor
 from maelstrom_worker.requests import Requests
-from maelstrom_worker.rests import Rests
 from maelstrom_worker.ring import Line, ProtocolError, create_memory
 from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
+
+if TYPE_CHECKING:
+    from maelstrom_worker.rests import Rests
 
 Report = Callable[[Outcome], object]
 OnStart = Callable[[], object]
