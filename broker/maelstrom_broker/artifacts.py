@@ -40,14 +40,26 @@ TRANSFERS = 64
 """At a time; the others wait."""
 UPLOADS = 32
 """Of them; each has a buffer, or two."""
+OUTPUT_KEPT = 3600.0
+"""Seconds that what jobs have printed waits for who wants it."""
 
 
 class ArtifactService:
     """The store, and who uses it."""
 
-    def __init__(self, store: Store, handle: Callable[[BrokerEvent], None], in_use: Callable[[str], bool]) -> None:
-        """`handle` takes events of the store, in the loop's thread; `in_use` tells what jobs hold."""
+    def __init__(
+        self,
+        store: Store,
+        handle: Callable[[BrokerEvent], None],
+        in_use: Callable[[str], bool],
+        outputs: Store | None = None,
+    ) -> None:
+        """`handle` takes events of the store, in the loop's thread; `in_use` tells what jobs hold.
+
+        `outputs` is for what jobs have printed; without it that is refused.
+        """
         self.store = store
+        self.outputs = outputs
         self.handle = handle
         self.in_use = in_use
         self.loop = asyncio.get_running_loop()
@@ -68,6 +80,8 @@ class ArtifactService:
         self.threads.shutdown(wait=False, cancel_futures=True)
         self.transfers.shutdown(wait=False, cancel_futures=True)
         self.store.close()
+        if self.outputs is not None:
+            self.outputs.close()
 
     def serve(self, transport: asyncio.Transport, greeting: bytes, initial: bytes, gone: Callable[[], None]) -> None:
         """Take over a connection whose first frame has come; `gone` is called when it is closed."""
@@ -145,8 +159,8 @@ class _Session:
         await transfer.say(self._greeting)
         while True:
             match await self._link.event(IDLE):
-                case Get(digest):
-                    await self._get(transfer, digest)
+                case Get(digest, last):
+                    await self._get(transfer, digest, last=last)
                 case Put() as put:
                     await self._put(transfer, put)
                 case Closed(reason, fault):
@@ -156,9 +170,12 @@ class _Session:
                 case _:
                     return
 
-    async def _get(self, transfer: Transfer, digest: str) -> None:
+    async def _get(self, transfer: Transfer, digest: str, *, last: bool) -> None:
+        store, outputs = self._service.store, self._service.outputs
+        if outputs is not None and digest in outputs:
+            store = outputs
         try:
-            file = self._service.store.open(digest)
+            file = store.open(digest)
         except OSError as error:
             await transfer.say(frame(Refused(digest, f"the broker failed to read it: {error.strerror}")))
             return
@@ -168,41 +185,53 @@ class _Session:
         with file:
             size = os.fstat(file.fileno()).st_size
             await transfer.give(frame(Content(digest, size)), file, size)
+        if last and store is outputs:
+            store.drop(digest)
 
     async def _put(self, transfer: Transfer, put: Put) -> None:
         service = self._service
-        if put.digest in service.store:
+        store = service.store
+        if put.output:
+            if service.outputs is None:
+                await transfer.say(frame(Refused(put.digest, "this broker keeps no output of jobs")))
+                return
+            store = service.outputs
+            store.expire(OUTPUT_KEPT)
+        if put.digest in store:
             await transfer.say(frame(Stored(put.digest)))
             return
         async with service.uploads:
             try:
-                incoming, evicted = service.store.expect(put.digest, put.size, service.in_use)
+                incoming, evicted = store.expect(put.digest, put.size, service.in_use)
             except (OSError, InfrastructureError) as error:
-                await self._refuse(transfer, put, error, again=False)
+                await self._refuse(transfer, put, store, error, again=False)
                 return
-            service.tell_evicted(evicted)
+            if store is service.store:
+                service.tell_evicted(evicted)
             if evicted:
-                service.run(service.in_thread(service.store.delete))
-            failure = await self._receive(transfer, put, incoming)
+                service.run(service.in_thread(store.delete))
+            failure = await self._receive(transfer, put, incoming, store)
         if failure is None:
-            service.handle(StoredEvent(put.digest))
+            if store is service.store:
+                service.handle(StoredEvent(put.digest))
             await transfer.say(frame(Stored(put.digest)))
         else:
-            await self._refuse(transfer, put, failure, again=isinstance(failure, InfrastructureError))
+            await self._refuse(transfer, put, store, failure, again=isinstance(failure, InfrastructureError))
 
-    async def _refuse(self, transfer: Transfer, put: Put, failure: Failure, *, again: bool) -> None:
+    async def _refuse(self, transfer: Transfer, put: Put, store: Store, failure: Failure, *, again: bool) -> None:
         """Say why an artifact was not stored; a disk that is full may have room when it is offered again."""
         service = self._service
         log.info("artifact refused", digest=put.digest, reason=why(failure))
         if is_full(failure):
             again = True
-            service.tell_evicted(service.store.evict(put.size, service.in_use))
-            await service.in_thread(service.store.delete)
+            evicted = store.evict(put.size, service.in_use)
+            if store is service.store:
+                service.tell_evicted(evicted)
+            await service.in_thread(store.delete)
         await transfer.say(frame(Refused(put.digest, why(failure), again)))
 
-    async def _receive(self, transfer: Transfer, put: Put, incoming: Incoming) -> Failure | None:
+    async def _receive(self, transfer: Transfer, put: Put, incoming: Incoming, store: Store) -> Failure | None:
         """Return why what came could not be stored; it is there, or there is nothing of it."""
-        store = self._service.store
         failure: Failure | None
         try:
             write = _unpacked(incoming) if put.encoding == "zstd" else incoming.write

@@ -62,6 +62,7 @@ class BrokerConfig(LoggingConfig):
     )
     store_size = Value(
         Size(),
-        "Size of the store, at most: what was used longest ago makes room, unless a job needs it.",
+        "Size of the store, at most: what was used longest ago makes room, unless a job needs it. Another"
+        " eighth of it is for what jobs print that exceeds what comes with their results.",
         default=50_000_000_000,
     )

@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from maelstrom_broker.records import Job, Worker
+from maelstrom_broker.lacking import lacking
+from maelstrom_broker.records import Job, Requirements, Worker
 from maelstrom_core import messages as m
 
 if TYPE_CHECKING:
     from maelstrom_broker.broker import Broker
+    from maelstrom_broker.shape import Shape
 
 SHOWN = 2000
 """Workers, and clients, that are listed."""
@@ -19,6 +21,8 @@ LOOKED_AT = 100_000
 LONGEST = 64
 """Characters of a name."""
 OF_CLIENTS = 8
+LACKING = 10
+LONGEST_REASON = 120
 
 
 def status(broker: Broker, now: float) -> m.Status:
@@ -57,16 +61,27 @@ def status(broker: Broker, now: float) -> m.Status:
         slots=sum(worker.slots for worker in workers if not worker.draining),
         used=sum(worker.used for worker in workers),
         seconds=now - (now if broker.since is None else broker.since),
+        lacking=tuple(
+            (shown(lacking(shape.wanted, workers), LONGEST_REASON), shape.waiting)
+            for shape in itertools.islice(_lonely(broker), LACKING)
+        ),
     )
 
 
 def jobs(broker: Broker, now: float, limit: int, state: m.StateName | None = None) -> m.Jobs:
     """Return some of the unfinished jobs, those that run first."""
     found: list[m.JobStatus] = []
+    reasons: dict[Requirements, str] = {}
+    workers = broker.scheduler.pool.workers.values()
     for job in itertools.islice(_all_jobs(broker), LOOKED_AT):
         known = state_of(job)
         if known is None or (state is not None and state != known):
             continue
+        shape, waits = job.shape, ""
+        if known == "queued" and not shape.fitting:
+            if shape.wanted not in reasons:
+                reasons[shape.wanted] = lacking(shape.wanted, workers)
+            waits = reasons[shape.wanted]
         found.append(
             m.JobStatus(
                 job.client.peer,
@@ -74,9 +89,10 @@ def jobs(broker: Broker, now: float, limit: int, state: m.StateName | None = Non
                 known,
                 shown(job.attempt.worker.name) if job.attempt is not None else "",
                 now - job.since,
-                job.shape.wanted.slots,
+                shape.wanted.slots,
                 job.priority,
                 len(job.lost),
+                shown(waits, LONGEST_REASON),
             )
         )
         if len(found) >= limit:
@@ -103,6 +119,11 @@ def matches(worker: Worker, name: str) -> bool:
 
 def _unfinished(broker: Broker) -> int:
     return sum(len(client.jobs) for client in broker.scheduler.clients.values())
+
+
+def _lonely(broker: Broker) -> Iterator[Shape]:
+    """Yield the requirements of queued jobs that no worker meets."""
+    return (shape for shape in broker.scheduler.pool.shapes.values() if shape.waiting and not shape.fitting)
 
 
 def _all_jobs(broker: Broker) -> Iterator[Job]:

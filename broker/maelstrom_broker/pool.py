@@ -48,6 +48,7 @@ class Pool:
         """Take note that one job or attempt less has this shape."""
         shape.jobs -= 1
         if shape.jobs == 0:
+            shape.told.clear()
             self._idle[shape] = None
             if shape.wanted.avoid:
                 self._drop(shape)
@@ -61,6 +62,7 @@ class Pool:
 
     def _join(self, shape: Shape, worker: Worker) -> None:
         shape.fitting[worker] = None
+        shape.told.clear()
         worker.shapes[shape] = None
         self._index(shape, worker)
 

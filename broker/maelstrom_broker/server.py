@@ -11,7 +11,7 @@ import ssl
 from typing import cast
 
 from maelstrom_broker import effects as e
-from maelstrom_broker.artifacts import ArtifactService
+from maelstrom_broker.artifacts import OUTPUT_KEPT, ArtifactService
 from maelstrom_broker.broker import Broker
 from maelstrom_broker.records import Peer
 from maelstrom_broker.store import Store
@@ -34,9 +34,14 @@ class Server:
     """All connections of a broker."""
 
     def __init__(
-        self, broker: Broker, credentials: Credentials, limits: Limits | None = None, store: Store | None = None
+        self,
+        broker: Broker,
+        credentials: Credentials,
+        limits: Limits | None = None,
+        store: Store | None = None,
+        outputs: Store | None = None,
     ) -> None:
-        """Without a store jobs that need artifacts fail, and say so."""
+        """Without a store jobs that need artifacts fail, and say so; `outputs` is the store of what jobs print."""
         self.broker = broker
         self.links: set[Link] = set()
         self.admission: Admission[Visit] = Admission(limits)
@@ -54,7 +59,7 @@ class Server:
         self.artifacts: ArtifactService | None = None
         if store is not None:
             references = broker.gatherer.references
-            self.artifacts = ArtifactService(store, self.handle, lambda digest: digest in references)
+            self.artifacts = ArtifactService(store, self.handle, lambda digest: digest in references, outputs)
 
     def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> Listening:
         """Listen, and begin to be on the watch for who is silent; raises ConfigError."""
@@ -136,6 +141,8 @@ class Server:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self.broker.settings.silence / 6, self._tick)
         self.handle(e.Tick())
+        if self.artifacts is not None and self.artifacts.outputs is not None:
+            self.artifacts.outputs.expire(OUTPUT_KEPT)
 
 
 def refusal(reason: str) -> bytes:

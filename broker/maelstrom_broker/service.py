@@ -18,6 +18,8 @@ from maelstrom_core.credentials import Credentials
 from maelstrom_core.exposure import is_loopback, may_listen, open_files
 
 INTERRUPTED = 130
+OUTPUTS = 8
+"""How much smaller than the store the one of what jobs have printed is."""
 
 
 async def serve(config: BrokerConfig, credentials: Credentials) -> int:
@@ -27,7 +29,8 @@ async def serve(config: BrokerConfig, credentials: Credentials) -> int:
     if config.http is not None:
         may_listen(config.http.host, tls=tls is not None, option="http")
     limits = Limits(connections=open_files(Limits().connections), per_address=config.connections_per_address)
-    server = Server(Broker(), credentials, limits, Store(config.store, config.store_size))
+    outputs = Store(config.store / "outputs", config.store_size // OUTPUTS)
+    server = Server(Broker(), credentials, limits, Store(config.store, config.store_size), outputs)
     code = 0
 
     def interrupted() -> None:

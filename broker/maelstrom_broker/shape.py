@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from maelstrom_broker.records import Client, Job, Requirements, Worker
+from maelstrom_broker.records import Client, Job, Peer, Requirements, Worker
 
 _SLACK = 64
 """Stale entries that a heap may hold besides one for each live one."""
@@ -127,6 +127,7 @@ class Shape:
         "reserved",
         "room",
         "spare",
+        "told",
         "waiting",
         "wanted",
     )
@@ -150,6 +151,8 @@ class Shape:
         self.ahead: dict[int, Worker] = {}
         """Attempts that wait at a worker and may be recalled, the latest last."""
         self.reserved: Worker | None = None
+        self.told: set[Peer] = set()
+        """Clients that know that nobody can run its jobs."""
 
     def push(self, job: Job) -> None:
         """Let a job wait."""

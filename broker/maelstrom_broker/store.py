@@ -219,6 +219,24 @@ class Store:
             self.forget(digest)
             return None
 
+    def drop(self, digest: str) -> None:
+        """Have an artifact no more. Whoever has it open can still read it."""
+        if digest in self._sizes:
+            self._hide(digest)
+            self.delete()
+
+    def expire(self, seconds: float) -> None:
+        """Have no more what has not been used for so long."""
+        before = time.time() - seconds
+        for digest in list(self._sizes):
+            try:
+                if (self._artifacts / digest).stat().st_mtime > before:
+                    return
+            except OSError:
+                self.forget(digest)
+            else:
+                self.drop(digest)
+
     def forget(self, digest: str) -> None:
         """Take note that an artifact is gone, by whomever."""
         self.used -= self._sizes.pop(digest, 0)

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 import msgspec
 
 from maelstrom_core.job import Effects, Exited, Outcome, Signaled, TimedOut
-from maelstrom_core.limit_words import out_of_memory
+from maelstrom_core.limit_words import out_of_memory, why_lost
 from maelstrom_test_runner.native import Verdict, output_text
 from maelstrom_test_runner.status import Status
 
@@ -184,4 +184,4 @@ def _texts(effects: Effects) -> tuple[str, str]:
 
 def _lost(effects: Effects) -> str:
     lost = effects.stdout.lost + effects.stderr.lost
-    return f"({lost} more bytes of output were not kept: see --inline-limit)\n" if lost else ""
+    return f"{lost} more bytes of output were lost {why_lost(effects)}\n" if lost else ""

@@ -182,7 +182,7 @@ class CargoRunner:
             raise InfrastructureError(
                 f"failed to list the tests of {binary.executable}: their names take "
                 f"{effects.stdout.lost} bytes more than are kept",
-                hint="let more be kept with --inline-limit",
+                hint="let more be kept with --output-limit",
             )
         text = effects.stdout.data.decode(errors="replace")
         if not isinstance(outcome, Exited) or outcome.code:

@@ -37,6 +37,7 @@ def status_view(status: m.Status, most: int | None = None) -> RenderableType:
             f"slots {status.used} of {status.slots} in use; up for {duration(status.seconds)}\n"
             f"jobs  {status.queued} queued, {status.running} at workers, {status.artifacts} without artifacts; "
             f"{status.finished} finished, {status.failed} failed, {status.cancelled} cancelled\n"
+            + "".join(f"      {count} queued: {reason}\n" for reason, count in status.lacking)
         ),
         workers_table(status, most),
         clients_table(status, most),
@@ -64,11 +65,15 @@ def clients_table(status: m.Status, most: int | None) -> RenderableType:
 
 def jobs_view(jobs: m.Jobs) -> RenderableType:
     """Return jobs."""
-    table = _table("job", "state", "for>", "worker", "slots>", "priority>", "lost>")
+    waits = any(job.waits for job in jobs.jobs)
+    table = _table(
+        "job", "state", "for>", "worker", "slots>", "priority>", "lost>", *(["waits because"] if waits else [])
+    )
     for job in jobs.jobs:
         name = f"{job.client}/{job.sequence}"
         numbers = (str(number) for number in (job.slots, job.priority, job.lost))
-        table.add_row(name, _STATES[job.state], duration(job.seconds), Text(job.worker or "-"), *numbers)
+        reason = [Text(job.waits)] if waits else []
+        table.add_row(name, _STATES[job.state], duration(job.seconds), Text(job.worker or "-"), *numbers, *reason)
     return _with_rest(table, len(jobs.jobs), jobs.total, "jobs")
 
 

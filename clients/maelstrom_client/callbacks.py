@@ -40,7 +40,8 @@ from maelstrom_core.spec import ContainerSpec, JobSpec, Network, Reference, Secc
 from maelstrom_worker.background import Background, Then
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.nursery import Nursery
-from maelstrom_worker.supervisor import REMEMBERED, OnStart, Report, Supervisor
+from maelstrom_worker.requests import REMEMBERED
+from maelstrom_worker.supervisor import OnStart, Report, Supervisor
 
 if TYPE_CHECKING:
     from maelstrom_container.images.store import ImageStore, RealisedImage
@@ -126,8 +127,7 @@ class CallbackClient:
     def _join(self, broker: Endpoint, loop: Loop) -> Backend:
         from maelstrom_client.cluster.cluster import Cluster
 
-        cache_root = self._options.cache_root.absolute()
-        cluster = Cluster(self._supervisor, broker, cache_root, self._background, local=self._options.local)
+        cluster = Cluster(self._supervisor, broker, self._options, self._background)
         cluster.open(loop)
         return cluster
 
@@ -349,7 +349,8 @@ class CallbackClient:
     def _launch(self, waiting: _Waiting, ready: Ready, identity: JobId | None = None) -> JobId:
         """Hand a job to the supervisor. Raises SpecError where nothing can be kept of it."""
         spec, report = waiting.spec, waiting.report
-        job = job_of(spec, ready, waiting.stdin, waiting.inline_limit, waiting.variables)
+        limit = self._options.output_limit
+        job = job_of(spec, ready, waiting.stdin, waiting.inline_limit, waiting.variables, output_limit=limit)
         if keeps(spec):
             try:
                 keeping = keep(spec, ready.container, ready.working_directory, self._store, self._project)

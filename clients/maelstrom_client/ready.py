@@ -49,6 +49,12 @@ class ClientOptions(msgspec.Struct, frozen=True):
     """Where jobs go that can travel; without one all run on this machine."""
     local: bool = True
     """Whether slots of this machine take such jobs, too."""
+    labels: tuple[str, ...] = ()
+    """Those of this machine, beside that of its architecture: what jobs may require that run here beside a broker."""
+    broker_timeout: float = 300.0
+    """Seconds for which a broker that was lost is waited for; 0: without end."""
+    output_limit: int | None = None
+    """Bytes kept of each job's standard output, and of its error output; None: as many as the inline limit."""
 
 
 def options_of(config: ClientConfig, project_directory: Path, watch: Watch | None) -> ClientOptions:
@@ -63,6 +69,9 @@ def options_of(config: ClientConfig, project_directory: Path, watch: Watch | Non
         watch_downloads=watch,
         broker=endpoint_of(config, "client"),
         local=config.local,
+        labels=tuple(label for text in config.local_labels for label in text.split()),
+        broker_timeout=config.broker_timeout,
+        output_limit=config.output_limit,
     )
 
 
@@ -145,7 +154,15 @@ def _absolute(mount: Mount, project_directory: Path) -> Mount:
     return mount
 
 
-def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int, variables: tuple[str, ...] = ()) -> Job:
+def job_of(
+    spec: JobSpec,
+    ready: Ready,
+    stdin: bytes,
+    inline_limit: int,
+    variables: tuple[str, ...] = (),
+    *,
+    output_limit: int | None = None,
+) -> Job:
     """Return the job that a specification asks for in a container, with variables beside those of the container."""
     return Job(
         container=ready.container,
@@ -161,8 +178,11 @@ def job_of(spec: JobSpec, ready: Ready, stdin: bytes, inline_limit: int, variabl
         stdin=stdin or spec.stdin.encode(),
         allocate_tty=spec.allocate_tty,
         template=spec.template,
-        inline_limit=inline_limit,
+        inline_limit=inline_limit if output_limit is None else min(inline_limit, output_limit),
+        output_limit=output_limit or 0,
         slots=spec.slots,
+        memory=spec.memory,
+        labels=spec.labels,
         local=spec.local,
     )
 

@@ -113,7 +113,7 @@ class SingleJob:
                         spec = with_command(spec, flat, image)
                 except (MaelstromError, OSError) as error:
                     return failure(error)
-                job = job_of(spec, ready, stdin, inline_limit)
+                job = job_of(spec, ready, stdin, inline_limit, output_limit=options.output_limit)
                 keeping = None
                 if keeps(spec):
                     keeping = self._keep(spec, ready, store)

@@ -11,7 +11,7 @@ import re
 import signal
 
 from maelstrom_core.job import Effects, Exited, Outcome, Signaled, TimedOut
-from maelstrom_core.limit_words import out_of_memory
+from maelstrom_core.limit_words import out_of_memory, why_lost
 from maelstrom_go_test.output import LOG_INDENT, Node, Report, failure_text, parse, skip_reason
 from maelstrom_test_runner.native import Verdict, output_text
 from maelstrom_test_runner.status import Status
@@ -87,7 +87,7 @@ def _failure(report: Report, node: Node | None, effects: Effects, stderr: str, *
     text = output_text(own, stderr)
     for name, lost in (("stdout", effects.stdout.lost), ("stderr", effects.stderr.lost)):
         if lost:
-            text += f"{name}: {lost} bytes more were lost; --inline-limit has the limit\n"
+            text += f"{name}: {lost} bytes more were lost {why_lost(effects)}\n"
     return text
 
 

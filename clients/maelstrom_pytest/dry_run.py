@@ -33,7 +33,7 @@ def stream(items: Iterable[Item], rules: Rules) -> Iterator[str]:
             yield json.dumps({"containers": {names[site]: _container(site, item)}})
         spec = planning.job(site.plan, ContainerSpec(), timeout=rules.timeout([item]))
         request = planning.run_request(site.plan, [item], site.directory).decode()
-        job = job_document(msgspec.structs.replace(spec, stdin=request, slots=site.slots))
+        job = job_document(msgspec.structs.replace(spec, stdin=request, **site.requirements))
         yield json.dumps({"parent": names[site], **job})
 
 

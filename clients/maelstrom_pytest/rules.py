@@ -8,7 +8,8 @@ Pure; images are had ready by `program`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -48,7 +49,8 @@ class Site(msgspec.Struct, frozen=True, eq=False):
 
     plan: Plan
     container: ContainerSpec
-    slots: int = 1
+    requirements: Mapping[str, Any] = {}
+    """Of `Treatment`."""
     directory: str | None = None
     """Where they find themselves, if it is not where pytest was called."""
 
@@ -136,8 +138,8 @@ class Rules:
             plan = self._plans[self._image_of(said)]
             container = planning.container(plan, said.container)
             directory = containers.directory(said.container, plan.named)
-            key = msgspec.msgpack.encode((container, said.slots, directory))
-            site = self._by_container.setdefault(key, Site(plan, container, said.slots, directory))
+            key = msgspec.msgpack.encode((container, said.requirements, directory))
+            site = self._by_container.setdefault(key, Site(plan, container, said.requirements, directory))
             self._by_treatment[id(said)] = site
         return site
 

@@ -14,7 +14,7 @@ from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner import events
 from maelstrom_test_runner.events import Attempt, Test
 from maelstrom_test_runner.stream import EventStream
-from maelstrom_test_runner.telling import BaseTeller
+from maelstrom_test_runner.telling import BaseTeller, where
 
 
 def _test(item: Item) -> Test:
@@ -33,6 +33,7 @@ def _attempt(verdict: Verdict) -> Attempt:
         detail=verdict.detail,
         hint=verdict.hint or "",
         stderr=_stderr(verdict),
+        worker=verdict.ran.worker if verdict.ran is not None else "",
     )
 
 
@@ -138,4 +139,5 @@ class Teller(BaseTeller):
             file=item.file,
             line=(item.line or 0) + 1,
             attempts=tuple(map(_attempt, verdict.attempts)),
+            **where(verdict.ran),
         )

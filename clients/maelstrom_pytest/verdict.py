@@ -11,7 +11,17 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from maelstrom_core.job import Cancelled, ExecutionError, Exited, Outcome, Signaled, SystemFailure, TimedOut
+from maelstrom_core.job import (
+    Cancelled,
+    ExecutionError,
+    Exited,
+    Outcome,
+    Ran,
+    Signaled,
+    SystemFailure,
+    TimedOut,
+    effects_of,
+)
 from maelstrom_core.limit_words import out_of_memory
 from maelstrom_pytest.records import (
     CHANNEL_LOST_CODE,
@@ -47,6 +57,8 @@ class Verdict(msgspec.Struct, frozen=True):
     stderr: bytes = b""
     """What the process said before it died; only with `detail`."""
     warned: tuple[Warned, ...] = ()
+    ran: Ran | None = None
+    """Where it ran, if that was on a cluster."""
     attempts: tuple[Verdict, ...] = ()
     """Of earlier attempts, which failed, the first one first."""
     elapsed: float = 0.0
@@ -128,6 +140,9 @@ def judge_job(
             warned.setdefault(record.item, []).append(record)
     for item in warned.keys() & judged.verdicts.keys():
         judged.verdicts[item] = msgspec.structs.replace(judged.verdicts[item], warned=tuple(warned[item]))
+    if (effects := effects_of(outcome)) is not None and effects.ran is not None:
+        for item, verdict in judged.verdicts.items():
+            judged.verdicts[item] = msgspec.structs.replace(verdict, ran=effects.ran)
     return judged
 
 

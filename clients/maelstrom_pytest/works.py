@@ -81,4 +81,4 @@ def ranked(spec: JobSpec, work: Work, past_of: Callable[[Item], Past | None], ur
     known = [each.seconds for each in past if each is not None and each.seconds is not None]
     seconds = sum(known) if len(known) == len(past) else None
     priority = rank(work.items, past_of, urgent)
-    return msgspec.structs.replace(spec, estimated_duration=seconds, priority=priority, slots=work.site.slots)
+    return msgspec.structs.replace(spec, estimated_duration=seconds, priority=priority, **work.site.requirements)

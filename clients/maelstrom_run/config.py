@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maelstrom_core.config import Program, Value
 from maelstrom_core.config_cluster import ClientConfig
-from maelstrom_core.config_kinds import Flag, Integer, Seconds
+from maelstrom_core.config_kinds import Flag, Integer, Seconds, Size
 from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 PROGRAM = Program("maelstrom-run", "run")
@@ -13,6 +13,12 @@ PROGRAM = Program("maelstrom-run", "run")
 class RunConfig(ClientConfig):
     """What can be configured."""
 
+    output_limit = Value(
+        Size(),
+        "Bytes that are kept of a job's standard output, and of its standard error.",
+        default=64_000_000,
+        default_text="64 MB",
+    )
     timeout = Value(Seconds(), "Kill jobs after this time, whatever they say themselves; 0 means never.", default=None)
     escape_char = Value(
         EscapeCharacter(),

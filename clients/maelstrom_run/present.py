@@ -21,7 +21,7 @@ from maelstrom_core.job import (
     SystemFailure,
     TimedOut,
 )
-from maelstrom_core.limit_words import describe_limits, limited, out_of_memory
+from maelstrom_core.limit_words import describe_limits, limited, out_of_memory, why_lost
 
 if TYPE_CHECKING:
     from maelstrom_run.task import Finished
@@ -31,6 +31,8 @@ LONGEST_LABEL = 60
 DOCTOR = "`maelstrom-run --doctor` says what to do about cgroups"
 FAILURE = 1
 """The exit code for every failure that has no code of its own."""
+INFRASTRUCTURE = 3
+"""That of jobs that could not be run, by no fault of their own."""
 
 
 class ExitCode:
@@ -47,6 +49,8 @@ class ExitCode:
 
 def exit_code(outcome: Outcome) -> int:
     """Return what an outcome contributes to the exit code of a stream."""
+    if isinstance(outcome, SystemFailure):
+        return INFRASTRUCTURE
     if not isinstance(outcome, Exited):
         return FAILURE
     files = outcome.effects.files
@@ -77,10 +81,10 @@ def describe_failure(outcome: Outcome) -> str | None:
 
 
 def describe_truncation(effects: Effects) -> list[str]:
-    """Return what is said of output that exceeded the inline limit."""
+    """Return what is said of output that was not kept."""
     streams = (("standard output", effects.stdout), ("standard error", effects.stderr))
     return [
-        f"{name} was cut off after {len(output.data)} bytes, {output.lost} more were lost (see --inline-limit)"
+        f"{name} was cut off after {len(output.data)} bytes, {output.lost} more were lost {why_lost(effects)}"
         for name, output in streams
         if output.lost
     ]

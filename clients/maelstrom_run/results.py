@@ -44,6 +44,10 @@ def result_line(finished: Finished) -> bytes:
         "peak_memory": effects.peak_memory,
         "attempts": finished.attempts,
     }
+    if effects.rest_error is not None:
+        fields["lost_reason"] = effects.rest_error
+    if (ran := effects.ran) is not None:
+        fields |= {"worker": ran.worker, "worker_attempt": ran.attempt}
     if (files := effects.files) is not None:
         fields |= {"files_notes": files.notes} if files.notes else {}
         fields |= {"files_error": files.error, "files_hint": files.hint} if files.error is not None else {}

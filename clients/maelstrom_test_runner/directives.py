@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -22,7 +23,7 @@ from msgspec import UNSET, UnsetType
 from maelstrom_core.collapse import resolve
 from maelstrom_core.document import check_texts, convert, expect_table, fail, join
 from maelstrom_core.spec import VECTORS, ContainerSpec, Reference, Strict, Use
-from maelstrom_core.spec_parse import CONTAINER_FIELDS, parse_changes, parse_container
+from maelstrom_core.spec_parse import CONTAINER_FIELDS, check_requirements, parse_changes, parse_container
 from maelstrom_core.suggest import hint
 from maelstrom_test_runner.filter_parser import FilterError, parse
 from maelstrom_test_runner.filters import Facts, Filter, Language, evaluate
@@ -42,6 +43,8 @@ class Directive(msgspec.Struct, frozen=True, kw_only=True):
     ignore: bool | UnsetType = UNSET
     include_shared_libraries: bool | UnsetType = UNSET
     slots: int | UnsetType = UNSET
+    memory: int | UnsetType = UNSET
+    labels: tuple[str, ...] | UnsetType = UNSET
 
 
 class Treatment(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +57,13 @@ class Treatment(msgspec.Struct, frozen=True, kw_only=True):
     ignore: bool = False
     include_shared_libraries: bool | UnsetType = UNSET
     slots: int = 1
+    memory: int = 0
+    labels: tuple[str, ...] = ()
+
+    @property
+    def requirements(self) -> dict[str, Any]:
+        """What it wants of who runs it, as fields of a `JobSpec`."""
+        return {"slots": self.slots, "memory": self.memory, "labels": self.labels}
 
 
 class _RawDirective(Strict, frozen=True, kw_only=True):
@@ -64,6 +74,8 @@ class _RawDirective(Strict, frozen=True, kw_only=True):
     ignore: bool | UnsetType = UNSET
     include_shared_libraries: bool | UnsetType = UNSET
     slots: int | UnsetType = UNSET
+    memory: int | UnsetType = UNSET
+    labels: tuple[str, ...] | UnsetType = UNSET
 
 
 OWN_FIELDS = _RawDirective.__struct_fields__
@@ -82,6 +94,7 @@ def parse_directive(value: object, language: Language, place: str = "") -> Direc
         fail(join(place, "timeout"), f"{raw.timeout} is no number of seconds", hint="0 means no timeout")
     if raw.slots is not UNSET and not 1 <= raw.slots <= MAXIMUM_SLOTS:
         fail(join(place, "slots"), f"{raw.slots} is out of range", hint="a test takes one slot or more")
+    check_requirements(0 if raw.memory is UNSET else raw.memory, () if raw.labels is UNSET else raw.labels, place)
     fields = {name: item for name, item in table.items() if name in CONTAINER_FIELDS}
     whole = "image" in fields or "parent" in fields
     return Directive(
@@ -91,6 +104,8 @@ def parse_directive(value: object, language: Language, place: str = "") -> Direc
         ignore=raw.ignore,
         include_shared_libraries=raw.include_shared_libraries,
         slots=raw.slots,
+        memory=raw.memory,
+        labels=raw.labels,
     )
 
 
@@ -142,6 +157,8 @@ def fold(directives: Iterable[Directive]) -> Treatment:
                 else each.include_shared_libraries
             ),
             slots=total.slots if each.slots is UNSET else each.slots,
+            memory=total.memory if each.memory is UNSET else each.memory,
+            labels=total.labels if each.labels is UNSET else each.labels,
         )
     return total
 

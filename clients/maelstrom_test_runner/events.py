@@ -180,6 +180,8 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     hint: str = ""
     stderr: str = ""
+    worker: str = ""
+    """As in `Finished`."""
 
 
 class Finished(Event, tag="finished", frozen=True, kw_only=True):
@@ -211,6 +213,10 @@ class Finished(Event, tag="finished", frozen=True, kw_only=True):
     """Where in there it begins, from 1."""
     attempts: tuple[Attempt, ...] = ()
     """Those before this one, all of which failed."""
+    worker: str = ""
+    """On which worker of a cluster it ran; empty for this machine."""
+    worker_attempt: int = 0
+    """Which attempt that was, from 1: those before came to nothing with their workers; 0 where there is no worker."""
 
 
 class Resized(Event, tag="resized", frozen=True, kw_only=True):

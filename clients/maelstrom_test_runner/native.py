@@ -14,15 +14,13 @@ import msgspec
 
 from maelstrom_core.job import (
     Cancelled,
-    Effects,
     ExecutionError,
-    Exited,
     NotForked,
     Outcome,
-    Signaled,
+    Ran,
     SystemFailure,
-    TimedOut,
 )
+from maelstrom_core.job import effects_of as effects_of  # noqa: PLC0414 - runners have it from here
 from maelstrom_core.spec import JobSpec
 from maelstrom_test_runner.directives import Treatment
 from maelstrom_test_runner.events import Test
@@ -81,6 +79,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     """Where it failed, absolute; "" where that is not known. `line` counts from 1."""
     line: int = 0
+    ran: Ran | None = None
+    """Where it ran, if that was on a cluster."""
     attempts: tuple[Verdict, ...] = ()
     """Of earlier attempts, which failed, the first one first."""
 
@@ -122,11 +122,6 @@ class NativeRunner(Protocol):
 
     def judge(self, case: Case, outcome: Outcome) -> Verdict:
         """Return what the outcome of a test's job means; only those that `effects_of` knows come here."""
-
-
-def effects_of(outcome: Outcome) -> Effects | None:
-    """Return what a job that ran has left; None if it did not run."""
-    return outcome.effects if isinstance(outcome, Exited | Signaled | TimedOut) else None
 
 
 def not_run(outcome: Outcome) -> Verdict | None:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from maelstrom_core.job import Outcome
+from maelstrom_core.job import Outcome, effects_of
 from maelstrom_core.limit_words import limited
 from maelstrom_core.spec import JobSpec
 from maelstrom_test_runner.directives import Directives, Treatment
@@ -162,7 +162,7 @@ class NativeRun:
         return msgspec.structs.replace(
             self._native.job(case, said),
             timeout=timeout or None,
-            slots=said.slots,
+            **said.requirements,
             priority=priority,
             estimated_duration=seconds,
         )
@@ -236,6 +236,8 @@ class NativeRun:
         if (told := limited(outcome)) is not None and told.lacking is not None:
             self._note_once(told.lacking)
         verdict = not_run(outcome) or self._native.judge(case, outcome)
+        if (effects := effects_of(outcome)) is not None and effects.ran is not None:
+            verdict = msgspec.structs.replace(verdict, ran=effects.ran)
         if verdict.unheard and work.live is None:
             self._listener.requeued(case)
             self._push(_Work(case, work.attempts, heard=True))

@@ -10,7 +10,7 @@ from maelstrom_test_runner.history import Past
 from maelstrom_test_runner.native import Case, Verdict
 from maelstrom_test_runner.status import Status
 from maelstrom_test_runner.stream import EventStream
-from maelstrom_test_runner.telling import BaseTeller
+from maelstrom_test_runner.telling import BaseTeller, where
 
 
 class NativeTeller(BaseTeller):
@@ -65,6 +65,7 @@ class NativeTeller(BaseTeller):
             file=verdict.file or case.file,
             line=verdict.line if verdict.file else case.line,
             attempts=tuple(map(_attempt, verdict.attempts)),
+            **where(verdict.ran),
         )
 
 
@@ -75,6 +76,7 @@ def _attempt(verdict: Verdict) -> Attempt:
         texts=(verdict.text,) if verdict.text else (),
         detail=verdict.detail,
         hint=verdict.hint or "",
+        worker=verdict.ran.worker if verdict.ran is not None else "",
     )
 
 

@@ -5,9 +5,17 @@ A runner's own teller says the rest: see `native_telling`. Decides nothing.
 
 from __future__ import annotations
 
+from typing import Any
+
+from maelstrom_core.job import Ran
 from maelstrom_test_runner import events
 from maelstrom_test_runner.status import Status
 from maelstrom_test_runner.stream import EventStream
+
+
+def where(ran: Ran | None) -> dict[str, Any]:
+    """Return what `events.Finished` says of where on a cluster a test ran; nothing, if it ran on this machine."""
+    return {} if ran is None else {"worker": ran.worker, "worker_attempt": ran.attempt}
 
 
 class BaseTeller:

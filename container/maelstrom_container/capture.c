@@ -16,12 +16,14 @@
 struct capture {
     char *data;
     size_t capacity, kept;
-    uint64_t lost;
+    uint64_t rest, lost;
     int fd; /* read end, -1 when at its end */
 };
 
 static struct capture captures[STREAMS];
 static char scratch[64 * 1024];
+
+enum { LARGE = 1 << 20 }; /* what a stream has taken beyond that is given back before the next job */
 
 int64_t now(void)
 {
@@ -30,15 +32,36 @@ int64_t now(void)
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-/* Reads what is there now; returns 0 at the end of the stream. Memory that cannot be had counts as lost. */
-static int read_once(struct capture *capture, uint64_t limit)
+/* Puts what exceeds the limit into the file, as long as there is room; returns how many bytes it has not taken. */
+static size_t put_rest(struct capture *capture, const struct launch *launch, int stream, const char *data, size_t size)
 {
+    uint64_t start = (uint64_t)stream * launch->rest_limit;
+    while (size > 0 && capture->lost == 0 && capture->rest < launch->rest_limit) {
+        uint64_t room = launch->rest_limit - capture->rest;
+        ssize_t written =
+            pwrite(launch->rest, data, size < room ? size : (size_t)room, (off_t)(start + capture->rest));
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            break;
+        capture->rest += (uint64_t)written;
+        data += written;
+        size -= (size_t)written;
+    }
+    return size;
+}
+
+/* Reads what is there now; returns 0 at the end of the stream. Memory that cannot be had counts as lost. */
+static int read_once(const struct launch *launch, int stream)
+{
+    struct capture *capture = &captures[stream];
+    uint64_t limit = launch->limits[stream];
     ssize_t size = read(capture->fd, scratch, sizeof scratch);
     if (size < 0)
         return errno == EAGAIN || errno == EINTR ? 1 : 0;
     if (size == 0)
         return 0;
-    size_t keep = capture->kept < limit ? (size_t)size : 0;
+    size_t keep = capture->kept < limit && capture->rest == 0 && capture->lost == 0 ? (size_t)size : 0;
     if (keep > limit - capture->kept && keep > 0)
         keep = limit - capture->kept;
     if (capture->kept + keep > capture->capacity) {
@@ -54,7 +77,10 @@ static int read_once(struct capture *capture, uint64_t limit)
     if (keep > 0)
         memcpy(capture->data + capture->kept, scratch, keep);
     capture->kept += keep;
-    capture->lost += (uint64_t)size - keep;
+    size_t left = (size_t)size - keep;
+    if (left > 0 && stream != STREAM_RESULT && launch->rest >= 0)
+        left = put_rest(capture, launch, stream, scratch + keep, left);
+    capture->lost += left;
     return 1;
 }
 
@@ -67,11 +93,12 @@ static void end_capture(struct capture *capture)
 
 /* Reads from a pipe in which there is something. When pid 1 of the namespace is gone every process of the job is, so nobody
  * can write any more; nor can one that has been stopped, whose pipes stay open. */
-static void drain(struct capture *capture, uint64_t limit)
+static void drain(const struct launch *launch, int stream)
 {
+    struct capture *capture = &captures[stream];
     struct pollfd readable = {.fd = capture->fd, .events = POLLIN, .revents = POLLIN};
     do {
-        if (!(readable.revents & POLLIN) || !read_once(capture, limit)) {
+        if (!(readable.revents & POLLIN) || !read_once(launch, stream)) {
             end_capture(capture);
             return;
         }
@@ -147,7 +174,7 @@ void wait_for(struct child *child)
             (void)ignored;
         }
         for (int stream = 0; stream < STREAMS; stream++)
-            if (polled[stream + 2].revents && !read_once(&captures[stream], launch->limits[stream]))
+            if (polled[stream + 2].revents && !read_once(launch, stream))
                 end_capture(&captures[stream]);
     }
 }
@@ -195,6 +222,11 @@ int open_pipes(struct child *child)
 void read_pipes(struct child *child)
 {
     for (int stream = 0; stream < STREAMS; stream++) {
+        if (captures[stream].capacity > LARGE) {
+            free(captures[stream].data);
+            captures[stream].data = NULL;
+            captures[stream].capacity = 0;
+        }
         captures[stream] = (struct capture){
             .data = captures[stream].data, .capacity = captures[stream].capacity, .fd = child->readers[stream]};
         child->readers[stream] = -1;
@@ -249,11 +281,11 @@ void collect_streams(struct child *child)
     for (int stream = 0; stream < STREAMS; stream++) {
         struct capture *capture = &captures[stream];
         if (polled[stream].revents & POLLIN)
-            drain(capture, child->launch->limits[stream]);
+            drain(child->launch, stream);
         else if (polled[stream].revents)
             end_capture(capture);
         if (!child->landing->kept)
             end_capture(capture);
-        child->landing->streams[stream] = (struct stream){capture->data, capture->kept, capture->lost};
+        child->landing->streams[stream] = (struct stream){capture->data, capture->kept, capture->rest, capture->lost};
     }
 }

@@ -58,11 +58,13 @@ struct launch {
     int grace_signal;
     uint64_t limits[3];         /* bytes kept of each stream */
     int64_t ahead;              /* how long the container of the next launch may stand by, 0: it is not made ahead */
+    int rest;                   /* a file for what exceeds these of the first two, one behind the other's room; or -1 */
+    uint64_t rest_limit;        /* bytes of each in there: its room */
 };
 
 struct stream {
     const char *data;
-    uint64_t kept, lost;
+    uint64_t kept, rest, lost;  /* in `data`, in the file, nowhere */
 };
 
 struct landing {

@@ -37,6 +37,7 @@ from maelstrom_core.job import (
     Exited,
     Outcome,
     Output,
+    Rest,
     Signaled,
     SystemFailure,
     TimedOut,
@@ -56,6 +57,7 @@ REPEATER_FUNCTIONS = ("launch", "launch_rest", "launch_dismiss")
 SECOND = 1_000_000_000
 NOT_FAILED = lib.PHASE_NONE
 NOTHING = Output()
+NO_REST = Rest()
 # Making a decoder takes longer than launching a job: members have that of the process that forks them.
 _DECODE = msgspec.msgpack.Decoder(Container).decode
 
@@ -94,10 +96,12 @@ class Launcher:
         templates: bool = False,
         confined: bool = False,
         groups: JobGroups | None = None,
+        rest: int = -1,
     ) -> None:
         """`templates`: it starts templates, not jobs. `confined`: this process, and so all jobs, get a filter.
 
-        `groups` makes the groups of limited jobs; there are none of these without it.
+        `groups` makes the groups of limited jobs; there are none of these without it. `rest` is the file for output
+        that exceeds the inline limit.
         """
         self._outer = outer
         self._confined = confined
@@ -111,6 +115,7 @@ class Launcher:
         self._launch.namespaces = NAMESPACES
         self._launch.confined = confined
         self._launch.group = NO_GROUP
+        self._launch.rest = rest
         self._groups = groups
         self._armed: Prepared | None = None
         self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
@@ -332,6 +337,7 @@ class Launcher:
         launch.grace = int(request.grace.seconds * SECOND) if request.grace else 0
         launch.grace_signal = request.grace.signal if request.grace else 0
         launch.limits = (request.inline_limit, request.inline_limit, request.result_limit)
+        launch.rest_limit = request.rest_limit
 
     def _failure(self, steps: CompiledSteps, request: Request | TemplateRequest) -> ExecutionError | SystemFailure:
         """Say why a program did not start."""
@@ -361,11 +367,15 @@ class Launcher:
         if landing.was_cancelled:
             return Cancelled()
         stdout, stderr, result = (
-            Output(bytes(ffi.buffer(stream.data, kept)) if kept else b"", stream.lost)
-            if (kept := stream.kept) or stream.lost
+            Output(bytes(ffi.buffer(stream.data, kept)) if kept else b"", stream.rest + stream.lost)
+            if (kept := stream.kept) or stream.rest or stream.lost
             else NOTHING
             for stream in landing.streams
         )
+        rest = None
+        if stdout.lost or stderr.lost:
+            kept_elsewhere = Rest(landing.streams[lib.STREAM_STDOUT].rest, landing.streams[lib.STREAM_STDERR].rest)
+            rest = kept_elsewhere if kept_elsewhere != NO_REST else None
         peak = landing.peak_memory
         effects = Effects(
             stdout=stdout,
@@ -375,6 +385,7 @@ class Launcher:
             cpu_user=landing.cpu_user / SECOND,
             cpu_system=landing.cpu_system / SECOND,
             peak_memory=peak if peak > landing.own_peak else None,
+            rest=rest,
         )
         if landing.timed_out:
             return TimedOut(effects)

@@ -34,6 +34,8 @@ class Lib(Protocol):
     PASSED_NOTHING: int
     PASSED_STREAMS: int
     PASSED_TERMINAL: int
+    STREAM_STDOUT: int
+    STREAM_STDERR: int
     FILE_SOURCE: int
     FILE_TARGET: int
     PHASE_GROUP: int

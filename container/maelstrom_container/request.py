@@ -40,6 +40,8 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     passed: int = PASSED_NOTHING
     capture: Capture | None = None
     grace: Grace | None = None
+    rest_limit: int = 0
+    """Bytes of stdout, and of stderr, beyond the inline limit that go to the member's file for that, if it has one."""
 
 
 class TemplateRequest(msgspec.Struct, frozen=True, array_like=True):

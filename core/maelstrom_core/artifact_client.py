@@ -118,13 +118,19 @@ class ArtifactClient:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS's own would not wake who waits
 
-    def upload(self, digest: str, content: bytes | memoryview | Path) -> None:
-        """Have the broker store an artifact, unless it has it. Raises ArtifactError, and OSError for the file."""
-        self._try(f"send artifact {digest}", lambda: self._upload(digest, content))
+    def upload(self, digest: str, content: bytes | memoryview | Path, *, output: bool = False) -> None:
+        """Have the broker store an artifact, unless it has it. Raises ArtifactError, and OSError for the file.
 
-    def fetch(self, digest: str, most: int) -> bytearray:
-        """Return an artifact of so many bytes at most, checked. Raises ArtifactError."""
-        return self._try(f"get artifact {digest}", lambda: self._fetch(digest, most))
+        `output`: it is what a job has printed.
+        """
+        self._try(f"send artifact {digest}", lambda: self._upload(digest, content, output=output))
+
+    def fetch(self, digest: str, most: int, *, last: bool = False) -> bytearray:
+        """Return an artifact of so many bytes at most, checked. Raises ArtifactError.
+
+        With `last` the broker need not keep it, where it is what a job has printed.
+        """
+        return self._try(f"get artifact {digest}", lambda: self._fetch(digest, most, last=last))
 
     def fetch_into(self, digest: str, size: int, descriptor: int) -> None:
         """Write an artifact of `size` bytes to a file, and check it. Raises ArtifactError, OSError for the file.
@@ -165,19 +171,19 @@ class ArtifactClient:
 
     # one attempt
 
-    def _upload(self, digest: str, content: bytes | memoryview | Path) -> None:
+    def _upload(self, digest: str, content: bytes | memoryview | Path, *, output: bool) -> None:
         if isinstance(content, Path):
             with content.open("rb", buffering=0) as file:
-                self._upload_file(digest, file)
+                self._upload_file(digest, file, output=output)
         else:
-            self._upload_bytes(digest, content)
+            self._upload_bytes(digest, content, output=output)
 
-    def _upload_file(self, digest: str, file: FileIO) -> None:
+    def _upload_file(self, digest: str, file: FileIO, *, output: bool) -> None:
         size = os.fstat(file.fileno()).st_size
         connection = self._open()
         if size <= _COMPRESSED and self._compresses(os.pread(file.fileno(), _SAMPLE, 0)):
-            self._upload_bytes(digest, file.read())
-        elif self._offer(Put(digest, size, size)):
+            self._upload_bytes(digest, file.read(), output=output)
+        elif self._offer(Put(digest, size, size, output=output)):
             try:
                 sent = connection.sendfile(file, 0, size) if size else 0
             except OSError as error:
@@ -186,15 +192,15 @@ class ArtifactClient:
                 raise ArtifactError(f"failed to send artifact {digest}: its file became shorter meanwhile")
             self._answer(digest, Stored)
 
-    def _upload_bytes(self, digest: str, content: bytes | memoryview) -> None:
+    def _upload_bytes(self, digest: str, content: bytes | memoryview, *, output: bool) -> None:
         self._open()
         size = len(content)
-        put = Put(digest, size, size)
+        put = Put(digest, size, size, output=output)
         if size <= _COMPRESSED and self._compresses(bytes(content[:_SAMPLE])):
             from maelstrom_core.compression import zstd
 
             content = zstd.compress(content, _LEVEL)
-            put = Put(digest, size, len(content), "zstd")
+            put = Put(digest, size, len(content), "zstd", output)
         if self._offer(put):
             self._transmit(content)
             self._answer(digest, Stored)
@@ -213,8 +219,8 @@ class ArtifactClient:
 
         return len(zstd.compress(sample, _LEVEL)) < len(sample) * _WORTH_IT
 
-    def _fetch(self, digest: str, most: int) -> bytearray:
-        size = self._ask(digest)
+    def _fetch(self, digest: str, most: int, *, last: bool) -> bytearray:
+        size = self._ask(digest, last=last)
         if size > most:
             raise ArtifactError(f"failed to get artifact {digest}: it has {size} bytes, more than {most}")
         data = bytearray(size)
@@ -243,9 +249,9 @@ class ArtifactClient:
         if hasher.hexdigest() != digest:
             raise _BrokenError("what has come has another digest")
 
-    def _ask(self, digest: str) -> int:
+    def _ask(self, digest: str, *, last: bool = False) -> int:
         self._open()
-        self._send(Get(digest))
+        self._send(Get(digest, last))
         answer = self._answer(digest, Content)
         assert isinstance(answer, Content)  # noqa: S101 - `_answer` sees to it
         self._connection.expect_content(answer.size)

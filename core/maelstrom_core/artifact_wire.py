@@ -41,6 +41,8 @@ class Get(Message, frozen=True, tag="get"):
     """Send me this."""
 
     digest: DigestText
+    last: bool = False
+    """Nobody needs it when I have it; of outputs."""
 
 
 class Put(Message, frozen=True, tag="put"):
@@ -50,6 +52,8 @@ class Put(Message, frozen=True, tag="put"):
     size: Size
     length: Size
     encoding: Encoding = "plain"
+    output: bool = False
+    """It is what a job has printed, of which no other job will have need: kept apart, and not for long."""
 
 
 class Go(Message, frozen=True, tag="go"):

@@ -182,7 +182,8 @@ class LocalConfig(LoggingConfig):
     )
     inline_limit = Value(
         Size(),
-        "Bytes that are kept of a job's standard output, and of its standard error.",
+        "Bytes of a job's standard output, and of its standard error, that come from a cluster with its result; the"
+        " rest is fetched.",
         default=1_000_000,
         default_text="1 MB",
     )

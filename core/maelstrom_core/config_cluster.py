@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maelstrom_core.config import Config, ImagesConfig, Value, credentials_path
-from maelstrom_core.config_kinds import FilePath, Flag, HostPort
+from maelstrom_core.config_kinds import FilePath, Flag, HostPort, Seconds, Size, TextList
 
 if TYPE_CHECKING:
     from maelstrom_core.dial import Endpoint
@@ -36,6 +36,24 @@ class ClientConfig(ToBroker, ImagesConfig):
     """What every program has whose jobs can run on a cluster."""
 
     local = Value(Flag(), "With --broker: run jobs on this machine, too, where slots are free.", default=True)
+    local_labels = Value(
+        TextList(),
+        "With --broker: what jobs may require that run on this machine, besides arch:...; each may hold several, by"
+        " spaces.",
+        default=(),
+    )
+    broker_timeout = Value(
+        Seconds(),
+        "Give up what cannot run on this machine when the broker was lost, and has not come back for so long; 0 means"
+        " never.",
+        default=300.0,
+    )
+    output_limit = Value(
+        Size(),
+        "Bytes that are kept of a job's standard output, and of its standard error.",
+        default=16_000_000,
+        default_text="16 MB",
+    )
 
 
 def endpoint_of(config: ToBroker, role: str) -> Endpoint | None:

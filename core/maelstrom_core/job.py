@@ -15,6 +15,7 @@ from maelstrom_core.spec import Grace, Limits, Mount, Network, Seccomp, Template
 
 DEFAULT_INLINE_LIMIT = 1_000_000
 DEFAULT_RESULT_LIMIT = 64 * 1024 * 1024
+REST_HEAD = 16
 
 
 class LayerDirectory(msgspec.Struct, frozen=True, tag="directory"):
@@ -91,7 +92,7 @@ class Job(msgspec.Struct, frozen=True):
     template: TemplateSpec | None = None
     """What to fork the job from; program and arguments mean nothing then."""
     inline_limit: int = DEFAULT_INLINE_LIMIT
-    """Bytes kept of stdout, and of stderr; what exceeds it is counted and dropped."""
+    """Bytes of stdout, and of stderr, that come with the outcome."""
     result_limit: int = DEFAULT_RESULT_LIMIT
     """The same for the result channel, descriptor 3 of the job."""
     slots: int = 1
@@ -100,6 +101,15 @@ class Job(msgspec.Struct, frozen=True):
     """Whether it is to run on this machine, where there is a cluster as well."""
     capture: Capture | None = None
     """Takes a container that is writable, and no template."""
+    output_limit: int = 0
+    """Bytes kept of stdout, and of stderr, in all; what exceeds that, and the inline limit, is counted and dropped.
+
+    What exceeds the inline limit only stays at the worker of a cluster: see `Rest`. On this machine all is inline.
+    """
+    memory: int = 0
+    """Bytes that it requires of its machine, beside other jobs that require some."""
+    labels: tuple[str, ...] = ()
+    """Those that its machine must have."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -107,6 +117,24 @@ class Output(msgspec.Struct, frozen=True):
 
     data: bytes = b""
     lost: int = 0
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Output beyond the inline limit that was kept where the job ran. As long as it is there it counts as lost here."""
+
+    stdout: int = 0
+    """Bytes of it, as in the next."""
+    stderr: int = 0
+    digest: str = ""
+    """The artifact that has it: `REST_HEAD` bytes that mean nothing, then that of stdout, then that of stderr."""
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """Where a job ran that ran on a cluster."""
+
+    worker: str
+    attempt: int = 1
+    """From 1; those before it came to nothing by no fault of the job's."""
 
 
 class Captured(msgspec.Struct, frozen=True):
@@ -159,6 +187,11 @@ class Effects(msgspec.Struct, frozen=True):
     """Only of jobs whose files were asked for."""
     limited: Limited | None = None
     """Only of jobs that have such limits."""
+    rest: Rest | None = None
+    rest_error: str | None = None
+    """Why output that was kept elsewhere is lost after all."""
+    ran: Ran | None = None
+    """Only of jobs that ran on a cluster."""
 
 
 class Exited(msgspec.Struct, frozen=True, tag="exited"):
@@ -206,3 +239,15 @@ class NotForked(msgspec.Struct, frozen=True, tag="not-forked"):
 
 
 Outcome = Exited | Signaled | TimedOut | ExecutionError | SystemFailure | Cancelled | NotForked
+
+
+def effects_of(outcome: Outcome) -> Effects | None:
+    """Return what a job left behind, None if it never ran to an end of its own."""
+    return outcome.effects if isinstance(outcome, Exited | Signaled | TimedOut) else None
+
+
+def with_effects(outcome: Outcome, **changes: object) -> Outcome:
+    """Return an outcome with other effects, if it has any."""
+    if not isinstance(outcome, Exited | Signaled | TimedOut):
+        return outcome
+    return msgspec.structs.replace(outcome, effects=msgspec.structs.replace(outcome.effects, **changes))

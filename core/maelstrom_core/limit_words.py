@@ -29,6 +29,11 @@ def describe_limits(effects: Effects) -> list[str]:
     return [f"it wanted more than its {told.limits.processes} processes, and was refused them {times}"]
 
 
+def why_lost(effects: Effects) -> str:
+    """Say, to stand behind a number of bytes that were lost, why they were."""
+    return f"({effects.rest_error})" if effects.rest_error is not None else "(see --output-limit)"
+
+
 def exact_size(size: int) -> str:
     """Return a number of bytes for people, with the largest unit in which it is whole."""
     for factor, unit in _UNITS:

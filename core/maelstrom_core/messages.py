@@ -129,6 +129,16 @@ class State(Message, frozen=True, tag="state"):
     worker: Name = ""
 
 
+class Lacking(Message, frozen=True, tag="lacking"):
+    """No worker that is connected could run this job, nor others that require the same; it waits for one.
+
+    Only to clients with the feature `states`, and once for such jobs as long as none comes.
+    """
+
+    sequence: Number
+    reason: Text
+
+
 class Finished(Message, frozen=True, tag="finished"):
     """The job ran; the body is its outcome."""
 
@@ -316,6 +326,8 @@ class Status(Message, frozen=True, tag="status", omit_defaults=False):
     """Of all workers."""
     seconds: float = 0.0
     """How long the broker runs."""
+    lacking: tuple[tuple[str, int], ...] = ()
+    """What queued jobs require that no worker has, and how many such jobs there are; the first 10."""
 
 
 class JobStatus(msgspec.Struct, frozen=True):
@@ -331,6 +343,8 @@ class JobStatus(msgspec.Struct, frozen=True):
     priority: int
     lost: int
     """Attempts that came to nothing."""
+    waits: str = ""
+    """What of its requirements no worker has, of a job that is queued; empty where one has all."""
 
 
 class Jobs(Message, frozen=True, tag="jobs", omit_defaults=False):
@@ -341,7 +355,7 @@ class Jobs(Message, frozen=True, tag="jobs", omit_defaults=False):
 
 
 FromClient = Submit | Cancel | NoArtifact | Heartbeat | Goodbye
-ToClient = Finished | Failed | Cancelled | State | WantArtifact | Heartbeat | Goodbye
+ToClient = Finished | Failed | Cancelled | State | Lacking | WantArtifact | Heartbeat | Goodbye
 FromWorker = Ended | Started | Returned | Stopped | Broken | Holding | Draining | Heartbeat | Goodbye
 ToWorker = Run | Stop | Recall | Heartbeat | Goodbye
 FromMonitor = GetStatus | GetJobs | Heartbeat | Goodbye

@@ -324,6 +324,10 @@ class JobSpec(Strict, frozen=True, kw_only=True):
     estimated_duration: float | None = None
     slots: int = 1
     """How many of the slots it takes, for as long as it runs."""
+    memory: int = 0
+    """Bytes that its worker must have for it, beside other jobs that say so."""
+    labels: tuple[str, ...] = ()
+    """Those that its worker must have."""
     stdin: str = ""
     """What the job reads from its standard input, unless whoever starts it has something else for it."""
     allocate_tty: WindowSize | None = None

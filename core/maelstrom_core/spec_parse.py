@@ -47,6 +47,9 @@ CONTAINER_FIELDS = frozenset(ContainerSpec.__struct_fields__)
 
 _MAXIMUM_SIZE = 2**62
 _MAXIMUM_SLOTS = 2**16
+_MAXIMUM_MEMORY = 2**52
+_MAXIMUM_LABELS = 16
+_LONGEST_LABEL = 128
 _SMALLEST_LIMITS = {"open_files": 16, "file_size": 0, "core_size": 0, "memory": 16 << 20}
 """With fewer open files no program starts; with less memory the start itself may be out of it."""
 _LARGEST_LIMITS = {"cpu_weight": 10_000}
@@ -87,6 +90,8 @@ class _RawJob(_RawContainer, frozen=True, kw_only=True):
     timeout: float | None = None
     priority: int = 0
     slots: int = 1
+    memory: int = 0
+    labels: tuple[str, ...] = ()
     stdin: str = ""
     out: str | Out | None = None
     capture: str | None = None
@@ -148,6 +153,7 @@ def parse_job(value: object, place: str = "", container: ContainerSpec | None = 
         fail(join(place, "priority"), f"{raw.priority} is out of range", hint="a priority lies in -128 to 127")
     if not 1 <= raw.slots <= _MAXIMUM_SLOTS:
         fail(join(place, "slots"), f"{raw.slots} is out of range", hint="a job takes one slot or more")
+    check_requirements(raw.memory, raw.labels, place)
     out = Out(raw.out) if isinstance(raw.out, str) else raw.out
     if out is not None and not out.directory:
         fail(join(place, "out"), "a directory must be named")
@@ -160,10 +166,23 @@ def parse_job(value: object, place: str = "", container: ContainerSpec | None = 
         timeout=timeout or None,
         priority=raw.priority,
         slots=raw.slots,
+        memory=raw.memory,
+        labels=raw.labels,
         stdin=raw.stdin,
         out=out,
         capture=raw.capture,
     )
+
+
+def check_requirements(memory: int, labels: tuple[str, ...], place: str) -> None:
+    """Raise SpecError for what no worker can have."""
+    if not 0 <= memory <= _MAXIMUM_MEMORY:
+        fail(join(place, "memory"), f"{memory} is out of range", hint="it is a number of bytes")
+    if len(labels) > _MAXIMUM_LABELS:
+        fail(join(place, "labels"), f"a job requires at most {_MAXIMUM_LABELS} labels")
+    for index, label in enumerate(labels):
+        if not 0 < len(label) <= _LONGEST_LABEL or not label.isprintable() or " " in label:
+            fail(join(place, f"labels[{index}]"), f"{label!r} is no label", hint="it is a word, such as gpu=yes")
 
 
 def parse_run_input(value: object, place: str = "") -> JobSpec | dict[str, ContainerSpec]:

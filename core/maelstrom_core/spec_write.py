@@ -11,7 +11,7 @@ import msgspec
 
 from maelstrom_core.spec import ContainerSpec, JobSpec
 
-_IN_FILES = ("program", "arguments", "timeout", "priority", "slots", "stdin", "out", "capture")
+_IN_FILES = ("program", "arguments", "timeout", "priority", "slots", "memory", "labels", "stdin", "out", "capture")
 
 
 def container_document(spec: ContainerSpec) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class _Own(msgspec.Struct, frozen=True, array_like=True):
     stdin: bytes = b""
     inline_limit: int = 0
     result_limit: int = 0
+    output_limit: int = 0
 
 
 def tie(job: Job) -> str | None:
@@ -99,6 +100,7 @@ class Packer:
             job.stdin,
             job.inline_limit,
             job.result_limit,
+            job.output_limit,
         )
         return self._encode(own)
 
@@ -141,6 +143,7 @@ class Unpacker:
             template=shared.template,
             inline_limit=_between(own.inline_limit),
             result_limit=_between(own.result_limit),
+            output_limit=max(0, own.output_limit),
             slots=slots,
         )
         if (tied := tie(job)) is not None:

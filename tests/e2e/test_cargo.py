@@ -252,7 +252,7 @@ def test_of_a_test_that_prints_more_than_is_kept_libtests_own_word_counts(progra
     environment = cargo_environment()
     manifest = '[package]\nname = "loud"\nversion = "0.1.0"\nedition = "2021"\n[lib]\ndoctest = false\n'
     write_project(project, {"Cargo.toml": manifest, "src/lib.rs": LOUD})
-    done = programs.run(CARGO, "--inline-limit", "1000", cwd=project, env=environment).check(1)
+    done = programs.run(CARGO, "--output-limit", "1000", cwd=project, env=environment).check(1)
     assert verdicts(done) == {"loud passes": "OK", "loud leaves": "ERR"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import urllib.request
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ def outcomes(text: str) -> list[str]:
     return sorted(json.dumps(each, sort_keys=True) for each in told)
 
 
-VARYING = frozenset({"start", "wall", "cpu_user", "cpu_system", "peak_memory"})
+VARYING = frozenset({"start", "wall", "cpu_user", "cpu_system", "peak_memory", "worker", "worker_attempt"})
 
 
 def test_a_worker_that_is_killed_costs_no_result(cluster: Cluster) -> None:
@@ -202,6 +203,91 @@ def test_a_broker_that_is_not_there_is_told_to_the_client(cluster: Cluster) -> N
     assert f"failed to connect to the broker at {cluster.address}: Connection refused" in done.single_message
 
 
+ADMIN = "maelstrom_admin"
+LOUD = "i=0; while [ $i -lt 3000 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done; exit 3"
+
+
+def loud(stream: str) -> str:
+    return "".join(f"{stream} {number}\n" for number in range(3000))
+
+
+def test_output_beyond_the_inline_limit_arrives_whole_and_nothing_of_it_stays(cluster: Cluster) -> None:
+    broker = cluster.start_broker()
+    worker = cluster.start_worker()
+    options = ("--inline-limit", "1000", "--results", "-")
+    done = cluster.run(small_job(LOUD), small_job(f"{LOUD} # again"), options=options)
+    results = [json.loads(line) for line in done.out.splitlines()]
+    for result in results:
+        assert (result["stdout"], result["stderr"]) == (loud("out"), loud("err"))
+        assert (result["code"], result["worker"], result["worker_attempt"]) == (3, "worker-1", 1)
+        assert "stdout_lost" not in result
+    assert len(results) == 2
+    assert eventually(lambda: not list((cluster.directory / "store" / "outputs" / "artifacts").iterdir()))
+    files = [os.readlink(f"/proc/{worker.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{worker.process.pid}/fd")]
+    assert sum("deleted" in name and str(worker.programs.cache) in name for name in files) <= 2, "one for each slot"
+    one = cluster.run(small_job(LOUD), options=("--inline-limit", "1000", "--output-limit", "2000", "--one"))
+    assert one.code == 3
+    assert one.out == loud("out")[:2000]
+    assert f"standard output was cut off after 2000 bytes, {len(loud('out')) - 2000} more were lost" in one.err
+    assert broker.process.poll() is None
+
+
+def test_output_for_which_the_broker_has_no_room_is_lost_with_a_word_and_the_job_is_as_it_was(
+    cluster: Cluster,
+) -> None:
+    cluster.start_broker(options=("--store-size", "8000000"))  # an eighth of it is for this
+    cluster.start_worker()
+    doubled = f"x=0123456789; for i in {' '.join('0123456789abcdefg')}; do x=$x$x; done; echo $x; exit 3"
+    done = cluster.run(small_job(doubled), options=("--inline-limit", "1000")).check(3)
+    assert done.out == "0123456789" * 100
+    assert "more were lost (the worker failed to send it: " in done.err
+    assert "job 1: exited with code 3" in done.err
+
+
+def test_jobs_that_require_labels_and_memory_run_where_these_are_and_others_are_told_of(cluster: Cluster) -> None:
+    cluster.start_broker()
+    cluster.start_worker("--labels", "gpu=yes zone=b", "--memory", "2GB")
+    cluster.start_worker("--labels", "zone=b", "--memory", "8GB")
+    jobs = (
+        small_job("echo 1", labels=["gpu=yes"]),
+        small_job("echo 2", labels=["zone=b"], memory=5_000_000_000),
+    )
+    done = cluster.run(*jobs, jobs[0], options=("--results", "-"), local=True).check(0)
+    ran = {result["job"]: result["worker"] for result in map(json.loads, done.out.splitlines())}
+    assert ran == {1: "worker-1", 2: "worker-2", 3: "worker-1"}
+    with cluster.running(small_job("true", labels=["gpu=yes", "none=such"])) as process:
+        assert process.stderr is not None
+        told = process.stderr.readline().decode()
+        assert told == "maelstrom: jobs wait: no worker that is connected has none=such\n"
+        assert "no worker that is connected has none=such" in asked(cluster, "jobs")
+        assert "no worker that is connected has none=such" in asked(cluster, "status")
+        cluster.start_worker("--labels", "gpu=yes none=such")
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_broker_that_does_not_come_back_is_given_up(cluster: Cluster) -> None:
+    broker = cluster.start_broker()
+    cluster.start_worker(slots=1)
+    jobs = [small_job("sleep 11111") for _ in range(2)]
+    with cluster.running(*jobs, options=("--broker-timeout", "1")) as process:
+        assert process.stderr is not None
+        assert eventually(lambda: "running" in asked(cluster, "jobs"))
+        broker.process.kill()
+        told = process.stderr.readline().decode()
+        assert told.startswith(f"maelstrom: lost the connection to the broker at {cluster.address} (")
+        assert told.endswith("; trying again\n")
+        rest = process.stderr.read().decode()
+        assert f"the broker at {cluster.address} was lost, and has not come back: " in rest
+        assert [f"job {number}: system error: the job was not run: " in rest for number in (1, 2)] == [True, True]
+        assert process.wait(PATIENCE) == 3
+
+
+def asked(cluster: Cluster, what: str) -> str:
+    """Return what an admin is told."""
+    options = ("--broker", cluster.address, "--credentials", str(cluster.credentials))
+    return cluster.client.run(ADMIN, what, *options, cwd=cluster.client.home).check(0).out
+
+
 SUITE = {
     "helper.py": "ANSWER = 42\n",
     "test_suite.py": """\
@@ -238,11 +324,22 @@ def test_tests_of_pytest_run_on_a_worker_with_the_verdicts_that_they_have_here(
     project = write_project(tmp_path / "project", files)
     cluster.start_broker()
     worker = cluster.start_worker()
-    options = (*cluster.options(), "--ui", "simple", "--python", python)
+    reports = {name: tmp_path / name for name in ("junit-xml", "report", "trace")}
+    written = [word for name, path in reports.items() for word in (f"--{name}", str(path))]
+    options = (*cluster.options(), "--ui", "simple", "--python", python, *written)
     for more in ((), ("--no-template",)):
         done = cluster.client.run(PYTEST, *options, *more, cwd=project).check(1)
         assert "as pytest counts: 1 failed, 6 passed, 1 skipped" in done.out
         assert "E       assert 42 == 43" in done.out
+        assert "worker: worker-1\n" in done.out
+        finished = [
+            event
+            for line in reports["report"].read_text().splitlines()
+            if (event := json.loads(line))["event"] == "finished"
+        ]
+        assert {(event["worker"], event["worker_attempt"]) for event in finished} == {("worker-1", 1)}
+        assert reports["junit-xml"].read_text().count('<property name="worker" value="worker-1" />') == 8
+        assert '"name":"worker-1"' in reports["trace"].read_text()
         assert "start an interpreter each" not in done.out
         assert not (project / "left").exists()
     assert list((worker.programs.cache / "fetched").glob("*")), "the worker ran nothing"

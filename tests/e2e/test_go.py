@@ -278,7 +278,7 @@ func TestSaysWhich(t *testing.T) { fmt.Fprintln(os.Stdout, "so it is") }
 
 def test_of_a_test_that_prints_more_than_is_kept_its_own_result_counts(programs: Programs, project: Path):
     write_project(project, {"go.mod": "module example.com/loud\n\ngo 1.21\n", "loud_test.go": LOUD})
-    done = go_test(programs, "--inline-limit", "1000", cwd=project).check(1)
+    done = go_test(programs, "--output-limit", "1000", cwd=project).check(1)
     assert "Successful Tests: 2" in done.out
     assert "example.com/loud TestLeaves: did not end" in done.out
     done = go_test(programs, "--show-output", "-run", "TestSaysWhich", cwd=project).check(0)

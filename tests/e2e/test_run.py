@@ -83,14 +83,16 @@ def test_ex69_a_command_that_runs_into_its_timeout(programs: Programs, project: 
 def test_output_beyond_the_limit_is_counted(programs: Programs, project: Path):
     """EX5, EX9."""
     script = "printf 0123456789; printf abc >&2"
-    done = programs.run(RUN, "--inline-limit", "4", "--", "sh", "-c", script, cwd=project).check(0)
+    done = programs.run(RUN, "--output-limit", "4", "--", "sh", "-c", script, cwd=project).check(0)
     assert done.out == "0123"
     assert done.err.splitlines()[0] == "abc"
     assert "standard output was cut off after 4 bytes, 6 more were lost" in done.err
 
 
 def test_a_hundred_megabytes_of_output(programs: Programs, project: Path):
-    done = programs.run(RUN, "--", "sh", "-c", "head -c 100000000 /dev/zero; echo end >&2", cwd=project).check(0)
+    done = programs.run(
+        RUN, "--output-limit", "1MB", "--", "sh", "-c", "head -c 100000000 /dev/zero; echo end >&2", cwd=project
+    ).check(0)
     assert len(done.out) == 1_000_000
     assert "99000000 more were lost" in done.err
 

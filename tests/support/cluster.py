@@ -58,10 +58,10 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start_broker(self, port: int = 0) -> Running:
+    def start_broker(self, port: int = 0, options: tuple[str, ...] = ()) -> Running:
         """Start a broker, on any port or the one that another had."""
         store = self.directory / "store"
-        process = start(self.credentials, "--port", str(port), "--store", store)
+        process = start(self.credentials, "--port", str(port), "--store", store, *options)
         self._stack.callback(_end, process)
         self.broker = Running(process, self.credentials)
         return self.broker

@@ -24,6 +24,13 @@ class WorkerConfig(ToBroker, LocalConfig):
         default=None,
         default_text="the memory of this machine",
     )
+    output_size = Value(
+        Size(),
+        "Bytes of disk, below the cache directory, for output of jobs that exceeds what comes with their results, until"
+        " it is sent to the broker; of all slots together.",
+        default=4_000_000_000,
+        default_text="4 GB",
+    )
     stats = Value(
         HostPort(),
         "Serve /stats, /metrics and /healthz there; port 0 means any that is free. Beyond the loopback interface"

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from maelstrom_core import log
 from maelstrom_core import messages as m
 from maelstrom_core.dial import Endpoint, Loop
-from maelstrom_core.job import ExecutionError, Job, Outcome, RealisedLayer
+from maelstrom_core.job import Cancelled, ExecutionError, Job, Outcome, RealisedLayer, effects_of, with_effects
 from maelstrom_core.link import Link, RefusedError
 from maelstrom_core.travel import Unpacker
 from maelstrom_worker.attempts import Attempts, Drained, Effect, Fetch, Forget, Key, Kill, Launch, Say
 from maelstrom_worker.job_queue import JobId
 from maelstrom_worker.layers import Bringer
+from maelstrom_worker.sending import Send
 from maelstrom_worker.supervisor import Supervisor
 
 LINGER = 5.0
@@ -31,7 +34,7 @@ Over = Callable[[RefusedError | None], object]
 class _Task:
     """An attempt that has not ended: what came of the broker, and what that became here."""
 
-    __slots__ = ("body", "job", "layers", "realised", "slots")
+    __slots__ = ("body", "job", "layers", "realised", "sending", "slots")
 
     def __init__(self, run: m.Run, body: bytes) -> None:
         self.slots = run.slots
@@ -39,17 +42,28 @@ class _Task:
         self.body = body
         self.realised: tuple[RealisedLayer, ...] = ()
         self.job: JobId | None = None
+        self.sending = False
 
 
 class Daemon:
     """Between `open` and `close`. The supervisor is open already, and is closed by whoever has opened it."""
 
     def __init__(
-        self, loop: Loop, supervisor: Supervisor, endpoint: Endpoint, hello: m.Hello, bringer: Bringer, *, over: Over
+        self,
+        loop: Loop,
+        supervisor: Supervisor,
+        endpoint: Endpoint,
+        hello: m.Hello,
+        bringer: Bringer,
+        *,
+        over: Over,
+        send: Send | None = None,
     ) -> None:
+        """`send` sends output that exceeds the inline limit; without it that is lost."""
         self._supervisor = supervisor
         self._bringer = bringer
         self._over = over
+        self._send = send
         self._unpacker = Unpacker()
         self._tasks: dict[Key, _Task] = {}
         self._done = False
@@ -153,12 +167,29 @@ class Daemon:
             self._ended(key, outcome)
             return
         task.job = self._supervisor.new_id()
-        self._supervisor.start(job, lambda outcome: self._ended(key, outcome), identity=task.job)
+        self._supervisor.start(job, lambda outcome: self._ran(key, outcome), identity=task.job)
 
     def _kill(self, key: Key) -> None:
         task = self._tasks[key]
-        if task.job is not None:
+        if task.sending:
+            self._ended(key, Cancelled())
+        elif task.job is not None:
             self._supervisor.cancel(task.job)
+
+    def _ran(self, key: Key, outcome: Outcome) -> None:
+        """Have what exceeds the inline limit sent first: what has been told of is not lost with this worker."""
+        effects, task = effects_of(outcome), self._tasks.get(key)
+        if effects is None or effects.rest is None or self._send is None or task is None or self._done:
+            self._ended(key, outcome)
+            return
+        rest = effects.rest
+
+        def sent(digest: str, error: str | None) -> None:
+            told = msgspec.structs.replace(rest, digest=digest) if digest else None
+            self._ended(key, with_effects(outcome, rest=told, rest_error=error))
+
+        task.sending = True
+        self._send(self._supervisor.take_rest(), sent)
 
     def _ended(self, key: Key, outcome: Outcome) -> None:
         if key in self._tasks and not self._done:

@@ -42,6 +42,7 @@ def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: soc
         confined=settings.confined,
         memory=settings.memory,
         groups=groups,
+        rest=fds.rest,
     )
     member = Member(line, launcher, Runners(launcher, desk, line, groups), fds)
     repeater = Repeater(line, launcher, own_bell=fds.own_bell, supervisor_bell=fds.supervisor_bell)

@@ -34,13 +34,15 @@ class MemberSettings(msgspec.Struct, frozen=True):
     """Those of the cgroups that it can make for its jobs."""
     reason: str = ""
     """Why there are no more."""
+    rest: bool = False
+    """Whether it has a file for output that exceeds the inline limit."""
 
 
 class MemberFds(msgspec.Struct, frozen=True):
     """The descriptors a member is given: shared memory, its own bell, the supervisor's bell (both eventfds).
 
     And a socket on which come the descriptors of jobs, each with the number of its request, before that; and where jobs
-    are limited the group in which it makes theirs, or -1.
+    are limited the group in which it makes theirs, or -1; and a file for output that exceeds the inline limit, or -1.
     """
 
     memory: MemoryFd
@@ -48,6 +50,7 @@ class MemberFds(msgspec.Struct, frozen=True):
     supervisor_bell: int
     passing: int
     tree: int = -1
+    rest: int = -1
 
 
 class Born(msgspec.Struct, frozen=True):

@@ -74,8 +74,7 @@ class Nursery:
         """Ask for a member; the answer comes through `answers`."""
         message = msgspec.json.encode({"member": member, **msgspec.structs.asdict(settings)})
         passed = [fds.memory, fds.own_bell, fds.supervisor_bell, fds.passing]
-        if fds.tree >= 0:
-            passed.append(fds.tree)
+        passed += [fd for fd in (fds.rest, fds.tree) if fd >= 0]
         socket.send_fds(self._socket, [message], passed)
 
     def answers(self) -> list[Born | Stillborn]:

@@ -25,7 +25,7 @@ from maelstrom_container import outer, syscalls
 from maelstrom_worker.messages import MESSAGE, MemberFds, MemberSettings
 from maelstrom_worker.ring import MemoryFd
 
-PASSED_FDS = 5
+PASSED_FDS = 6
 LAST_PASSED_FD = 3
 """The result channel: descriptors up to this one are replaced in a job."""
 
@@ -188,8 +188,10 @@ class _Loop:
         try:
             self._become_child()
             self._served_desk.close()
-            memory, own, supervisor, passing, tree = *fds, *[-1] * (PASSED_FDS - len(fds))
-            given = MemberFds(MemoryFd(memory), own, supervisor, passing, tree)
+            memory, own, supervisor, passing, *more = fds
+            rest = more.pop(0) if settings.rest else -1
+            tree = more[0] if more else -1
+            given = MemberFds(MemoryFd(memory), own, supervisor, passing, tree, rest)
             self._run_member(self._sandbox, settings, given, self._desk)
         except BaseException:  # noqa: BLE001 - the edge of a process: a bug is shown
             _show_bug()

@@ -21,7 +21,7 @@
 #include "ring.h"
 
 enum { MILLISECOND = 1000000, SOON = 100 * MILLISECOND, /* jobs that are shorter, and follow sooner, have containers made ahead */
-       REQUEST_FIELDS = 15, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024, COUNT_SIZE = 255 };
+       REQUEST_FIELDS = 16, ANSWER_SIZE = 64 * 1024, ANSWER_OVERHEAD = 1024, COUNT_SIZE = 255 };
 
 /* Reading: a position that never passes the end; every function returns 0 where something else stands there. */
 
@@ -176,7 +176,7 @@ static int answer(struct repeat *repeat)
     if (landing->phase != PHASE_NONE || !landing->exited || landing->timed_out || landing->was_cancelled)
         return 0;
     for (int stream = 0; stream < STREAMS; stream++) {
-        if (landing->streams[stream].kept > ANSWER_SIZE)
+        if (landing->streams[stream].kept > ANSWER_SIZE || landing->streams[stream].rest > 0)
             return 0;
         size += landing->streams[stream].kept;
         effects += landing->streams[stream].kept || landing->streams[stream].lost;

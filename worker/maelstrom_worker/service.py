@@ -26,6 +26,8 @@ from maelstrom_worker.config import WorkerConfig
 from maelstrom_worker.daemon import Daemon
 from maelstrom_worker.fetcher import Fetcher
 from maelstrom_worker.nursery import Nursery
+from maelstrom_worker.rests import Rests
+from maelstrom_worker.sending import RestSender
 from maelstrom_worker.supervisor import Supervisor
 
 INTERRUPTED = 130
@@ -56,10 +58,12 @@ class _Service:
     async def run(self, nursery: Nursery, endpoint: Endpoint) -> int:
         """Work; return the exit code."""
         loop = asyncio.get_running_loop()
-        supervisor = Supervisor(nursery, slots=self._config.slots)
+        cache_root = self._config.cache_root.absolute()
+        rests = Rests(cache_root, self._config.slots, self._config.output_size)
+        supervisor = Supervisor(nursery, slots=self._config.slots, rests=rests)
         supervisor.open(loop)
         try:
-            with LayerStore(self._config.cache_root.absolute(), target_size=self._config.cache_size) as store:
+            with LayerStore(cache_root, target_size=self._config.cache_size) as store:
                 try:
                     await self._work(loop, supervisor, store, endpoint)
                 finally:
@@ -85,7 +89,10 @@ class _Service:
                 changed=lambda added, removed: background.post(lambda: self._daemon.tell_holding(added, removed)),
             )
             bringing = Bringing(fetcher, background)
-            self._daemon = daemon = Daemon(loop, supervisor, endpoint, hello, bringing, over=self._ended)
+            sender = RestSender(partial(dial_plainly, endpoint), endpoint.token, hello.name, background)
+            self._daemon = daemon = Daemon(
+                loop, supervisor, endpoint, hello, bringing, over=self._ended, send=sender.send
+            )
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop, number)
             told = f"working for {endpoint} with {supervisor.slots} slots"

@@ -13,15 +13,13 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from maelstrom_container.request import PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL, Request, TemplateRequest
 from maelstrom_core import log
-from maelstrom_core.bounded import Bounded
-from maelstrom_core.job import Cancelled, Container, Job, Outcome, SystemFailure
-from maelstrom_core.spec import Network, Seccomp, TemplateSpec
+from maelstrom_core.job import Cancelled, Job, Outcome, SystemFailure, effects_of, with_effects
+from maelstrom_core.spec import Network, Seccomp
 from maelstrom_worker import story
 from maelstrom_worker.job_queue import JobId, Slot
 from maelstrom_worker.kinds import Kind, kind, kind_of
@@ -29,14 +27,15 @@ from maelstrom_worker.limiting import Limiting, memory_for
 from maelstrom_worker.messages import Answer, MemberFds, MemberSettings, Stillborn
 from maelstrom_worker.nursery import Nursery
 from maelstrom_worker.passing import open_passing, pass_descriptor
+from maelstrom_worker.requests import Requests
 from maelstrom_worker.ring import Line, ProtocolError, create_memory
 from maelstrom_worker.scheduler import Effect, Forget, Kill, Scheduler, Start
 
+if TYPE_CHECKING:
+    from maelstrom_worker.rests import Rests
+
 Report = Callable[[Outcome], object]
 OnStart = Callable[[], object]
-
-REMEMBERED = 1000
-"""Containers, and templates, whose packed form is kept: a stream of jobs may have a new one in each."""
 
 
 class Loop(Protocol):
@@ -74,14 +73,19 @@ class _Member(msgspec.Struct):
     passing: socket.socket
     pidfd: int = -1
     task: JobId | None = None
+    rest: int = -1
+    """Its file for output that exceeds the inline limit."""
     unsent: bool = msgspec.field(default=False)
 
 
 class Supervisor:
     """Runs jobs on `slots` slots, between `open` and `close`. The nursery must be alive, and is closed at the end."""
 
-    def __init__(self, nursery: Nursery, *, slots: int, memory: int | None = None) -> None:
-        """`memory` bounds each file system in memory of a job, in bytes; None: as this machine allows."""
+    def __init__(self, nursery: Nursery, *, slots: int, memory: int | None = None, rests: Rests | None = None) -> None:
+        """`memory` bounds each file system in memory of a job, in bytes; None: as this machine allows.
+
+        With `rests` output that exceeds a job's inline limit is kept in files: `take_rest`. Else all is inline.
+        """
         self.slots = slots
         self._nursery = nursery
         self._scheduler = Scheduler(slots)
@@ -95,12 +99,11 @@ class Supervisor:
         self._last_job = self._last_member = 0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._limiting = Limiting()
-        self._packed: Bounded[Container, bytes] = Bounded(REMEMBERED)
-        self._last_packed: tuple[Container | None, bytes] = (None, b"")
-        self._templates: Bounded[tuple[bytes, TemplateSpec, tuple[str, ...], str], bytes] = Bounded(REMEMBERED)
-        self._encode = msgspec.msgpack.Encoder().encode
+        self._requests = Requests(None if rests is None else rests.share)
         self._decode = msgspec.msgpack.Decoder(Answer).decode
         self._loop: Loop | None = None
+        self._rests = rests
+        self._rest = -1
 
     def open(self, loop: Loop) -> None:
         """Begin. Raises HostError where this host does not allow what a container needs."""
@@ -170,6 +173,11 @@ class Supervisor:
         """Stop a job: its outcome will be `Cancelled`, unless it has one already."""
         self._apply(self._scheduler.cancel(identity))
 
+    def take_rest(self) -> int:
+        """Return the file with the `Rest` of the job that is being reported, to be closed by the caller; -1: none."""
+        descriptor, self._rest = self._rest, -1
+        return descriptor
+
     def is_running(self, identity: JobId) -> bool:
         """Tell whether a job was handed to a member and has no outcome yet."""
         task = self._tasks.get(identity)
@@ -205,70 +213,19 @@ class Supervisor:
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to make a pool member: {error}"))
             return
-        request = self._request(identity, task)
+        passes = task.descriptor >= 0
         try:
-            if request.passed:
+            if passes:
                 pass_descriptor(member.passing, identity, task.descriptor)
         except OSError as error:
             self._finish(identity, SystemFailure(f"failed to pass a descriptor to a pool member: {error}"))
             return
-        if task.descriptor >= 0:
+        if passes:
             task.close_descriptor()
         member.task = identity
         member.line.set_hint(self._scheduler.taken * 2 <= self._processors)
-        member.unsent = not member.line.send(self._encode(request))
+        member.unsent = not member.line.send(self._requests.request(identity, task.job, passes=passes))
         os.eventfd_write(member.bell, 1)
-
-    def _request(self, identity: JobId, task: _Task) -> Request:
-        job = task.job
-        passed = PASSED_TERMINAL if job.allocate_tty is not None else PASSED_STREAMS
-        container = self._pack(job.container)
-        return Request(
-            sequence=identity,
-            arguments=job.arguments if job.template is None else (),
-            variables=job.variables if job.template is None else (),
-            container=container,
-            program=job.program,
-            environment=job.environment if job.template is None else (),
-            working_directory=job.working_directory,
-            timeout=job.timeout,
-            stdin=job.stdin,
-            inline_limit=job.inline_limit,
-            result_limit=job.result_limit,
-            template=self._template(container, job),
-            passed=passed if task.descriptor >= 0 else PASSED_NOTHING,
-            capture=job.capture,
-            grace=job.grace,
-        )
-
-    def _pack(self, container: Container) -> bytes:
-        """Return a container as it travels; that of the last job is not looked for, which takes a hash of all of it."""
-        last, packed = self._last_packed
-        if container is not last:
-            known = self._packed.get(container)
-            packed = self._packed[container] = self._encode(container) if known is None else known
-            self._last_packed = container, packed
-        return packed
-
-    def _template(self, container: bytes, job: Job) -> bytes:
-        """Return what the job is to be forked from, packed: equal templates are packed once."""
-        template = job.template
-        if template is None:
-            return b""
-        key = (container, template, job.environment, job.working_directory)
-        packed = self._templates.get(key)
-        if packed is None:
-            request = TemplateRequest(
-                container=container,
-                program=template.program,
-                arguments=template.arguments,
-                environment=job.environment,
-                working_directory=job.working_directory,
-                request=template.request,
-                stages=template.stages,
-            )
-            packed = self._templates[key] = self._encode(request)
-        return packed
 
     def _kill(self, identity: JobId, slot: Slot) -> None:
         member = self._members.get((slot, kind_of(self._tasks[identity].job)))
@@ -291,9 +248,11 @@ class Supervisor:
             limiting.open()
         memory, bell = create_memory(), os.eventfd(0, os.EFD_CLOEXEC)
         ours, theirs = open_passing()
+        rest = -1
         try:
+            rest = -1 if self._rests is None else self._rests.open()
             self._last_member += 1
-            member = _Member(self._last_member, place, Line(memory, supervisor=True), bell, ours)
+            member = _Member(self._last_member, place, Line(memory, supervisor=True), bell, ours, rest=rest)
             settings = MemberSettings(
                 host_network=wanted.host_network,
                 confined=wanted.confined,
@@ -301,10 +260,14 @@ class Supervisor:
                 limited=wanted.limited,
                 controllers=limiting.controllers,
                 reason=limiting.reason,
+                rest=rest >= 0,
             )
             tree = limiting.fd if wanted.limited else -1
-            self._nursery.request(member.number, settings, MemberFds(memory, bell, self._bell, theirs.fileno(), tree))
+            fds = MemberFds(memory, bell, self._bell, theirs.fileno(), tree, rest)
+            self._nursery.request(member.number, settings, fds)
         except OSError:
+            if rest >= 0:
+                os.close(rest)
             os.close(bell)
             ours.close()
             raise
@@ -334,9 +297,9 @@ class Supervisor:
             answer = self._decode(message)
             if answer.sequence == member.task:
                 member.task = None
-                self._finish(JobId(answer.sequence), answer.outcome)
+                self._finish(JobId(answer.sequence), *self._with_rest(member, answer))
 
-    def _finish(self, identity: JobId, outcome: Outcome) -> None:
+    def _finish(self, identity: JobId, outcome: Outcome, rest: int = -1) -> None:
         self.ended[type(outcome)] += 1
         story.ended(identity, outcome)
         # The slot goes on before anybody is told: it need not wait for them, and what they raise breaks nothing here.
@@ -344,7 +307,25 @@ class Supervisor:
         if task.descriptor >= 0:
             task.close_descriptor()
         self._apply(self._scheduler.finished(identity))
-        task.report(outcome)
+        self._rest = rest
+        try:
+            task.report(outcome)
+        finally:
+            if self._rest >= 0:
+                os.close(self.take_rest())
+
+    def _with_rest(self, member: _Member, answer: Answer) -> tuple[Outcome, int]:
+        """Take what a job has left in its member's file, before the member's next job writes there."""
+        outcome = answer.outcome
+        effects = effects_of(outcome)
+        if effects is None or effects.rest is None or self._rests is None:
+            return outcome, -1
+        limit = self._requests.rest_limit(self._tasks[JobId(answer.sequence)].job)
+        try:
+            return outcome, self._rests.take(effects.rest, limit, member.rest)
+        except OSError as error:
+            reason = f"the worker failed to keep it: {error.strerror or error}"
+            return with_effects(outcome, rest=None, rest_error=reason), -1
 
     def _answer(self, identity: JobId, outcome: Outcome) -> None:
         task = self._tasks.pop(identity)
@@ -393,6 +374,8 @@ class Supervisor:
             os.close(member.pidfd)
             member.pidfd = -1
         os.close(member.bell)
+        if member.rest >= 0:
+            os.close(member.rest)
         member.passing.close()
         member.line.close()
 

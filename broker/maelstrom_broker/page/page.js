@@ -86,7 +86,7 @@ function showStatus(told) {
 
 function showJobs(told) {
   fill("jobs", told.jobs.map((job) => [
-    `${job.client}/${job.sequence}`, STATES[job.state], [duration(job.seconds), "number"], job.worker || "–",
+    `${job.client}/${job.sequence}`, job.waits ? `${STATES[job.state]}: ${job.waits}` : STATES[job.state], [duration(job.seconds), "number"], job.worker || "–",
     [number(job.slots), "number"], [number(job.priority), "number"], [number(job.lost), "number"],
   ]));
   $("jobs-note").textContent = told.total ? `${number(told.jobs.length)} of ${number(told.total)} are shown.` : "There are none.";

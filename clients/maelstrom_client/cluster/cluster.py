@@ -7,17 +7,23 @@ what is unfinished is offered again, and told once. The broker stops what runs w
 from __future__ import annotations
 
 import os
-import platform
-import secrets
-import socket
 import sys
 from collections import deque
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
 from maelstrom_client.artifacts import Artifacts
+from maelstrom_client.cluster.offers import (
+    ARCHITECTURE,
+    failure_of,
+    lacking_here,
+    machine_memory,
+    outcome_of,
+    own_name,
+    submission,
+    with_own_files,
+)
 from maelstrom_client.cluster.placement import (
     Began,
     Describe,
@@ -29,6 +35,8 @@ from maelstrom_client.cluster.placement import (
     StopHere,
     Withdraw,
 )
+from maelstrom_client.cluster.rests import RestFetcher
+from maelstrom_client.ready import ClientOptions
 from maelstrom_core import log
 from maelstrom_core import messages as m
 from maelstrom_core.bounded import Bounded
@@ -38,23 +46,25 @@ from maelstrom_core.job import (
     Cancelled,
     Container,
     ExecutionError,
-    HostTree,
     Job,
     Outcome,
     RealisedLayer,
     SystemFailure,
 )
 from maelstrom_core.link import Link, RefusedError
-from maelstrom_core.spec import BindMount, Mount, Network, Seccomp
-from maelstrom_core.travel import Packer, tie, unpack_outcome
+from maelstrom_core.spec import BindMount, Network, Seccomp
+from maelstrom_core.travel import Packer, tie
 from maelstrom_worker.background import Background
 from maelstrom_worker.job_queue import JobId
-from maelstrom_worker.supervisor import REMEMBERED, OnStart, Report, Supervisor
+from maelstrom_worker.requests import REMEMBERED
+from maelstrom_worker.supervisor import OnStart, Report, Supervisor
 
 PATIENCE = 10.0
 """Seconds in which the broker must be there when a program starts."""
 LONELY = 10.0
 """Seconds after which a user is told why nothing happens."""
+LACKING = 3.0
+"""The same, where no worker could run a job: one may be about to connect."""
 _STATES: tuple[m.StateName, ...] = ("artifacts", "queued", "assigned", "running")
 _ON_THE_WAY = 32 << 20
 """Bytes of jobs that wait to be sent, at most: others are made when these are gone."""
@@ -75,21 +85,20 @@ class Cluster:
     """Between `open` and `close`. The supervisor is open already; it is closed here."""
 
     def __init__(
-        self, supervisor: Supervisor, endpoint: Endpoint, cache_root: Path, background: Background, *, local: bool
+        self, supervisor: Supervisor, endpoint: Endpoint, options: ClientOptions, background: Background
     ) -> None:
-        """With `local` slots of this machine take jobs that could travel, too."""
+        cache_root = options.cache_root.absolute()
         self._supervisor = supervisor
+        self._options = options
         self._name = own_name()
-        self._artifacts = Artifacts(
-            cache_root,
-            partial(dial_plainly, endpoint),
-            endpoint.token,
-            refused=self._not_sent,
-            name=self._name,
-            told=say,
-        )
+        dial = partial(dial_plainly, endpoint)
+        self._artifacts = Artifacts(cache_root, dial, endpoint.token, refused=self._not_sent, name=self._name, told=say)
+        self._rests = RestFetcher(background, dial, endpoint.token, self._name)
         self._background = background
-        self._placement = Placement(supervisor.slots if local else 0)
+        self._memory = machine_memory()
+        self._labels = frozenset((ARCHITECTURE, *options.labels))
+        """Those of this machine."""
+        self._placement = Placement(supervisor.slots if options.local else 0, self._memory)
         self._endpoint = endpoint
         self._packer = Packer()
         self._tasks: dict[JobId, _Task] = {}
@@ -98,14 +107,18 @@ class Cluster:
         self._known: dict[tuple[RealisedLayer, ...], m.Layers] = {}
         self._describing: dict[tuple[RealisedLayer, ...], list[JobId]] = {}
         self._unsent: deque[JobId] = deque()
-        self._refused: RefusedError | None = None
+        self._gone: SystemFailure | None = None
+        """What becomes of jobs that need the broker, where that is given up."""
+        self._losses = 0
+        """How often it was lost, or came back."""
         self._link: Link
         self._loop: Loop
         self._watching = self._told = False
         """Whether somebody looks how far the first job is."""
         self._furthest: m.StateName = "artifacts"
         """How far any job has come at the broker."""
-        self._labels = (f"arch:{platform.machine()}",)
+        self._lacking: set[str] = set()
+        """What the user was told that no worker has."""
 
     def open(self, loop: Loop) -> None:
         """Connect to the broker, and wait for that. Raises UnreachableError, RefusedError."""
@@ -144,8 +157,14 @@ class Cluster:
             identity = self.new_id()
         traveller = self._carry(job)
         self._tasks[identity] = _Task(job, traveller, report, on_start, descriptor)
-        tied = descriptor >= 0 or self._refused is not None or tie(traveller) is not None
-        self._apply(self._placement.submit(identity, job.slots, tied=tied))
+        tied = descriptor >= 0 or tie(traveller) is not None
+        fits = lacking_here(job, self._labels, self._memory) is None
+        if self._gone is not None and not tied:
+            tied = fits and 0 < job.slots <= self._placement.slots
+            if not tied:
+                self._loop.call_later(0, partial(self._answer, identity, self._gone))
+                return identity
+        self._apply(self._placement.submit(identity, job.slots, tied=tied, memory=job.memory, fits=fits))
         return identity
 
     def cancel(self, identity: JobId) -> None:
@@ -160,26 +179,43 @@ class Cluster:
 
     def greeted(self, _hello: m.Hello) -> None:
         """Offer what is unfinished."""
+        if self._losses:
+            say(f"the broker at {self._endpoint} is there again")
+        self._losses += 1 if self._losses else 0
         self._unsent.clear()
         self._apply(self._placement.greeted())
 
     def lost(self, reason: str) -> None:
         """Take note that the broker has forgotten everything."""
-        say(f"the broker was lost: {reason}; connecting again")
+        say(f"lost the connection to the broker at {self._endpoint} ({reason}); trying again")
         self._artifacts.renew()
+        self._losses += 1
+        if self._options.broker_timeout:
+            self._loop.call_later(self._options.broker_timeout, partial(self._timed_out, self._losses))
         self._unsent.clear()
         self._apply(self._placement.lost())
 
+    def _timed_out(self, losses: int) -> None:
+        """Give up a broker that has not come back since."""
+        if losses == self._losses and self._gone is None:
+            reason = f": {self._link.unreachable}" if self._link.unreachable else ""
+            text = f"the broker at {self._endpoint} was lost, and has not come back"
+            hint = f"it was waited for {self._options.broker_timeout:g} s: --broker-timeout"
+            self._give_up(f"{text}{reason}", hint)
+
     def refused(self, error: RefusedError) -> None:
-        """Give up the broker: slots of this machine take what is left, if they may."""
-        self._refused = error
-        say(f"the broker was lost: {error.message}")
+        """Give up the broker."""
         self._unsent.clear()
         self._apply(self._placement.lost())
-        if not self._placement.slots:
-            failure = SystemFailure(f"the job was not run: {error.message}", error.hint)
-            for identity in self._placement.give_up():
-                self._answer(identity, failure)
+        self._give_up(error.message, error.hint)
+
+    def _give_up(self, reason: str, hint: str | None) -> None:
+        """Go on without the broker: slots of this machine take what is left, if they may."""
+        say(f"{reason}; going on without it" if self._placement.slots else reason)
+        self._link.close("the client does without it")
+        self._gone = SystemFailure(f"the job was not run: {reason}", hint)
+        for identity in self._placement.give_up():
+            self._answer(identity, self._gone)
 
     def received(self, message: m.AnyMessage, body: bytes) -> None:
         """Do what the broker says, and tell what it tells."""
@@ -187,12 +223,10 @@ class Cluster:
             case m.State(sequence=number, state=state):
                 self._furthest = max(self._furthest, state, key=_STATES.index)
                 self._apply(self._placement.told(JobId(number), state))
-            case m.Finished(sequence=number, worker=worker):
-                try:
-                    outcome = unpack_outcome(body)
-                except ValueError as error:
-                    outcome = SystemFailure(f"the worker {worker} sent an outcome that is none: {error}")
-                self._ended_there(JobId(number), outcome)
+            case m.Finished(sequence=number):
+                self._ended_there(JobId(number), outcome_of(message, body))
+            case m.Lacking(sequence=number, reason=reason):
+                self._loop.call_later(LACKING, partial(self._tell_lacking, JobId(number), reason))
             case m.Failed(sequence=number):
                 self._ended_there(JobId(number), failure_of(message))
             case m.Cancelled(sequence=number):
@@ -241,9 +275,12 @@ class Cluster:
 
     def _run_here(self, identity: JobId) -> None:
         task = self._tasks[identity]
+        lacking = lacking_here(task.job, self._labels, self._memory)
         if task.job.slots > self._supervisor.slots:
+            lacking = f"{task.job.slots} slots"
+        if lacking is not None:
             reason = tie(task.traveller) or "its layers cannot travel"
-            text = f"it takes {task.job.slots} slots, which this machine has not, and is tied to it: {reason}"
+            text = f"it requires {lacking}, which this machine has not, and is tied to it: {reason}"
             self._ended_here(identity, ExecutionError(text))
             return
         descriptor, task.descriptor = task.descriptor, -1
@@ -291,14 +328,7 @@ class Cluster:
         if self._link.waiting > _ON_THE_WAY:
             self._unsent.append(identity)
             return
-        message = m.Submit(
-            identity,
-            task.artifacts,
-            max(-1_000_000, min(task.job.priority, 1_000_000)),
-            task.job.estimated_duration,
-            task.job.slots,
-            labels=self._labels,
-        )
+        message = submission(identity, task.job, task.artifacts)
         try:
             self._link.send(message, self._packer.pack(task.traveller))
             if not self._watching:
@@ -317,9 +347,13 @@ class Cluster:
                 self._told = True
                 say("what jobs need is being sent to the broker, which takes long the first time")
             self._loop.call_later(LONELY, self._look)
-        elif self._furthest == "queued":
-            needs = ", ".join(self._labels)
-            say(f"no worker has taken a job yet: one must be connected that has {needs}, and slots enough")
+
+    def _tell_lacking(self, identity: JobId, reason: str) -> None:
+        """Tell the user, once, what a job waits for that no worker has, if it still waits."""
+        job = self._placement.jobs.get(identity)
+        if job is not None and job.place == "offered" and self._link.up and reason not in self._lacking:
+            self._lacking.add(reason)
+            say(f"jobs wait: {reason}")
 
     def _describe_all(self, layers: tuple[RealisedLayer, ...]) -> m.Layers:
         """Return what the layers are called on their way; in a thread."""
@@ -343,45 +377,17 @@ class Cluster:
     def _ended_there(self, identity: JobId, outcome: Outcome) -> None:
         effects = self._placement.ended_there(identity)
         if effects is not None:
-            self._answer(identity, outcome)
+            most = self._tasks[identity].job.output_limit
+            self._rests.complete(outcome, most, partial(self._answer, identity))
             self._apply(effects)
 
     def _answer(self, identity: JobId, outcome: Outcome) -> None:
-        task = self._tasks.pop(identity)
+        task = self._tasks.pop(identity, None)
+        if task is None:  # answered when the client closed
+            return
         if task.descriptor >= 0:
             os.close(task.descriptor)
         task.report(outcome)
-
-
-def with_own_files(container: Container, cache_root: Path) -> Container:
-    """Return a container with layers in place of what is bound, only to be read, of directories below the cache.
-
-    What is there was put there by programs of ours, and does not change while they run. What users bind stays bound.
-    """
-    mounts: list[Mount] = []
-    trees: list[HostTree] = []
-    for mount in container.mounts:
-        own = isinstance(mount, BindMount) and mount.read_only and Path(mount.local_path).is_relative_to(cache_root)
-        if own and isinstance(mount, BindMount) and os.path.isdir(mount.local_path):
-            trees.append(HostTree(mount.local_path, mount.mount_point))
-        else:
-            mounts.append(mount)
-    return msgspec.structs.replace(container, layers=(*container.layers, *trees), mounts=tuple(mounts))
-
-
-def own_name() -> str:
-    """Return what this client is called: by people, and so that nobody else has the same name."""
-    try:
-        user = os.getlogin()
-    except OSError:
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}:{os.getpid()}-{secrets.token_hex(16)}"[-256:]
-
-
-def failure_of(message: m.Failed) -> SystemFailure:
-    """Say that a job could not be run, and what is known of each attempt."""
-    attempts = "; ".join(f"at {each.worker}: {each.reason}" for each in message.attempts[:5])
-    return SystemFailure(f"{message.reason}{': ' if attempts else ''}{attempts}")
 
 
 def say(text: str) -> None:

@@ -68,17 +68,23 @@ Effect = RunHere | Describe | Offer | Withdraw | StopHere | Began | Drop
 class _Job:
     identity: JobId
     slots: int
+    memory: int
+    movable: bool
+    """Whether it may run here, as well."""
     place: Place
     running: bool = False
 
 
 class Placement:
-    """The machine. `slots` are those of this machine that may take what could travel; 0 for none."""
+    """The machine. `slots` are those of this machine that may take what could travel, 0 for none; `memory` in bytes."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, memory: int = 0) -> None:
         self.slots = slots
+        self.memory = memory
         self.used = 0
         """Slots of this machine that are taken, or kept for jobs that are being withdrawn."""
+        self.memory_used = 0
+        """What jobs require that have these slots."""
         self.up = False
         """Whether the broker is there."""
         self.jobs: dict[JobId, _Job] = {}
@@ -87,12 +93,13 @@ class Placement:
 
     # what the client wants
 
-    def submit(self, identity: JobId, slots: int, *, tied: bool) -> list[Effect]:
-        """Take a job; `tied` to this machine or not."""
-        job = self.jobs[identity] = _Job(identity, slots, "describing")
-        if tied or self.used + slots <= self.slots:
+    def submit(self, identity: JobId, slots: int, *, tied: bool, memory: int = 0, fits: bool = True) -> list[Effect]:
+        """Take a job; `tied` to this machine or not. `fits`: this machine has the labels that it requires."""
+        movable = fits and slots <= self.slots and memory <= self.memory
+        job = self.jobs[identity] = _Job(identity, slots, memory, movable, "describing")
+        if tied or (movable and self._has_room(job)):
             return [self._here(job)]
-        self._movable[identity] = job
+        self._let_move(job)
         return [Describe(identity)]
 
     def cancel(self, identity: JobId) -> list[Effect]:
@@ -107,7 +114,7 @@ class Placement:
             return self._drop(job)
         withdrawn, job.place = job.place == "withdrawn", "dropped"
         if withdrawn:
-            self.used -= job.slots
+            self._free(job)
             return self._pull()
         return [Withdraw(identity)]
 
@@ -131,15 +138,14 @@ class Placement:
     def ended_here(self, identity: JobId) -> list[Effect]:
         """Take note that a job is over that ran here; raises KeyError for others."""
         job = self.jobs.pop(identity)
-        self.used -= job.slots
+        self._free(job)
         return self._pull()
 
     def give_up(self) -> list[JobId]:
-        """Forget all jobs that do not run here; return which those were."""
-        given_up = [job.identity for job in self.jobs.values() if job.place != "here"]
+        """Forget all jobs that run nowhere, and cannot run here; return which those were. The broker is gone."""
+        given_up = [job.identity for job in self.jobs.values() if job.place != "here" and not job.movable]
         for identity in given_up:
             del self.jobs[identity]
-        self._movable.clear()
         return given_up
 
     # what the broker says
@@ -156,13 +162,16 @@ class Placement:
         for job in list(self.jobs.values()):
             match job.place:
                 case "withdrawn":
-                    self.used -= job.slots
+                    self._free(job)
                     effects.append(self._here(job))
                 case "dropped":
                     effects += self._drop(job)
                 case "assigned":
                     job.place, job.running = "offered", False
-        self._movable = {job.identity: job for job in self.jobs.values() if job.place in {"describing", "offered"}}
+        self._movable.clear()
+        for job in self.jobs.values():
+            if job.place in {"describing", "offered"}:
+                self._let_move(job)
         return [*effects, *self._pull()]
 
     def told(self, identity: JobId, state: StateName) -> list[Effect]:
@@ -172,7 +181,7 @@ class Placement:
             return []
         if state in {"artifacts", "queued"}:
             job.place, job.running = "offered", False
-            self._movable[identity] = job
+            self._let_move(job)
             return self._pull()
         job.place = "assigned"
         self._movable.pop(identity, None)
@@ -189,7 +198,7 @@ class Placement:
         del self.jobs[identity]
         self._movable.pop(identity, None)
         if job.place == "withdrawn":
-            self.used -= job.slots
+            self._free(job)
         return self._pull()
 
     def let_go(self, identity: JobId) -> list[Effect]:
@@ -198,7 +207,7 @@ class Placement:
         if job is None or job.place in {"describing", "here"}:
             return []
         if job.place == "withdrawn":
-            self.used -= job.slots
+            self._free(job)
             return [self._here(job)]
         return self._drop(job)
 
@@ -211,18 +220,35 @@ class Placement:
         """Raise AssertionError where an invariant is broken; for tests."""
         taken = [job for job in self.jobs.values() if job.place in {"here", "withdrawn"}]
         assert self.used == sum(job.slots for job in taken), "slots do not add up"  # noqa: S101
-        movable = {job.identity for job in self.jobs.values() if job.place in {"describing", "offered"}}
+        assert self.memory_used == sum(job.memory for job in taken), "memory does not add up"  # noqa: S101
+        waiting = [job for job in self.jobs.values() if job.place in {"describing", "offered"}]
+        movable = {job.identity for job in waiting if job.movable}
         assert movable == set(self._movable), "the wrong ones can be moved"  # noqa: S101
         last = next(reversed(self._movable.values()), None)
-        assert last is None or self.used + last.slots > self.slots, "a slot is free for what waits"  # noqa: S101
+        assert last is None or not self._has_room(last), "a slot is free for what waits"  # noqa: S101
 
     # inside
 
     def _here(self, job: _Job) -> RunHere:
         self._movable.pop(job.identity, None)
         job.place = "here"
-        self.used += job.slots
+        self._take(job)
         return RunHere(job.identity)
+
+    def _has_room(self, job: _Job) -> bool:
+        return self.used + job.slots <= self.slots and self.memory_used + job.memory <= self.memory
+
+    def _take(self, job: _Job) -> None:
+        self.used += job.slots
+        self.memory_used += job.memory
+
+    def _free(self, job: _Job) -> None:
+        self.used -= job.slots
+        self.memory_used -= job.memory
+
+    def _let_move(self, job: _Job) -> None:
+        if job.movable:
+            self._movable[job.identity] = job
 
     def _drop(self, job: _Job) -> list[Effect]:
         del self.jobs[job.identity]
@@ -234,12 +260,12 @@ class Placement:
         effects: list[Effect] = []
         while self._movable and self.used < self.slots:
             job = next(reversed(self._movable.values()))
-            if self.used + job.slots > self.slots:
+            if not self._has_room(job):
                 break
             if job.place == "offered" and self.up:
                 del self._movable[job.identity]
                 job.place = "withdrawn"
-                self.used += job.slots
+                self._take(job)
                 effects.append(Withdraw(job.identity))
             else:
                 effects.append(self._here(job))

@@ -10,8 +10,11 @@ from maelstrom_test_runner.state import RunState
 def detail_lines(event: Finished, *, colour: bool) -> list[str]:
     """Return what is printed below the line of a test: the native runner's words, or why there are none."""
     lines = []
+    if event.worker and event.status.is_failure:
+        lines.append(f"worker: {printable(event.worker)}")
     for number, attempt in enumerate(event.attempts, 1):
-        lines += [f"attempt {number}: {attempt.status.value}", *_attempt_lines(attempt, colour=colour)]
+        at = f" at {printable(attempt.worker)}" if attempt.worker else ""
+        lines += [f"attempt {number}: {attempt.status.value}{at}", *_attempt_lines(attempt, colour=colour)]
     return lines + _attempt_lines(event, colour=colour)
 
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from maelstrom_core.errors import UserError
 from maelstrom_core.whole_file import write_whole
 from maelstrom_test_runner.events import AnyEvent, Begun, CollectionError, Ended, Finished, Skipped, TestCase
@@ -34,7 +36,7 @@ class JUnitReport:
     def take(self, event: AnyEvent, state: RunState) -> None:
         """Keep what the report needs."""
         if isinstance(event, Finished):
-            self._cases += event.cases
+            self._cases += (_located(case, event) for case in event.cases)
         elif isinstance(event, Skipped | CollectionError) and event.case is not None:
             self._uncollected.append(event.case)
         elif isinstance(event, Ended) and state.begun is not None and self._wanted(state):
@@ -52,6 +54,14 @@ class JUnitReport:
     def _document(self, begun: Begun, at: float) -> bytes:
         cases = [*self._uncollected, *self._cases]
         return document(cases, suite=begun.native, time=at, timestamp=begun.time, hostname=begun.host)
+
+
+def _located(case: TestCase, event: Finished) -> TestCase:
+    """Return a test case that says where on a cluster it ran, if it did."""
+    if not event.worker:
+        return case
+    where = (("worker", event.worker), ("worker_attempt", str(event.worker_attempt)))
+    return msgspec.structs.replace(case, properties=(*case.properties, *where))
 
 
 def document(cases: Sequence[TestCase], *, suite: str, time: float, timestamp: str, hostname: str) -> bytes:

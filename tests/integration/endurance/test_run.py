@@ -17,7 +17,7 @@ from tests.integration.endurance.conftest import CRASH, JOBS, LITTER, SLOTS
 from tests.support.census import Census, census, growth, private_memory, settled
 from tests.support.programs import HOST, PATIENCE, RUN, Programs, alive, descendants, eventually, shell_job
 
-LIMITS = ("--inline-limit", "1000")
+LIMITS = ("--output-limit", "1000")
 BATCH = 5
 """Rounds that are sent at once: what they print fits a pipe."""
 GROWTH = 6 << 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom_broker.effects import Close, Send
+from maelstrom_broker.effects import Close, Effect, Send
 from maelstrom_broker.records import Peer
 from maelstrom_core import messages as m
 from tests.unit.broker.driver import Driver, blobs, runs, states
@@ -221,6 +221,29 @@ def test_sc21_the_worker_that_has_finished_is_next() -> None:
         driver.submit(1, sequence)
     driver.end(102, "1.1")
     assert runs(driver.submit(1, 4)) == [(102, "1.4")]
+
+
+def lacking(effects: list[Effect]) -> list[tuple[int, int, str]]:
+    return [
+        (each.peer, each.message.sequence, each.message.reason)
+        for each in effects
+        if isinstance(each, Send) and isinstance(each.message, m.Lacking)
+    ]
+
+
+def test_clients_are_told_once_what_no_worker_has_until_one_has_it() -> None:
+    driver = Driver()
+    driver.client(1, states=True)
+    driver.client(2)
+    reason = "no worker that is connected has gpu=yes"
+    driver.worker(101)
+    assert lacking(driver.submit(1, 0, labels=("gpu=yes",))) == [(1, 0, reason)]
+    assert lacking(driver.submit(1, 1, labels=("gpu=yes",))) == []
+    assert lacking(driver.submit(2, 0, labels=("gpu=yes",))) == []
+    assert driver.broker.status().lacking == ((reason, 3),)
+    driver.worker(102, labels=("gpu=yes",))
+    assert lacking(driver.gone(102)) == [(1, 0, reason)]
+    assert driver.broker.status().lacking == ((reason, 3),)
 
 
 def test_sc22_workers_that_come_one_by_one_get_jobs_in_order() -> None:

@@ -109,3 +109,18 @@ def test_what_somebody_deleted_is_not_there(tmp_path):
     assert store.open(one) is None
     assert one not in store
     store.close()
+
+
+def test_what_is_dropped_or_was_not_used_for_long_is_gone(tmp_path):
+    store = Store(tmp_path, 100)
+    one, two, three = (put(store, data)[0] for data in (b"one", b"two", b"three"))
+    os.utime(tmp_path / "artifacts" / one, (1, 1))
+    (tmp_path / "artifacts" / two).unlink()
+    store.expire(3600)
+    assert list(store.digests()) == [three]
+    with store.open(three) as file:
+        store.drop(three)
+        store.drop(three)
+        assert file.read() == b"three"
+    assert (store.used, os.listdir(tmp_path / "artifacts"), os.listdir(tmp_path / "tmp")) == (0, [], [])
+    store.close()

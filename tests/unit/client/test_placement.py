@@ -33,6 +33,21 @@ def connected(slots: int) -> Placement:
     return placement
 
 
+def test_what_this_machine_cannot_run_is_left_to_the_broker_and_holds_up_nothing() -> None:
+    placement = Placement(2, memory=10)
+    placement.greeted()
+    assert placement.submit(JobId(1), 1, tied=False, fits=False) == [Describe(JobId(1))]
+    assert placement.submit(JobId(2), 1, tied=False, memory=11) == [Describe(JobId(2))]
+    assert placement.submit(JobId(3), 3, tied=False) == [Describe(JobId(3))]
+    assert placement.submit(JobId(4), 1, tied=False, memory=6) == [RunHere(JobId(4))]
+    assert placement.submit(JobId(5), 1, tied=False, memory=6) == [Describe(JobId(5))]
+    placement.described(JobId(5))
+    assert placement.ended_here(JobId(4)) == [Withdraw(JobId(5))]
+    assert placement.lost() == [RunHere(JobId(5))]
+    assert placement.give_up() == [JobId(1), JobId(2), JobId(3)]
+    placement.validate()
+
+
 def test_a_free_slot_of_this_machine_is_used_first() -> None:
     placement = connected(1)
     assert placement.submit(JobId(1), 1, tied=False) == [RunHere(JobId(1))]

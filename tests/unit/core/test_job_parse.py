@@ -26,6 +26,11 @@ def test_sp22_job_with_everything():
     )
 
 
+def test_a_job_may_require_memory_and_labels():
+    job = parse_job({"program": "a", "memory": 5, "labels": ["gpu=yes", "zone"]})
+    assert (job.memory, job.labels) == (5, ("gpu=yes", "zone"))
+
+
 def test_a_job_may_have_its_input_with_it():
     assert parse_job({"program": "a"}).stdin == ""
     assert parse_job({"program": "a", "stdin": "zeile\n\u00e4"}).stdin == "zeile\n\u00e4"
@@ -47,6 +52,10 @@ def test_sp22_limits_of_priority_are_accepted(priority):
         ({"priority": -129}, "priority: -129 is out of range"),
         ({"slots": 0}, "slots: 0 is out of range"),
         ({"slots": 2**17}, "slots: 131072 is out of range"),
+        ({"memory": -1}, "memory: -1 is out of range"),
+        ({"labels": ["a", "b c"]}, "labels[1]: 'b c' is no label"),
+        ({"labels": [""]}, "labels[0]: '' is no label"),
+        ({"labels": ["a"] * 17}, "labels: a job requires at most 16 labels"),
         ({"timeout": -1}, "timeout: -1.0 is no number of seconds"),
         ({"timeout": float("inf")}, "timeout: inf is no number of seconds"),
         ({"timeout": float("nan")}, "timeout: nan is no number of seconds"),

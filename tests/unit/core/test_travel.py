@@ -35,6 +35,7 @@ JOB = Job(
     template=TemplateSpec("/bin/python", request=b"\0"),
     inline_limit=5,
     result_limit=6,
+    output_limit=7,
 )
 
 

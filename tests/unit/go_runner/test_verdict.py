@@ -83,9 +83,7 @@ def test_of_a_test_whose_result_was_cut_off_nothing_is_known():
 
 
 def test_output_that_was_cut_says_so():
-    assert judge("TestA", exited(FAILED, 1, lost=7)).text.endswith(
-        "7 bytes more were lost; --inline-limit has the limit\n"
-    )
+    assert judge("TestA", exited(FAILED, 1, lost=7)).text.endswith("7 bytes more were lost (see --output-limit)\n")
 
 
 def test_a_benchmark_shows_its_figures():

@@ -218,6 +218,13 @@ def test_me14_shared_libraries_come_with_an_image_or_from_this_machine(table, ex
     assert includes_shared_libraries(folded(table), parse_containers(FAMILY)) is expected
 
 
+def test_later_directives_replace_what_earlier_ones_require():
+    said = folded({"labels": ["a"], "memory": 5, "slots": 2}, {"labels": ["b"]}, {"image": "i"})
+    assert said.requirements == {"slots": 2, "memory": 5, "labels": ("b",)}
+    with pytest.raises(SpecError, match="labels"):
+        directive(labels=["a b"])
+
+
 def test_me15_unknown_parents_and_loops():
     with pytest.raises(SpecError, match="no container `p`"):
         includes_shared_libraries(folded({"parent": "p"}), {})

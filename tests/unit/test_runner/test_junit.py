@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from maelstrom_core.errors import UserError
 from maelstrom_pytest.junit_cases import address, cases
 from maelstrom_pytest.verdict import Verdict
-from maelstrom_test_runner.events import Mark, TestCase
-from maelstrom_test_runner.reports.junit import clean, document, write
+from maelstrom_test_runner.events import Collected, Ended, Mark, TestCase
+from maelstrom_test_runner.reports.junit import JUnitReport, clean, document, write
 from maelstrom_test_runner.status import Status
+from maelstrom_test_runner.stream import replay
 from tests.unit.pytest_runner.builders import phases, report
+from tests.unit.test_runner.runs import begun, finished
 
 
 def render(*test_cases: TestCase) -> ET.Element:
@@ -40,6 +42,17 @@ def test_any_text_makes_well_formed_xml(name, message, text):
 
 def test_colours_and_characters_without_a_place_in_xml_are_dropped():
     assert clean("\x1b[31mred\x1b[0m\x00\ud800\uffff ok\t") == "red ok\t"
+
+
+def test_where_on_a_cluster_a_test_ran_is_told_by_properties(tmp_path):
+    ran = finished(1, "a", cases=(TestCase("a", "x", 0.1),), worker="w", worker_attempt=2)
+    here = finished(1, "b", cases=(TestCase("a", "y", 0.1),))
+    replay([begun(), Collected(at=0, tests=2), ran, here, Ended(at=9, code=0)], [JUnitReport(tmp_path / "r.xml")])
+    cases = ET.parse(tmp_path / "r.xml").getroot()[0]
+    assert [[(each.get("name"), each.get("value")) for each in case.iter("property")] for case in cases] == [
+        [("worker", "w"), ("worker_attempt", "2")],
+        [],
+    ]
 
 
 def test_a_report_is_replaced_whole(tmp_path):

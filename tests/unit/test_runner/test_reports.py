@@ -45,6 +45,16 @@ def test_jobs_at_one_time_have_rows_of_their_own_which_are_used_again(tmp_path):
     assert names == ["run", "slot 1", "slot 2"]
 
 
+def test_workers_have_rows_of_their_own(tmp_path):
+    ran = finished(2, "a"), finished(2, "b", worker="w", worker_attempt=2)
+    _, document = timeline(tmp_path, started(1, "a"), started(1, "b"), *ran)
+    tests = {each["name"]: each for each in document if each["ph"] == "X"}
+    assert [(tests[name]["pid"], tests[name]["tid"]) for name in "ab"] == [(1, 1), (2, 1)]
+    assert tests["b"]["args"] == {"status": "OK", "worker": "w", "worker attempt": "2"}
+    names = [each["args"]["name"] for each in document if each["name"] in {"process_name", "thread_name"}]
+    assert names == ["maelstrom-pytest", "run", "slot 1", "w", "slot 1"]
+
+
 def test_tests_that_share_a_job_stand_behind_one_another_in_it(tmp_path):
     slices, _ = timeline(tmp_path, started(1, "a", "b"), finished(2, "a", seconds=0.25), finished(2, "b", seconds=0.5))
     assert slices == [

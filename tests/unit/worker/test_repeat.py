@@ -166,6 +166,7 @@ def test_what_differs_in_anything_else_is_left_to_python(member: ShortWay) -> No
         "stdin": b"x",
         "inline_limit": 1001,
         "result_limit": 1,
+        "rest_limit": 1,
         "template": b"t",
     }
     for field, value in different.items():
