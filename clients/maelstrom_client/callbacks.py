@@ -127,7 +127,10 @@ class CallbackClient:
         from maelstrom_client.cluster.cluster import Cluster
 
         cache_root = self._options.cache_root.absolute()
-        cluster = Cluster(self._supervisor, broker, cache_root, self._background, local=self._options.local)
+        options = self._options
+        cluster = Cluster(
+            self._supervisor, broker, cache_root, self._background, local=options.local, tell=options.tell
+        )
         cluster.open(loop)
         return cluster
 

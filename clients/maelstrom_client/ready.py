@@ -22,6 +22,8 @@ from maelstrom_core.job import Container, ExecutionError, Job, Outcome, Realised
 from maelstrom_core.spec import BindMount, JobSpec, Mount, Use
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maelstrom_container.images.downloads import Watch
     from maelstrom_container.images.store import ImageStore, RealisedImage
     from maelstrom_container.store import LayerStore
@@ -49,10 +51,17 @@ class ClientOptions(msgspec.Struct, frozen=True):
     """Where jobs go that can travel; without one all run on this machine."""
     local: bool = True
     """Whether slots of this machine take such jobs, too."""
+    tell: Callable[[str], object] | None = None
+    """Is told, in the event loop, what a user may want to know of the cluster; None: that goes to standard error."""
 
 
-def options_of(config: ClientConfig, project_directory: Path, watch: Watch | None) -> ClientOptions:
-    """Return what the configuration of a program says; `watch` is told of downloads. Raises ConfigError."""
+def options_of(
+    config: ClientConfig, project_directory: Path, watch: Watch | None, tell: Callable[[str], object] | None = None
+) -> ClientOptions:
+    """Return what the configuration of a program says. Raises ConfigError.
+
+    `watch` is told of downloads, `tell` what a user may want to know of the cluster.
+    """
     return ClientOptions(
         project_directory=project_directory,
         slots=config.slots,
@@ -63,6 +72,7 @@ def options_of(config: ClientConfig, project_directory: Path, watch: Watch | Non
         watch_downloads=watch,
         broker=endpoint_of(config, "client"),
         local=config.local,
+        tell=tell,
     )
 
 

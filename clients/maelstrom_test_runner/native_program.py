@@ -176,17 +176,19 @@ def _run_told(
     nursery: Nursery | None,
 ) -> int:
     call, own = given
-    opened = open_runner(config, call.project, nursery)
+    from maelstrom_test_runner.native_telling import NativeTeller
+    from maelstrom_test_runner.outlets import needs_cases
+
+    teller = NativeTeller(told, cases=needs_cases(config, call.environment))
+    note = None if call.listing or call.dry_run else teller.note  # what is printed then is read by machines
+    opened = open_runner(config, call.project, nursery, note=note)
     native = definition.make(config, call, own, screen)
 
     import asyncio
 
     from maelstrom_test_runner.native_course import run_course
-    from maelstrom_test_runner.native_telling import NativeTeller
-    from maelstrom_test_runner.outlets import needs_cases
     from maelstrom_test_runner.told import told_time
 
-    teller = NativeTeller(told, cases=needs_cases(config, call.environment))
     history = config.cache_root / f"{definition.program.directory}-history" / f"{_digest(call.root)}.jsonl"
 
     async def run() -> int:

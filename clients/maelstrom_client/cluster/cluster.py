@@ -12,6 +12,7 @@ import secrets
 import socket
 import sys
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -75,9 +76,19 @@ class Cluster:
     """Between `open` and `close`. The supervisor is open already; it is closed here."""
 
     def __init__(
-        self, supervisor: Supervisor, endpoint: Endpoint, cache_root: Path, background: Background, *, local: bool
+        self,
+        supervisor: Supervisor,
+        endpoint: Endpoint,
+        cache_root: Path,
+        background: Background,
+        *,
+        local: bool,
+        tell: Callable[[str], object] | None = None,
     ) -> None:
-        """With `local` slots of this machine take jobs that could travel, too."""
+        """With `local` slots of this machine take jobs that could travel, too.
+
+        `tell` takes, in the event loop, what a user may want to know; without it that goes to standard error.
+        """
         self._supervisor = supervisor
         self._name = own_name()
         self._artifacts = Artifacts(
@@ -86,9 +97,10 @@ class Cluster:
             endpoint.token,
             refused=self._not_sent,
             name=self._name,
-            told=say,
+            told=self._tell_later,
         )
         self._background = background
+        self._tell = say if tell is None else tell
         self._placement = Placement(supervisor.slots if local else 0)
         self._endpoint = endpoint
         self._packer = Packer()
@@ -165,14 +177,14 @@ class Cluster:
 
     def lost(self, reason: str) -> None:
         """Take note that the broker has forgotten everything."""
-        say(f"the broker was lost: {reason}; connecting again")
+        self._tell(f"the broker was lost: {reason}; connecting again")
         self._unsent.clear()
         self._apply(self._placement.lost())
 
     def refused(self, error: RefusedError) -> None:
         """Give up the broker: slots of this machine take what is left, if they may."""
         self._refused = error
-        say(f"the broker was lost: {error.message}")
+        self._tell(f"the broker was lost: {error.message}")
         self._unsent.clear()
         self._apply(self._placement.lost())
         if not self._placement.slots:
@@ -271,7 +283,7 @@ class Cluster:
         if artifacts is None:
             if not isinstance(error, MaelstromError | OSError):
                 raise error or RuntimeError
-            say(f"jobs of one container are run on this machine, as its layers cannot travel: {error}")
+            self._tell(f"jobs of one container are run on this machine, as its layers cannot travel: {error}")
             for identity in waiting:
                 self._apply(self._placement.stays(identity))
             return
@@ -314,11 +326,11 @@ class Cluster:
         if self._furthest == "artifacts":
             if not self._told:
                 self._told = True
-                say("what jobs need is being sent to the broker, which takes long the first time")
+                self._tell("what jobs need is being sent to the broker, which takes long the first time")
             self._loop.call_later(LONELY, self._look)
         elif self._furthest == "queued":
             needs = ", ".join(self._labels)
-            say(f"no worker has taken a job yet: one must be connected that has {needs}, and slots enough")
+            self._tell(f"no worker has taken a job yet: one must be connected that has {needs}, and slots enough")
 
     def _describe_all(self, layers: tuple[RealisedLayer, ...]) -> m.Layers:
         """Return what the layers are called on their way; in a thread."""
@@ -328,6 +340,10 @@ class Cluster:
         """Tell the broker that it will not get an artifact; in a thread."""
         log.info("artifact not sent", digest=digest[:16], reason=reason)
         self._background.post(lambda: self._link.send(m.NoArtifact(digest, reason[:_REASON])))
+
+    def _tell_later(self, text: str) -> None:
+        """Tell the user something; in a thread."""
+        self._background.post(partial(self._tell, text))
 
     def _ended_here(self, identity: JobId, outcome: Outcome) -> None:
         effects = self._placement.ended_here(identity)
