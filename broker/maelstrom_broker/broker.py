@@ -72,7 +72,7 @@ class Broker:
 
     def take(self, event: Event, now: float) -> None:
         """Take in one event of several that came together; `settle` is to follow the last."""
-        self.scheduler.now = now
+        self.scheduler.now = self.gatherer.now = now
         if self.since is None:
             self.since = now
         self._events[type(event)](event)
@@ -161,6 +161,7 @@ class Broker:
             self._part(peer, f"silent for {self.settings.silence:.0f} seconds")
         for close in self.scheduler.overdue():
             self._part(close.peer, close.reason)
+        self.gatherer.look(self.settings.upload_patience)
         if now - self._beat >= self.settings.silence / 3:
             self._beat = now
             self._effects += (Send(peer, m.Heartbeat()) for peer in self.peers)

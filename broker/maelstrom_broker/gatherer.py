@@ -1,8 +1,10 @@
 """Which artifacts the broker has, wants, and asks whom for: pure, and without a store of its own.
 
 However many clients have jobs that need a digest, one of them is asked for it, and another one only when that one is
-gone or cannot give it. Of a manifest the contents are needed as well: it is read, once for all that wait for it, and
-what it names is remembered. A job holds its artifacts from when it comes until it has ended: the store drops none.
+gone, cannot give it, or has given nothing of all it was asked for in a while. That one is *slow*: who else can is asked
+as well, and what comes first counts; it is asked last until something comes of it. Of a manifest the contents are
+needed as well: it is read, once for all that wait for it, and what it names is remembered. A job holds its artifacts
+from when it comes until it has ended: the store drops none.
 
 Jobs with the same layers share what is known of them, a *gathering*: a manifest may name thousands of artifacts, and
 hundreds of thousands of jobs may have it.
@@ -53,7 +55,7 @@ class _Want:
     """An artifact that is not there."""
 
     by: dict[_Gathering, None] = field(default_factory=dict)
-    asked: Peer | None = None
+    asked: dict[Peer, None] = field(default_factory=dict)
     refused: dict[Peer, str] = field(default_factory=dict)
 
 
@@ -82,6 +84,11 @@ class Gatherer:
         self.gatherings: dict[tuple[Artifact, ...], _Gathering] = {}
         self.wants: dict[str, _Want] = {}
         self._asked: dict[Peer, dict[str, None]] = {}
+        self.now = 0.0
+        """The time of what happens, in seconds."""
+        self._heard: dict[Peer, float] = {}
+        """When something last came of asking a client that is asked for something, or it was asked while it was not."""
+        self.slow: set[Peer] = set()
         self.readings: dict[str, _Reading] = {}
         self._queue: deque[str] = deque()
         self._active = 0
@@ -110,6 +117,9 @@ class Gatherer:
             gathering.waiting[job] = None
             if peer in gathering.refusing:
                 self._ask_again(gathering, peer)
+            elif self.slow and gathering.clients[peer] == 1:
+                for digest in gathering.missing:
+                    self._ask(digest, self.wants[digest])
         self._settle(gathering)
 
     def ended(self, job: Job) -> None:
@@ -143,10 +153,20 @@ class Gatherer:
 
     def client_gone(self, peer: Peer) -> None:
         """Ask others for what this client was asked for; its jobs have ended already."""
+        self.slow.discard(peer)
+        self._heard.pop(peer, None)
         for digest in self._asked.pop(peer, {}):
             want = self.wants[digest]
-            want.asked = None
+            del want.asked[peer]
             self._ask(digest, want)
+
+    def look(self, patience: float) -> None:
+        """Ask others as well for what clients were asked for of whom nothing has come for `patience` seconds."""
+        late = [peer for peer, heard in self._heard.items() if peer not in self.slow and self.now - heard >= patience]
+        self.slow.update(late)
+        for peer in late:
+            for digest in list(self._asked[peer]):
+                self._ask(digest, self.wants[digest])
 
     # artifacts
 
@@ -156,7 +176,8 @@ class Gatherer:
         want = self.wants.pop(digest, None)
         if want is None:
             return
-        self._answered(digest, want)
+        for peer in list(want.asked):  # of several nobody knows here whose it is: it is not a slow one's
+            self._answered(digest, want, peer, well=len(want.asked) == 1 or peer not in self.slow)
         for gathering in want.by:
             del gathering.missing[digest]
             if digest in gathering.unread:
@@ -170,8 +191,8 @@ class Gatherer:
     def refused(self, digest: str, peer: Peer, reason: str) -> None:
         """Ask somebody else, since what came of asking this client was nothing; if nobody is left the jobs fail."""
         want = self.wants.get(digest)
-        if want is not None and want.asked == peer:
-            self._answered(digest, want)
+        if want is not None and peer in want.asked:
+            self._answered(digest, want, peer, well=True)
             want.refused[peer] = reason
             for gathering in want.by:
                 gathering.refusing.add(peer)
@@ -255,35 +276,49 @@ class Gatherer:
         self.failed += ((job, reason) for job in gathering.waiting)
 
     def _ask(self, digest: str, want: _Want) -> None:
-        """Ask the next client, unless one has been asked."""
-        if want.asked is not None:
+        """Ask the next client, unless one has been asked that is not slow."""
+        if not want.asked.keys() <= self.slow or self._ask_one(digest, want, slow=False):
             return
-        clients = (peer for gathering in want.by for peer in gathering.clients if peer not in want.refused)
-        peer = next(clients, None)
-        if peer is not None:
-            want.asked = peer
-            self._asked.setdefault(peer, {})[digest] = None
-            self._effects.append(Send(peer, WantArtifact(digest)))
-        elif want.by:
+        if want.asked or self._ask_one(digest, want, slow=True):
+            return
+        if want.by:
             reasons = "; ".join(dict.fromkeys(want.refused.values()))[:_REASONS]
             for gathering in want.by:
                 self._fail(gathering, f"failed to get artifact {digest}: {reasons}")
         else:
             del self.wants[digest]
 
-    def _answered(self, digest: str, want: _Want) -> None:
-        if want.asked is not None:
-            asked = self._asked[want.asked]
-            del asked[digest]
-            if not asked:
-                del self._asked[want.asked]
-            want.asked = None
+    def _ask_one(self, digest: str, want: _Want, *, slow: bool) -> bool:
+        """Ask a client that has not been asked, of the slow ones or the others; tell whether there is one."""
+        for gathering in want.by:
+            for peer in gathering.clients:
+                if peer not in want.refused and peer not in want.asked and (peer in self.slow) is slow:
+                    want.asked[peer] = None
+                    if peer not in self._asked:
+                        self._asked[peer] = {}
+                        self._heard[peer] = self.now
+                    self._asked[peer][digest] = None
+                    self._effects.append(Send(peer, WantArtifact(digest)))
+                    return True
+        return False
+
+    def _answered(self, digest: str, want: _Want, peer: Peer, *, well: bool) -> None:
+        """Take note that a client is asked for something no more; `well`: as it has given an answer."""
+        del want.asked[peer]
+        asked = self._asked[peer]
+        del asked[digest]
+        if well:
+            self._heard[peer] = self.now
+            self.slow.discard(peer)
+        if not asked:
+            del self._asked[peer]
+            del self._heard[peer]
 
     def _unwant(self, digest: str, gathering: _Gathering) -> None:
         """Take a gathering out of those that wait; an upload that goes on may go on."""
         want = self.wants[digest]
         del want.by[gathering]
-        if not want.by and want.asked is None:
+        if not want.by and not want.asked:
             del self.wants[digest]
 
     def _read(self, gathering: _Gathering, digest: str) -> None:

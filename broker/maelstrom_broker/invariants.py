@@ -163,12 +163,13 @@ def _artifacts(gatherer: Gatherer) -> None:
             assert known, "a manifest is read by nobody"
     assert held == gatherer.references
     for digest, want in gatherer.wants.items():
-        assert want.by or want.asked is not None, "wanted by nobody"
-        assert want.asked is not None or not any(gathering.waiting for gathering in want.by), "nobody is asked"
-        assert want.asked is None or digest in gatherer._asked[want.asked]
-    asked = sum(want.asked is not None for want in gatherer.wants.values())
+        assert want.by or want.asked, "wanted by nobody"
+        assert want.asked or not any(gathering.waiting for gathering in want.by), "nobody is asked"
+        assert all(digest in gatherer._asked[peer] for peer in want.asked)
+    asked = sum(len(want.asked) for want in gatherer.wants.values())
     assert sum(map(len, gatherer._asked.values())) == asked
     assert all(gatherer._asked.values())
+    assert set(gatherer._heard) == set(gatherer._asked)
     assert gatherer._active == sum(reading.begun for reading in gatherer.readings.values()) <= gatherer._readers
     assert not gatherer._queue or gatherer._active == gatherer._readers
     remembered = sum(len(named) + 1 for named in gatherer._remembered.values())

@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Who says nothing for so long is taken for dead; everybody sends a heartbeat every third of it."""
     patience: float = 20.0
     """How long a worker may take to kill what is to be stopped."""
+    upload_patience: float = 5.0
+    """How long a client that was asked for artifacts may give none before others are asked as well."""
     jobs: int = 2_000_000
     """Of one client, at most."""
     shapes: int = 64

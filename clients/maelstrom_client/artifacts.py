@@ -78,7 +78,8 @@ class Artifacts:
         self._connections = connections
 
     def close(self) -> None:
-        """Send no more; what is on its way ends."""
+        """Describe and send no more; what is on its way ends."""
+        self._describer.stop()
         with self._mutex:
             threads, self._threads, self._connections = self._threads, [], 0
         for _ in threads:

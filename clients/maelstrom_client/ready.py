@@ -22,6 +22,8 @@ from maelstrom_core.job import Container, ExecutionError, Job, Outcome, Realised
 from maelstrom_core.spec import BindMount, JobSpec, Mount, Use
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maelstrom_container.images.downloads import Watch
     from maelstrom_container.images.store import ImageStore, RealisedImage
     from maelstrom_container.store import LayerStore
@@ -55,10 +57,17 @@ class ClientOptions(msgspec.Struct, frozen=True):
     """Seconds for which a broker that was lost is waited for; 0: without end."""
     output_limit: int | None = None
     """Bytes kept of each job's standard output, and of its error output; None: as many as the inline limit."""
+    tell: Callable[[str], object] | None = None
+    """Is told, in the event loop, what a user may want to know of the cluster; None: that goes to standard error."""
 
 
-def options_of(config: ClientConfig, project_directory: Path, watch: Watch | None) -> ClientOptions:
-    """Return what the configuration of a program says; `watch` is told of downloads. Raises ConfigError."""
+def options_of(
+    config: ClientConfig, project_directory: Path, watch: Watch | None, tell: Callable[[str], object] | None = None
+) -> ClientOptions:
+    """Return what the configuration of a program says. Raises ConfigError.
+
+    `watch` is told of downloads, `tell` what a user may want to know of the cluster.
+    """
     return ClientOptions(
         project_directory=project_directory,
         slots=config.slots,
@@ -72,6 +81,7 @@ def options_of(config: ClientConfig, project_directory: Path, watch: Watch | Non
         labels=tuple(label for text in config.local_labels for label in text.split()),
         broker_timeout=config.broker_timeout,
         output_limit=config.output_limit,
+        tell=tell,
     )
 
 

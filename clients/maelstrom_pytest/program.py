@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 import msgspec
 
@@ -25,21 +25,33 @@ from maelstrom_test_runner.stream import EventStream
 from maelstrom_test_runner.told import Beginning, tell_run, told_time
 
 if TYPE_CHECKING:
-    from maelstrom_pytest.session import Collection
     from maelstrom_test_runner.outlets import Screen
     from maelstrom_test_runner.runner import ImageRunner, Runner
     from maelstrom_worker.nursery import Nursery
 
 PYTEST_NO_TESTS = 5
-OpenRunner = Callable[[PytestConfig, Path], "AbstractAsyncContextManager[Runner]"]
-"""Called with the directory of the run before there is an event loop: what is to be forked is forked here."""
+
+
+class OpenRunner(Protocol):
+    """Called with the directory of the run before there is an event loop: what is to be forked is forked here."""
+
+    def __call__(
+        self, config: PytestConfig, directory: Path, /, *, note: Callable[[str], object] | None
+    ) -> AbstractAsyncContextManager[Runner]:
+        """Return a runner; `note` is told what a user may want to know of a cluster. Raises HostError."""
+        ...
 
 
 def open_runner(
-    config: PytestConfig, directory: Path, nursery: Nursery | None = None
+    config: PytestConfig,
+    directory: Path,
+    nursery: Nursery | None = None,
+    *,
+    note: Callable[[str], object] | None = None,
 ) -> AbstractAsyncContextManager[Runner]:
-    """Return a runner of containers on this machine; the nursery is forked if there is none. Raises HostError."""
-    return opening.open_runner(config, directory, nursery, downloads=config.image is not None and config.progress)
+    """Return a runner of containers; the nursery is forked if there is none. Raises HostError."""
+    downloads = config.image is not None and config.progress
+    return opening.open_runner(config, directory, nursery, note=note, downloads=downloads)
 
 
 def run(
@@ -91,7 +103,8 @@ def _run_all(
     teller.busy("collecting the tests")
     if config.image is None:
         plan = make_plan(config, call, markup=screen.colour, width=screen.width, mount_point=mount_point)
-    opened = open_runner(config, call.project)
+    note = None if call.listing or call.dry_run else teller.note  # what is printed then is read by machines
+    opened = open_runner(config, call.project, note=note)
 
     import asyncio
 
@@ -108,18 +121,3 @@ def _run_all(
             return await run_course(config, call, find_plan, teller, opened)
 
     return asyncio.run(run())
-
-
-def collect_alone(config: PytestConfig, call: Call, plan: Plan) -> Collection:
-    """Collect the tests, and run none. Raises MaelstromError."""
-    opened = open_runner(config, call.project)
-
-    import asyncio
-
-    from maelstrom_pytest.course import collect_tests
-
-    async def collect() -> Collection:
-        async with opened as runner:
-            return await collect_tests(config, plan, runner, None)
-
-    return asyncio.run(collect())

@@ -117,6 +117,7 @@ class Teller(BaseTeller):
 
     def suspended(self, item: Item) -> None:
         """Tell that a test has the terminal."""
+        self._held = []
         self._tell(events.Suspended, test=_test(item))
 
     def finished(self, item: Item, verdict: Verdict) -> None:

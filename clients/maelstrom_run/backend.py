@@ -70,9 +70,12 @@ class Backend(Protocol):
     """What the program is given, so that tests can give it something else."""
 
     def open_client(
-        self, config: RunConfig, project_directory: Path, loop: BlockingLoop
+        self, config: RunConfig, project_directory: Path, loop: BlockingLoop, tell: Callable[[str], object]
     ) -> AbstractContextManager[Client]:
-        """Return a client for a `with` block; jobs that still run at its end are stopped."""
+        """Return a client for a `with` block; jobs that still run at its end are stopped.
+
+        `tell` is told, within that block, what a user may want to know of the cluster.
+        """
 
     def open_single(self, config: RunConfig, project_directory: Path) -> AbstractContextManager[Single]:
         """Return what runs one job, for a `with` block."""
@@ -94,7 +97,7 @@ class LocalBackend:
         self._nursery = nursery
 
     def open_client(
-        self, config: RunConfig, project_directory: Path, loop: BlockingLoop
+        self, config: RunConfig, project_directory: Path, loop: BlockingLoop, tell: Callable[[str], object]
     ) -> AbstractContextManager[Client]:
         """Return a client that will use the nursery."""
         from maelstrom_client.callbacks import CallbackClient
@@ -102,7 +105,7 @@ class LocalBackend:
 
         # other jobs print meanwhile: no line of ours would stay whole
         shown = _Shown(live=False) if config.progress else None
-        return CallbackClient(self._nursery, options_of(config, project_directory, shown)).opened(loop)
+        return CallbackClient(self._nursery, options_of(config, project_directory, shown, tell)).opened(loop)
 
     @contextmanager
     def open_single(self, config: RunConfig, project_directory: Path) -> Iterator[Single]:

@@ -41,7 +41,11 @@ def run_many(config: RunConfig, backend: Backend, choices: Choices) -> int:
     with ExitStack() as stack:
         loop = BlockingLoop()
         source = _open_source(stack, choices)
-        opened = backend.open_client(config, Path.cwd(), loop)  # forks: before there is more to copy
+
+        def tell(text: str) -> None:
+            shown.note(text)
+
+        opened = backend.open_client(config, Path.cwd(), loop, tell)  # forks: before there is more to copy
 
         from maelstrom_run.interrupt import orderly_interrupts
         from maelstrom_run.many import BACKLOG, ManyJobs, ManyOptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
 
 
 def open_runner(
-    config: RunnerConfig, directory: Path, nursery: Nursery | None = None, *, downloads: bool = False
+    config: RunnerConfig,
+    directory: Path,
+    nursery: Nursery | None = None,
+    *,
+    note: Callable[[str], object] | None = None,
+    downloads: bool = False,
 ) -> AbstractAsyncContextManager[Runner]:
     """Return a runner of containers; the nursery is forked if there is none. Raises HostError.
 
-    `downloads`: an image may have to be downloaded, and how far that is is to be shown.
+    `note` is told what a user may want to know of the cluster; without it that goes to standard error. `downloads`: an
+    image may have to be downloaded, and how far that is is to be shown.
     """
     from maelstrom_client import Client, start_nursery
 
@@ -33,5 +40,5 @@ def open_runner(
         from maelstrom_client.downloads import Downloads
 
         watch = Downloads()
-    options = options_of(config, directory, watch)
+    options = options_of(config, directory, watch, note)
     return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit, downloads=watch)

@@ -24,6 +24,8 @@ class BaseTeller:
     def __init__(self, stream: EventStream) -> None:
         self._tell = stream.tell
         self._state = stream.state
+        self._held: list[str] | None = None
+        """Remarks that wait for the end of a test that has the terminal; None: none has."""
 
     @property
     def exit_code(self) -> int:
@@ -51,7 +53,13 @@ class BaseTeller:
     def resumed(self) -> None:
         """Tell that the terminal is ours again."""
         self._tell(events.Resumed)
+        held, self._held = self._held, None
+        for text in held or ():
+            self.note(text)
 
     def note(self, text: str) -> None:
-        """Pass on a remark, which is no test's."""
-        self._tell(events.Note, text=text)
+        """Pass on a remark, which is no test's; when the terminal is ours."""
+        if self._held is None:
+            self._tell(events.Note, text=text)
+        else:
+            self._held.append(text)

@@ -32,8 +32,9 @@ def run_program(program: str, main: Callable[[], int]) -> int:
 
     An error of the tree in `errors` is shown as message and hint; the argument of a KeyboardInterrupt, if it has one,
     after "interrupted". That nobody reads the output any longer ends the
-    program quietly. Anything else is a bug, shown with its traceback.
+    program quietly. Anything else is a bug, shown with its traceback. All three standard streams are there meanwhile.
     """
+    open_streams()
     try:
         code = main()
         sys.stdout.flush()
@@ -52,6 +53,22 @@ def run_program(program: str, main: Callable[[], int]) -> int:
 
         return _end(f"{traceback.format_exc()}\n{program}: this is a bug in maelstrom; please report it", EXIT_BUG)
     return code
+
+
+def open_streams() -> None:
+    """Have all three standard streams: one that the caller has closed (`<&-`, `>&-`) is /dev/null.
+
+    Else what is opened next would get its number, and be taken for it: by us, and by what we start.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY if number else os.O_RDONLY)  # the lowest number that is free
+            os.set_inheritable(null, True)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115 - for good
 
 
 def name_streams() -> None:
@@ -75,6 +92,7 @@ def leave(code: int) -> NoReturn:
 
 def be_program(program: str, main: Callable[[], int]) -> NoReturn:
     """Be a program: run it, and end the process."""
+    open_streams()
     name_streams()
     # What is imported stays, and looking for cycles in it takes a fifteenth of the time it takes to import.
     gc.disable()

@@ -215,7 +215,7 @@ class World:
         self.clock.after(pause * len(named), lambda: tell(e.ManifestRead(digest, error)))
 
     def wanted(self, client: SimulatedClient, digest: str) -> None:
-        """A client is asked for an artifact: mostly it comes."""
+        """A client is asked for an artifact: mostly it comes, and mostly soon."""
         chance = self.random.random()
         generation = client.generation
         if chance < self.refusing:
@@ -232,7 +232,8 @@ class World:
                 self.stored[digest] = None
                 self.happen(e.Stored(digest))
 
-        self.clock.after(self.random.expovariate(1), arrive)
+        slow = self.random.random() < 0.1
+        self.clock.after(self.random.uniform(5, 40) if slow else self.random.expovariate(1), arrive)
 
     def ran(self, body: bytes) -> None:
         self.jobs[body].runs += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -92,7 +93,10 @@ class Cluster:
         self._options = options
         self._name = own_name()
         dial = partial(dial_plainly, endpoint)
-        self._artifacts = Artifacts(cache_root, dial, endpoint.token, refused=self._not_sent, name=self._name, told=say)
+        self._tell = say if options.tell is None else options.tell
+        self._artifacts = Artifacts(
+            cache_root, dial, endpoint.token, refused=self._not_sent, name=self._name, told=self._tell_later
+        )
         self._rests = RestFetcher(background, dial, endpoint.token, self._name)
         self._background = background
         self._memory = machine_memory()
@@ -180,14 +184,14 @@ class Cluster:
     def greeted(self, _hello: m.Hello) -> None:
         """Offer what is unfinished."""
         if self._losses:
-            say(f"the broker at {self._endpoint} is there again")
+            self._tell(f"the broker at {self._endpoint} is there again")
         self._losses += 1 if self._losses else 0
         self._unsent.clear()
         self._apply(self._placement.greeted())
 
     def lost(self, reason: str) -> None:
         """Take note that the broker has forgotten everything."""
-        say(f"lost the connection to the broker at {self._endpoint} ({reason}); trying again")
+        self._tell(f"lost the connection to the broker at {self._endpoint} ({reason}); trying again")
         self._artifacts.renew()
         self._losses += 1
         if self._options.broker_timeout:
@@ -211,7 +215,7 @@ class Cluster:
 
     def _give_up(self, reason: str, hint: str | None) -> None:
         """Go on without the broker: slots of this machine take what is left, if they may."""
-        say(f"{reason}; going on without it" if self._placement.slots else reason)
+        self._tell(f"{reason}; going on without it" if self._placement.slots else reason)
         self._link.close("the client does without it")
         self._gone = SystemFailure(f"the job was not run: {reason}", hint)
         for identity in self._placement.give_up():
@@ -309,7 +313,7 @@ class Cluster:
         if artifacts is None:
             if not isinstance(error, MaelstromError | OSError):
                 raise error or RuntimeError
-            say(f"jobs of one container are run on this machine, as its layers cannot travel: {error}")
+            self._tell(f"jobs of one container are run on this machine, as its layers cannot travel: {error}")
             for identity in waiting:
                 self._apply(self._placement.stays(identity))
             return
@@ -345,7 +349,7 @@ class Cluster:
         if self._furthest == "artifacts":
             if not self._told:
                 self._told = True
-                say("what jobs need is being sent to the broker, which takes long the first time")
+                self._tell("what jobs need is being sent to the broker, which takes long the first time")
             self._loop.call_later(LONELY, self._look)
 
     def _tell_lacking(self, identity: JobId, reason: str) -> None:
@@ -353,7 +357,7 @@ class Cluster:
         job = self._placement.jobs.get(identity)
         if job is not None and job.place == "offered" and self._link.up and reason not in self._lacking:
             self._lacking.add(reason)
-            say(f"jobs wait: {reason}")
+            self._tell(f"jobs wait: {reason}")
 
     def _describe_all(self, layers: tuple[RealisedLayer, ...]) -> m.Layers:
         """Return what the layers are called on their way; in a thread."""
@@ -368,6 +372,10 @@ class Cluster:
                 self._link.send(m.NoArtifact(digest, reason[:_REASON]))
 
         self._background.post(tell)
+
+    def _tell_later(self, text: str) -> None:
+        """Tell the user something; in a thread."""
+        self._background.post(partial(self._tell, text))
 
     def _ended_here(self, identity: JobId, outcome: Outcome) -> None:
         effects = self._placement.ended_here(identity)

@@ -30,13 +30,17 @@ from maelstrom_container.trees.contents import Content, digest_of, read_pack
 from maelstrom_container.trees.look import Folder, Found, Look, Source, found_in, look
 from maelstrom_container.trees.packing import ALONE, pack, pack_size
 from maelstrom_container.trees.tree import Tree, decode, encode, make_tree
-from maelstrom_core.errors import SpecError
+from maelstrom_core.errors import InfrastructureError, SpecError
 from maelstrom_core.messages import Artifact
 
 VERSION = 1
 NOTES = 20
 """Paths that are named of those that could not be read."""
 _ATTEMPTS = 3
+
+
+class StoppedError(InfrastructureError):
+    """A description was stopped, as nobody wants it any more."""
 
 
 class Notes(msgspec.Struct, frozen=True, array_like=True):
@@ -110,12 +114,17 @@ class Describer:
 
     def __init__(self, directory: Path) -> None:
         self._snapshots = Snapshots(directory, _Snapshot, VERSION)
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Have what is described now, in whatever thread, end soon, by a StoppedError."""
+        self._stop.set()
 
     def describe(self, source: Source) -> Described:
         """Return the layer that a directory makes.
 
         Files and directories that the caller may not read are there, empty, and without permissions; the notes say so.
-        Raises SpecError for what cannot be described, SourceChangedError if it changes all the time.
+        Raises SpecError for what cannot be described, SourceChangedError if it changes all the time, StoppedError.
         """
         key = blake3(
             msgspec.msgpack.encode((source.root, source.target, sorted(source.hidden), source.fixed))
@@ -128,7 +137,7 @@ class Describer:
             if before is not None and _same(seen.folders, before.folders):
                 return Described(source, before.data, before.notes)
             try:
-                data, notes = _Description(source, seen, before).make()
+                data, notes = _Description(source, seen, before, self._stop).make()
             except SourceChangedError:
                 if attempt == _ATTEMPTS - 1:
                     raise
@@ -145,9 +154,10 @@ def _same(now: dict[bytes, Folder], before: dict[bytes, Folder]) -> bool:
 class _Description:
     """One tree that is being described; `before` is what is known of it from the last time."""
 
-    def __init__(self, source: Source, seen: Look, before: _Snapshot | None) -> None:
+    def __init__(self, source: Source, seen: Look, before: _Snapshot | None, stop: threading.Event) -> None:
         self._source = source
         self._seen = seen
+        self._stop = stop
         self._nodes: dict[bytes, Node] = {}
         self._files: dict[bytes, Found] = {}
         self._digests: dict[bytes, str] = {}
@@ -166,6 +176,7 @@ class _Description:
         """Return the manifest artifact, and what is to be said about it."""
         self._root()
         for folder, now in self._seen.folders.items():
+            self._check()
             then = self._before.folders.get(folder) if self._before is not None else None
             same = dict(records_of(then.records)) if then is not None and then.settled else {}
             for found in found_in(self._source, folder, now.records):
@@ -182,6 +193,10 @@ class _Description:
         packed = size // ALONE
         tree = make_tree(make_manifest(self._nodes), counted, packed)
         return encode(tree, packed), self._notes()
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError(f"failed to describe {os.fsdecode(self._source.root)}: nobody wants it any more")
 
     def _notes(self) -> Notes:
         unreadable, skipped = sorted(self._unreadable), sorted(self._skipped)
@@ -265,6 +280,7 @@ class _Description:
         digests = [""] * len(packs)
 
         def read(work: int | bytes) -> None:
+            self._check()
             if isinstance(work, bytes):
                 self._digests[work] = digest_of(self._source.local(work), self._files[work].own)
                 return

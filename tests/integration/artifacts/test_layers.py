@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from maelstrom_client.artifacts import Artifacts, source_of
 from maelstrom_container.manifest import Entry, File, make_manifest
 from maelstrom_container.store import LayerStore
+from maelstrom_container.trees import describe
 from maelstrom_container.trees.describe import Described, Describer
 from maelstrom_container.trees.look import Source
 from maelstrom_container.trees.realise import write_tree
@@ -173,6 +175,20 @@ def test_the_second_time_only_directories_are_read(tmp_path: Path, monkeypatch: 
     changed = describer.describe(source)
     assert changed.artifact != first.artifact
     assert len(set(changed.named) - set(first.named)) == 1
+
+
+def test_a_description_that_nobody_wants_any_more_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle: after the first file that is read."""
+    describer = Describer(tmp_path / "snapshots")
+    read = describe.digest_of
+
+    def stop_then_read(*arguments: Any) -> str:
+        describer.stop()
+        return read(*arguments)
+
+    monkeypatch.setattr(describe, "digest_of", stop_then_read)
+    with pytest.raises(describe.StoppedError):
+        describer.describe(Source(os.fsencode(project(tmp_path / "source"))))
 
 
 def test_what_this_machine_has_is_not_fetched(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def ours(
             PytestConfig(**(defaults | values)),
             program.Call(project, arguments, env or environment(), listing),
             stream,
-            open_runner=lambda _config, _directory: chosen_runner,  # it is its own context
+            open_runner=lambda _config, _directory, **_note: chosen_runner,  # it is its own context
             mount_point=str(guest_files.SOURCE),
         )
         refusals = tuple(getattr(chosen_runner, "refusals", ()))

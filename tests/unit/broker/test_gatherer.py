@@ -100,6 +100,69 @@ def test_ag9_when_an_artifact_is_refused_the_next_client_is_asked_and_jobs_fail_
     assert references(driver) == {}
 
 
+def slow_first(**settings: float) -> Driver:
+    """Client 1 was asked for 3 and 4, and gives nothing."""
+    driver = cluster(upload_patience=5, **settings)  # type: ignore[arg-type]
+    driver.submit(1, 0, layers=blobs(3, 4))
+    driver.submit(2, 0, layers=blobs(3, 4))
+    return driver
+
+
+def asked(effects: list[e.Effect]) -> list[tuple[int, int]]:
+    """Who is asked for what."""
+    return [
+        (each.peer, int(each.message.digest, 16))
+        for each in effects
+        if isinstance(each, Send) and isinstance(each.message, m.WantArtifact)
+    ]
+
+
+def test_another_client_is_asked_as_well_where_nothing_comes_and_what_comes_first_counts() -> None:
+    driver = slow_first()
+    assert asked(driver.tick(4)) == []
+    assert asked(driver.tick(1)) == [(2, 3), (2, 4)]
+    assert asked(driver.tick(4)) == []
+    assert driver.stored(3) == []
+    assert runs(driver.stored(4)) == [(101, "1.0"), (101, "2.0")]
+    assert driver.stored(3) == []  # the other one, late
+
+
+def test_who_gives_something_now_and_then_is_not_slow() -> None:
+    driver = slow_first()
+    driver.tick(4)
+    driver.stored(3)
+    assert asked(driver.tick(4)) == []
+    assert asked(driver.tick(1)) == [(2, 4)]
+
+
+def test_a_slow_client_is_asked_last_until_something_comes_of_it() -> None:
+    driver = slow_first()
+    driver.tick(5)
+    assert asked(driver.submit(1, 1, layers=blobs(5))) == [(1, 5)]  # there is nobody else
+    assert asked(driver.submit(2, 1, layers=blobs(5, 6))) == [(2, 5), (2, 6)]
+    assert asked(driver.submit(1, 2, layers=blobs(7))) == [(1, 7)]
+    driver.stored(7)  # nobody else was asked for it
+    assert asked(driver.submit(1, 3, layers=blobs(8))) == [(1, 8)]
+    assert asked(driver.submit(2, 2, layers=blobs(8))) == []
+
+
+def test_where_all_are_slow_nobody_is_asked_twice_and_all_must_refuse() -> None:
+    driver = slow_first()
+    driver.tick(5)
+    assert asked(driver.tick(5)) == []
+    assert driver.say(1, m.NoArtifact(digest(3), "gone")) == []
+    effects = driver.say(2, m.NoArtifact(digest(3), "gone, too"))
+    assert [effect.peer for effect in effects if isinstance(effect, Send)] == [1, 2]
+    assert all(isinstance(effect, Send) and isinstance(effect.message, m.Failed) for effect in effects)
+
+
+def test_what_only_a_slow_client_has_is_asked_of_it_alone() -> None:
+    driver = cluster(upload_patience=5)
+    driver.submit(1, 0, layers=blobs(3))
+    assert asked(driver.tick(20)) == []
+    assert asked(driver.submit(2, 0, layers=blobs(3))) == [(2, 3)]
+
+
 def test_who_has_refused_is_asked_again_for_a_later_job() -> None:
     driver = cluster()
     driver.submit(1, 0, layers=blobs(3))

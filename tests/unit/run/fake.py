@@ -136,7 +136,7 @@ class FakeBackend:
         self.client = FakeClient()
 
     @contextmanager
-    def open_client(self, config: LocalConfig, project_directory: Path, loop: BlockingLoop):
+    def open_client(self, config: LocalConfig, project_directory: Path, loop: BlockingLoop, tell: object):
         self.client.config = config
         bell = os.eventfd(1)  # has each turn of the loop tell what is due
         loop.add_reader(bell, partial(self.client.turn, wait=False))
