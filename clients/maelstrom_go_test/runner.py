@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from maelstrom_core.errors import UserError
 from maelstrom_core.job import Exited, Outcome
 from maelstrom_core.spec import Grace, JobSpec
 from maelstrom_go_test import coverage, messages, sources, verdict
@@ -99,8 +100,15 @@ class GoRunner:
             await self._cover_untested([package.ImportPath for package in untested])
 
     async def _packages(self) -> list[Package]:
+        """Return the packages. Raises UserError, also where nobody named any and the directory is none of a module."""
         patterns = self._plan.patterns or await self._go.all_patterns(self._plan.wanted)
         packages = await self._go.packages(self._plan.wanted, patterns)
+        if not self._plan.patterns and packages and all(each.Error and not each.Dir for each in packages):
+            problem = packages[0].Error.Err if packages[0].Error else ""
+            raise UserError(
+                f"failed to find packages below {self._place.root}: {problem}",
+                hint="call it in a directory of a module: there is a go.mod in it, or above it",
+            )
         return list({package.ImportPath: package for package in packages}.values())
 
     async def _build(self, found: Found, runner: Runner, packages: Sequence[Package]) -> None:

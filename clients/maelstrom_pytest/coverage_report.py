@@ -1,7 +1,7 @@
 """`maelstrom-pytest -- --cov=...`: what all jobs measured, combined and reported at the end as pytest-cov does.
 
 The project's own pytest-cov does it, in one more job; the files that it writes below the directory of the run (its
-data, HTML, XML) are brought back from there.
+data, HTML, XML) are brought back from there; what was named elsewhere is written there: see `coverage_places`.
 """
 
 from __future__ import annotations
@@ -36,16 +36,21 @@ class CoverageOfJobs:
     async def report(self, runner: Runner, plan: Plan, say: Callable[[str], None], *, failed: bool) -> bool:
         """Have it reported, if there is any; tell whether it is as much as the project wants.
 
-        `failed` says whether tests have failed, for --no-cov-on-fail. Raises InfrastructureError.
+        `failed` says whether tests have failed, for --no-cov-on-fail. Raises InfrastructureError, and UserError for a
+        place that cannot be written to.
         """
         if not self._combined:
             return True
-        spec = planning.job(plan, planning.container(plan), timeout=None)
-        spec = msgspec.structs.replace(spec, out=Out(plan.directory))
+        from maelstrom_pytest.coverage_places import Granted, named
+
         request = planning.coverage_request(plan, self._combined.record(), failed=failed)
-        outcome = await runner.submit(spec, stdin=request)
-        told = _told(outcome)
+        with Granted(named(plan.arguments, plan.environment, plan.directory)) as granted:
+            spec = planning.job(plan, granted.container(planning.container(plan)), timeout=None)
+            outcome = await runner.submit(msgspec.structs.replace(spec, out=Out(plan.directory)), stdin=request)
+            told = _told(outcome)
         say(told.text.strip("\n"))
+        for path in sorted(set(told.outside) - granted.paths):
+            say(f"note: {path} is outside of {plan.directory}, and not kept: name it in the arguments to have it there")
         files = outcome.effects.files if isinstance(outcome, Exited) else None
         for note in files.notes if files is not None else ():
             say(f"note: {note}")

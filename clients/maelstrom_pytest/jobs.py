@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from maelstrom_core.spec import JobSpec, TemplateSpec
@@ -10,6 +11,9 @@ from maelstrom_pytest.records import Item
 from maelstrom_pytest.rules import Site
 from maelstrom_pytest.works import Work, ranked
 from maelstrom_test_runner.history import Past
+
+ACCIDENTS = 3
+"""How often in a row, without a fork between them, the templates of a file may die before it has none any more."""
 
 
 class Jobs:
@@ -22,6 +26,7 @@ class Jobs:
         """From which template the tests of a file at a site are forked."""
         self._templates: dict[tuple[int, planning.Stage], TemplateSpec] = {}
         self._unforkable: set[tuple[int, str]] = set()
+        self._accidents: Counter[tuple[int, str]] = Counter()
         self._past = past
         self._urgent = urgent
 
@@ -29,7 +34,7 @@ class Jobs:
         """Return the job for some tests, its input, and whether it is forked from a template."""
         site = work.site
         if site.plan.templates and work.prune and not work.cold and not any(item.alone for item in work.items):
-            files = {(id(site), item.file) for item in work.items}
+            files = _files(work)
             stages = {self.stages[file] for file in files}
             stage = stages.pop() if len(stages) == 1 else ()
             if not self._unforkable & files and all(item.file for item in work.items):
@@ -49,6 +54,21 @@ class Jobs:
             template = self._templates[place] = planning.template_of(site.plan, stage, forks=self.forks or 0)
         return template
 
-    def give_up(self, work: Work) -> None:
-        """Fork the tests of these files no more."""
-        self._unforkable.update((id(work.site), item.file) for item in work.items)
+    def was_forked(self, work: Work) -> None:
+        """Take note that tests were forked: what befell their template before counts no more."""
+        if self._accidents:
+            for file in _files(work):
+                self._accidents.pop(file, None)
+
+    def not_forked(self, work: Work, *, accident: bool) -> bool:
+        """Take note that tests were not forked; tell whether those of their files will be no more."""
+        files = _files(work)
+        if accident:
+            self._accidents.update(files)
+            files = {file for file in files if self._accidents[file] >= ACCIDENTS}
+        self._unforkable |= files
+        return bool(files)
+
+
+def _files(work: Work) -> set[tuple[int, str]]:
+    return {(id(work.site), item.file) for item in work.items}

@@ -21,7 +21,10 @@ def address(nodeid: str) -> tuple[str, str]:
 
 
 def cases(nodeid: str, verdict: Verdict) -> list[TestCase]:
-    """Return one test case, or two where both the call and the teardown failed; earlier attempts are marks of it."""
+    """Return one test case, or two where both the call and the teardown failed; earlier attempts are marks of it.
+
+    So does pytest 9.2; older ones count some tests whose teardown failed otherwise.
+    """
     found = _of_attempt(nodeid, verdict)
     word = "flaky" if verdict.status is Status.FLAKY else "rerun"
     marks = tuple(_attempt(word, nodeid, attempt) for attempt in verdict.attempts)
@@ -43,15 +46,22 @@ def _of_attempt(nodeid: str, verdict: Verdict) -> list[TestCase]:
     if verdict.detail:
         mark = Mark("error", verdict.detail.strip().splitlines()[0], verdict.detail)
         return [TestCase(classname, name, verdict.elapsed or time, (mark,), properties)]
+    if not any(report.outcome == "failed" and report.when == "teardown" for report in reports):
+        return [TestCase(classname, name, time, _marks(reports), properties, _counted(reports))]
+    if not any(report.outcome == "failed" and report.when == "call" for report in reports):
+        return [TestCase(classname, name, time, _marks(reports), properties, _counted(reports) - 1)]
     teardown = [report for report in reports if report.when == "teardown"]
     before = [report for report in reports if report.when != "teardown"]
-    if any(report.outcome == "failed" for report in teardown) and any(report.outcome == "failed" for report in before):
-        late = sum(report.duration for report in teardown)
-        return [
-            TestCase(classname, name, time - late, _marks(before), properties),
-            TestCase(classname, name, late, _marks(teardown)),
-        ]
-    return [TestCase(classname, name, time, _marks(reports), properties)]
+    late = sum(report.duration for report in teardown)
+    return [
+        TestCase(classname, name, time - late, _marks(before), properties, _counted(before)),
+        TestCase(classname, name, late, _marks(teardown)),
+    ]
+
+
+def _counted(reports: Iterable[Report]) -> int:
+    """Return what the head of pytest's own report counts: each subtest, and whatever is not plain success."""
+    return sum(report.when == "call" if report.outcome == "passed" else _mark(report) is not None for report in reports)
 
 
 def skipped_module(nodeid: str, reason: str) -> TestCase:
@@ -72,9 +82,7 @@ def _marks(reports: Iterable[Report]) -> tuple[Mark, ...]:
 
 def _mark(report: Report) -> Mark | None:
     if report.outcome == "failed":
-        if report.when == "call":
-            return Mark("failure", report.message, report.text)
-        return Mark("error", f'failed on {report.when} with "{report.message}"', report.text)
+        return Mark("failure" if report.when == "call" else "error", report.message, report.text)
     if report.outcome == "skipped":
         kind = "pytest.skip" if report.wasxfail is None else "pytest.xfail"
         return Mark("skipped", report.reason, type=kind)

@@ -107,6 +107,7 @@ class Report(msgspec.Struct, frozen=True, tag="report"):
     text: str = ""
     """What pytest prints of it below FAILURES or ERRORS."""
     message: str = ""
+    """What pytest's own JUnit report has as its message."""
     user_properties: tuple[tuple[str, Any], ...] = ()
     data: Any = None
     """pytest's own portable form of the report."""
@@ -219,6 +220,8 @@ class CoverageReport(msgspec.Struct, frozen=True, tag="coverage-report"):
     text: str
     failed: bool
     """It is less than the project wants."""
+    outside: tuple[str, ...] = ()
+    """What it wrote outside of the directory that pytest was called in."""
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):

@@ -33,7 +33,7 @@ from maelstrom_pytest.plan import Isolation, Plan
 from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, Transcript, parse
 from maelstrom_pytest.rules import Rules, in_shares
 from maelstrom_pytest.verdict import Verdict, after_attempts, ignored, judge_job
-from maelstrom_pytest.works import Flight, Work, key, keys, rank
+from maelstrom_pytest.works import Flight, Work, cold_note, key, keys, leak_note, rank
 from maelstrom_test_runner.history import History, Past
 from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.slow import SlowAlarm
@@ -298,8 +298,10 @@ class Run:
 
     def _judge(self, work: Work, warm: bool, outcome: Outcome) -> None:
         if isinstance(outcome, NotForked):
-            self._give_up_template(work, outcome.reason)
+            self._not_forked(work, outcome)
             return
+        if warm:
+            self._jobs.was_forked(work)
         if (told := limited(outcome)) is not None and told.lacking is not None:
             self._note_once(told.lacking)
         result = outcome.effects.result if isinstance(outcome, Exited | Signaled | TimedOut) else None
@@ -345,10 +347,7 @@ class Run:
             return
         failed = verdict.status.is_failure
         if work.accused and not failed:
-            self._listener.note(
-                f"{item.nodeid} failed after {len(work.accused)} other tests in its process and passed alone: one of "
-                f"them leaks, from {work.accused[0].nodeid} on"
-            )
+            self._listener.note(leak_note(item, work.accused))
         if failed and not verdict.infrastructure and not last and len(work.attempts) < self._retries:
             self._listener.requeued((item,))
             again = self._part(work, (item,))
@@ -384,15 +383,13 @@ class Run:
         """Return a job of some of the tests of one, with their own time."""
         return msgspec.structs.replace(work, items=items, timeout=self.rules.timeout(items))
 
-    def _give_up_template(self, work: Work, reason: str) -> None:
-        """Run these tests, and all others that would have been forked from the same template, in another way."""
-        self._jobs.give_up(work)
+    def _not_forked(self, work: Work, outcome: NotForked) -> None:
+        """Run these tests in another way, and all others of their files, unless that was an accident."""
+        reason = outcome.reason
+        if self._jobs.not_forked(work, accident=outcome.accident):
+            self._note_once(reason, cold_note(work, reason))
         self._listener.requeued(work.items)
         self._queue.appendleft(msgspec.structs.replace(work, cold=True))
-        self._note_once(
-            reason,
-            f"the tests of {work.items[0].module} start an interpreter each, since they cannot be forked: {reason}",
-        )
 
     def _note_once(self, reason: str, text: str | None = None) -> None:
         if reason not in self._noted:

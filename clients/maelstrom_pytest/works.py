@@ -69,6 +69,20 @@ class Flight(msgspec.Struct):
     """What it writes, if that is shown as it comes."""
 
 
+def leak_note(item: Item, accused: Sequence[Item]) -> str:
+    """Say of a test that failed in the company of others, and passed alone, who may be to blame."""
+    first = accused[0].nodeid
+    if len(accused) == 1:
+        return f"{item.nodeid} failed after {first} in its process and passed alone: that test leaks"
+    several = f"{item.nodeid} failed after {len(accused)} other tests in its process and passed alone"
+    return f"{several}: one of them leaks, from {first} on"
+
+
+def cold_note(work: Work, reason: str) -> str:
+    """Say of a file why its tests are not forked."""
+    return f"the tests of {work.items[0].module} start an interpreter each, since they cannot be forked: {reason}"
+
+
 def rank(items: Sequence[Item], past_of: Callable[[Item], Past | None], urgent: Callable[[str], bool]) -> int:
     """Return how much some tests are wanted before others: those of urgent files most, then those that failed."""
     failed = any((past := past_of(item)) is not None and past.failed for item in items)

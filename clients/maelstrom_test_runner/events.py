@@ -48,6 +48,8 @@ class TestCase(msgspec.Struct, frozen=True, omit_defaults=True):
     time: float
     marks: tuple[Mark, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
+    counted: int = 1
+    """As how many tests the head of the report counts it: more than one where it has subtests."""
 
 
 class Warned(msgspec.Struct, frozen=True):

@@ -236,6 +236,8 @@ class NotForked(msgspec.Struct, frozen=True, tag="not-forked"):
     """The job's template refused to be forked, or could not be had; only of jobs that name one."""
 
     reason: str
+    accident: bool = False
+    """It died: another job may find another that does not."""
 
 
 Outcome = Exited | Signaled | TimedOut | ExecutionError | SystemFailure | Cancelled | NotForked

@@ -345,6 +345,10 @@ EVERYTHING = {
         "@pytest.fixture\ndef late():\n    yield\n    raise RuntimeError('late')\n"
         "def test_setup(broken): pass\n"
         "def test_teardown(late): pass\n"
+        "def test_call_and_teardown(late): assert 0\n"
+        "def test_setup_and_teardown(late, broken): pass\n"
+        "def test_long(): raise RuntimeError('\\n'.join(map(str, range(1000))))\n"
+        "def test_wide(broken_by='x' * 1000): raise RuntimeError(broken_by)\n"
         "def test_logs(record_property):\n"
         "    record_property('key', 'value'); print('printed'); logging.getLogger().warning('logged'); assert 0\n"
         "def test_prints(record_property): record_property('other', [1]); print('of one that passes')\n"
@@ -405,12 +409,20 @@ SUITES = {
     "keywords": Suite(PICKED, 3, ("-k", "test_p or TestC", "--ignore-glob=*broken*")),
     "nothing matches": Suite(PICKED, 0, ("-k", "nowhere", "a")),
     "warnings": Suite(WARNING, 21),
+    "a warning before anything is configured": Suite(
+        {
+            "early_plugin.py": "import warnings\ndef pytest_load_initial_conftests(): warnings.warn('early')\n",
+            "test_a.py": "def test(): pass\n",
+        },
+        1,
+        ("-p", "early_plugin"),
+    ),
     "warnings that nobody wants": Suite(WARNING, 21, ("-p", "no:warnings")),
     "warnings that are only counted": Suite(WARNING, 21, ("--disable-warnings",)),
     "warnings that are errors": Suite(
         WARNING, 2, ("-W", "error::ResourceWarning", "test_unit.py", "test_warns.py::test_many[1]")
     ),
-    "every kind": Suite(EVERYTHING, 36, ("--deselect", "test_kinds.py::test_deselected")),
+    "every kind": Suite(EVERYTHING, 41, ("--deselect", "test_kinds.py::test_deselected")),
     "by node id": Suite(PICKED, 3, ("b/test_b.py::test_p[2]", "a/test_a.py::TestC", "b/test_b.py::test_q")),
 }
 

@@ -9,10 +9,71 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cargo import CARGO
 from tests.support.hostile_archives import CASES
-from tests.support.programs import HOST, PYTEST, RUN, Programs, job, shell_job, write_project
+from tests.support.programs import GO_TEST, HOST, PYTEST, RUN, Programs, job, shell_job, write_project
 
 GOOD = "def test_good():\n    pass\n"
+
+
+# all programs
+
+PROGRAMS = {RUN: "maelstrom-run", PYTEST: "maelstrom-pytest", GO_TEST: "maelstrom-go-test", CARGO: "cargo-maelstrom"}
+FILES = {PYTEST: "maelstrom-pytest.toml", GO_TEST: "maelstrom-go-test.toml", CARGO: "cargo-maelstrom.toml"}
+
+
+def refused(programs: Programs, program: str, *arguments: str, cwd: Path) -> str:
+    """Run a program that cannot do what it is asked for; return its one message, with at most a hint below."""
+    done = programs.run(program, *arguments, cwd=cwd).check(2)
+    assert done.out == ""
+    assert "Traceback" not in done.err
+    assert sum(line.startswith((f"{PROGRAMS[program]}: ", "Error: ")) for line in done.err.splitlines()) == 1, done.err
+    return done.err
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_option_that_no_program_has(programs: Programs, project: Path, program: str):
+    assert "--no-such-option" in refused(programs, program, "--no-such-option", cwd=project)
+
+
+@pytest.mark.parametrize("program", FILES)
+@pytest.mark.parametrize("option", ["--include", "--exclude"])
+def test_a_filter_that_is_none(programs: Programs, project: Path, program: str, option: str):
+    words = refused(programs, program, option, "name.starts_with(a", cwd=project)
+    assert f"{option}: there is no `)`" in words
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(("text", "place"), [("slots = 3\nlog-level == 4\n", ":2:12: "), ("slots = [\n", ":2:1: ")])
+def test_a_configuration_that_is_no_toml(programs: Programs, project: Path, program: str, text: str, place: str):
+    path = project / "broken.toml"
+    path.write_text(text)
+    assert f"{path}{place}" in refused(programs, program, "--config-file", str(path), cwd=project)
+
+
+@pytest.mark.parametrize("program", FILES)
+def test_a_file_of_the_project_that_is_no_toml(programs: Programs, project: Path, program: str):
+    (project / FILES[program]).write_text("[[directives]\n")
+    assert f"{project / FILES[program]}:1:" in refused(programs, program, cwd=project)
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "words"),
+    [
+        (RUN, ("--tty", "--stdin", "--", "true"), ("--tty", "--stdin")),
+        (RUN, ("--file", "jobs", "--", "true"), ("--file", "exclude each other")),
+        (PYTEST, ("--replay", "a", "--include", "all"), ("--replay", "no selection")),
+        (PYTEST, ("--shell", "a", "--last-failed"), ("--shell", "no other selection")),
+        (GO_TEST, ("--replay", "a", "--last-failed"), ("--replay", "no selection")),
+        (CARGO, ("--replay", "a", "--last-failed"), ("--replay", "no selection")),
+        (CARGO, ("--doc", "--lib"), ("--doc", "--lib")),
+    ],
+)
+def test_options_that_contradict_each_other(
+    programs: Programs, project: Path, program: str, arguments: tuple[str, ...], words: tuple[str, ...]
+):
+    said = refused(programs, program, *arguments, cwd=project)
+    assert all(word in said for word in words), said
 
 
 # maelstrom-run
@@ -82,15 +143,6 @@ def test_input_that_is_not_json(programs: Programs, project: Path):
 def test_input_that_ends_in_the_middle(programs: Programs, project: Path):
     done = programs.jobs('{"program": "true", ', cwd=project).check(2)
     assert "line 1, column 1: this object has no end" in done.single_message
-
-
-@pytest.mark.parametrize(("text", "place"), [("slots = 3\nlog-level == 4\n", ":2:12: "), ("slots = [\n", ":2:1: ")])
-def test_a_configuration_file_that_is_no_toml(programs: Programs, project: Path, text: str, place: str):
-    path = project / "broken.toml"
-    path.write_text(text)
-    done = programs.run(RUN, "--config-file", str(path), "--", "true", cwd=project).check(2)
-    assert str(path) in done.single_message
-    assert place in done.err
 
 
 def test_a_configuration_file_with_an_unknown_key(programs: Programs, project: Path):
@@ -186,11 +238,6 @@ def test_a_pytest_configuration_that_is_wrong(programs: Programs, project: Path)
 def test_a_node_id_that_is_not_there(programs: Programs, project: Path):
     done = programs.run(PYTEST, "test_a.py::test_gone", cwd=write_project(project, {"test_a.py": GOOD})).check(2)
     assert "test_gone" in done.out + done.err
-
-
-def test_an_option_that_is_not_there(programs: Programs, project: Path):
-    done = programs.run(PYTEST, "--no-such-option", cwd=project).check(2)
-    assert "--no-such-option" in done.err
 
 
 HOSTILE = """

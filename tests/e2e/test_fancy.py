@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyte
@@ -29,18 +30,50 @@ def seen(text: str, width: int, height: int) -> tuple[list[str], pyte.HistoryScr
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 def test_a_run_of_many_leaves_failures_and_the_summary(programs: Programs, project: Path, size: tuple[int, int]):
-    write_project(project, {"test_many.py": MANY.format(count=300)})
+    write_project(project, {"test_many.py": MANY.format(count=1000)})
     with Terminal(programs, PYTEST, "--isolation", "auto", cwd=project, size=size) as terminal:
         assert terminal.wait() == 1
         rows, screen = seen(terminal.text, *size)
-        text = "\n".join(rows)
-        assert [text.count(f"number {n} is wrong") > 0 for n in (50, 150, 250)] == [True] * 3
-        assert sum(row.endswith("s") and "FAIL" in row for row in rows) == 3
-        assert not any("━" in row or " waiting" in row or "collecting" in row for row in rows)
-        assert rows.count(" Test Summary ".center(size[0], "=")) == 1
-        assert "Successful Tests: 297" in text
+        check_a_run_of_a_thousand(rows, size[0])
         assert not screen.cursor.hidden
         assert terminal.settings == terminal.before
+
+
+def check_a_run_of_a_thousand(rows: list[str], width: int) -> None:
+    """Assert that all that a terminal still has of it is ten failures, each whole and once, and the summary."""
+    text = "\n".join(rows)
+    wrong = [f"number {number} is wrong" for number in range(50, 1000, 100)]
+    assert [rows.count(f"E       AssertionError: {each}") for each in wrong] == [1] * 10
+    assert sum(row.endswith("s") and "FAIL" in row for row in rows) == 10
+    assert not any("━" in row or " waiting" in row or "collecting" in row for row in rows)
+    assert rows.count(" Test Summary ".center(width, "=")) == 1
+    assert "Successful Tests:  990" in text
+    start = next(number for number, row in enumerate(rows) if row.startswith("test_many.py::test_many["))
+    failures = "\n".join(rows[start : rows.index(" Test Summary ".center(width, "="))])
+    shape = re.sub(r"_{3,}", "___", re.sub(r"\d+", "N", re.sub(r"\.{3,}FAIL +", "...FAIL ", failures)))
+    parts = shape.split("test_many.py::test_many[N]...FAIL N.Ns\n")
+    assert parts[0] == ""
+    assert {part.strip("\n") for part in parts[1:]} == {parts[1].strip("\n")}  # nothing among them
+
+
+@pytest.mark.parametrize("moment", ["collecting", "waiting", "number 50 is wrong"])
+def test_ctrl_c_at_any_moment(programs: Programs, project: Path, moment: str):
+    write_project(project, {"test_many.py": MANY.format(count=1000), "conftest.py": "import time; time.sleep(0.3)\n"})
+    with Terminal(programs, PYTEST, "--slots", "1", cwd=project, size=(80, 24)) as terminal:
+        assert eventually(lambda: terminal.read() and moment in terminal.text)
+        below = descendants(terminal.process.pid)
+        terminal.type("\x03")
+        assert terminal.wait() == 130
+        rows, screen = seen(terminal.text, 80, 24)
+        assert "Traceback" not in terminal.text
+        assert not any("━" in row or " waiting" in row for row in rows)
+        assert "interrupted" in terminal.text or " Test Summary " in terminal.text
+        if moment in {"waiting", "number 50 is wrong"}:
+            assert rows.count(" Test Summary ".center(80, "=")) == 1
+            assert any(row.startswith("Tests Not Run") for row in rows)
+        assert not screen.cursor.hidden
+        assert terminal.settings == terminal.before
+        assert not any(alive(pid) for pid in below)
 
 
 def test_ctrl_c_restores_the_terminal_and_says_what_was_running(programs: Programs, project: Path):

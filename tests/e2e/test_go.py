@@ -288,8 +288,10 @@ def test_of_a_test_that_prints_more_than_is_kept_its_own_result_counts(programs:
 
 
 def test_outside_of_a_module_and_without_go_the_message_says_so(programs: Programs, project: Path):
-    done = go_test(programs, cwd=project).check(1)
-    assert "does not contain" in done.out
+    done = go_test(programs, cwd=project).check(2)
+    assert f"failed to find packages below {project}: " in done.single_message
+    assert "does not contain" in done.err
+    assert "go.mod" in done.err
     environment = {**go_variables(), "PATH": "/nowhere"}
     done = programs.run(GO_TEST, cwd=project, env=environment).check(2)
     assert done.single_message.startswith("maelstrom-go-test: failed to find `go`")

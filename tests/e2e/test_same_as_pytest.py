@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.e2e.suites import SUITES, WITH_PLUGINS, Suite
-from tests.support.cases import Cases, load_cases
+from tests.support.cases import Cases, load_cases, load_totals
 from tests.support.plugin_environment import plugin_python
 from tests.support.programs import PATIENCE, PYTEST, Programs, write_project
 
@@ -32,6 +32,7 @@ class Said(NamedTuple):
     code: int
     counts: str
     cases: Cases
+    totals: dict[str, str | None]
 
 
 def said_by_pytest(programs: Programs, directory: Path, arguments: Sequence[str], python: Path, report: Path) -> Said:
@@ -50,7 +51,8 @@ def said_by_pytest(programs: Programs, directory: Path, arguments: Sequence[str]
     last = done.stdout.strip().rpartition("\n")[2].strip("= ")
     counts = last.partition(" in ")[0]
     assert done.returncode in CODES, done.stdout + done.stderr
-    return Said(CODES[done.returncode], counts if re.match(r"\d", counts) else "", load_cases(report))
+    counts = counts if re.match(r"\d", counts) else ""
+    return Said(CODES[done.returncode], counts, load_cases(report), load_totals(report))
 
 
 def said_by_us(
@@ -61,7 +63,8 @@ def said_by_us(
     counts = re.search(
         r"^(?:as pytest counts: |=+ (?=\d.* in [\d.]+s))(.*?)(?: in [\d.]+s.*)?$", done.out, re.MULTILINE
     )
-    return Said(done.code, counts.group(1) if counts else "", load_cases(report)), done.out + done.err
+    said = Said(done.code, counts.group(1) if counts else "", load_cases(report), load_totals(report))
+    return said, done.out + done.err
 
 
 def check_same(
@@ -75,6 +78,7 @@ def check_same(
     )
     assert expected.cases.total() == suite.cases, expected
     assert ours.cases == expected.cases, text
+    assert ours.totals == expected.totals, text
     assert ours.counts == expected.counts, text
     assert ours.code == expected.code, text
 

@@ -156,7 +156,7 @@ def test_in_auto_a_leak_is_named_and_not_reported_as_a_failure(programs: Program
     done = programs.run(PYTEST, "--isolation", "auto", cwd=project).check(1)
     assert "as pytest counts: 1 failed, 4 passed" in done.out
     (note,) = [line for line in done.out.splitlines() if line.startswith("note:")]
-    assert "test_a.py::test_b failed after 1 other tests in its process and passed alone" in note
+    assert "test_a.py::test_b failed after test_a.py::test_a in its process and passed alone" in note
 
 
 def processes_like(pid: int, marker: str) -> set[int]:

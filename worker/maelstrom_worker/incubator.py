@@ -35,7 +35,7 @@ from maelstrom_container.templates import (
     send_request,
 )
 from maelstrom_core.errors import SpecError
-from maelstrom_core.job import Container
+from maelstrom_core.job import Container, NotForked
 from maelstrom_core.spec import Network, ProcMount
 from maelstrom_worker.template_tree import Close, Effect, Lease, Path, Reject, Serve, Start, TemplateTree
 
@@ -50,6 +50,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
     """The answer to a member; without a reason it comes with the control socket of a runner."""
 
     reason: str = ""
+    accident: bool = False
 
 
 def ask_for_runner(desk: socket.socket, template: bytes) -> socket.socket:
@@ -72,14 +73,15 @@ def ask_for_runner(desk: socket.socket, template: bytes) -> socket.socket:
     return ours
 
 
-def read_reply(lease: socket.socket) -> socket.socket | str:
+def read_reply(lease: socket.socket) -> socket.socket | NotForked:
     """Return the control socket of a runner, or why there is none. Raises EOFError where the incubator died."""
     message, fds, _, _ = socket.recv_fds(lease, OUTPUT_LIMIT * 8, 1)
     if not message:
         raise EOFError
     if fds:
         return socket.socket(fileno=fds[0])
-    return msgspec.msgpack.decode(message, type=Reply).reason
+    reply = msgspec.msgpack.decode(message, type=Reply)
+    return NotForked(reply.reason, reply.accident)
 
 
 class _Ends:
@@ -296,7 +298,7 @@ class Incubator:
             self._reply(lease, error.message)
         except OSError as error:
             ours.close()
-            self._reply(lease, f"it could not be forked: {error.strerror}")
+            self._reply(lease, f"it could not be forked: {error.strerror}", accident=True)
         else:
             ours.setblocking(False)
             self._watch(ours.fileno(), lambda: self._on_runner(runner))
@@ -308,7 +310,7 @@ class Incubator:
         try:
             answer = receive_answer(runner.control)
         except EOFError:
-            self._reply(runner.lease, "it died when it was to be forked")
+            self._reply(runner.lease, "it died when it was to be forked", accident=True)
         else:
             if isinstance(answer, Ready):
                 self._reply(runner.lease, "", runner.control)
@@ -317,11 +319,13 @@ class Incubator:
                 self._reply(runner.lease, reason)
         runner.control.close()
 
-    def _reply(self, lease: Lease, reason: str, control: socket.socket | None = None) -> None:
+    def _reply(
+        self, lease: Lease, reason: str, control: socket.socket | None = None, *, accident: bool = False
+    ) -> None:
         connection = self._leases.get(lease)
         if connection is None:
             return  # the member thought better of it
-        message = msgspec.msgpack.encode(Reply(reason))
+        message = msgspec.msgpack.encode(Reply(reason, accident))
         with contextlib.suppress(OSError):  # as above
             if control is not None:
                 control.setblocking(True)

@@ -24,7 +24,7 @@ from maelstrom_worker.ring import Line, lib
 KEPT = 3
 """Runners of a member, the ones used last; each keeps its template alive."""
 TRIES = 2
-"""How often a job is begun whose runner dies under it."""
+"""How often a job is begun whose template or runner dies."""
 NO_GROUP_REASON = "forks of templates have no cgroup of their own"
 
 
@@ -68,11 +68,15 @@ class Runners:
         return JobGroups(reason=NO_GROUP_REASON if groups.controllers else groups.reason).told(outcome, limits)
 
     def _run(self, request: Request, doorbell: int, cancelled: Any) -> Outcome:
+        lost = NotForked("it died under its job, twice", accident=True)
         for _ in range(TRIES):
             try:
                 runner = self._runner(request, doorbell, cancelled)
             except (OSError, EOFError):
                 continue  # the incubator died; there will be another
+            if isinstance(runner, NotForked) and runner.accident:
+                lost = runner
+                continue
             if not isinstance(runner, _Runner):
                 return runner
             others = (each.native.pidfd for each in self._runners.values() if each is not runner)
@@ -85,7 +89,7 @@ class Runners:
             if not usable:
                 self._drop(request.template)
             return outcome
-        return NotForked("it died under its job, twice")
+        return lost
 
     def _drop(self, template: bytes) -> None:
         self._runners.pop(template).close()
@@ -105,7 +109,7 @@ class Runners:
             raise
         if not isinstance(reply, socket.socket):
             lease.close()
-            return NotForked(reply) if isinstance(reply, str) else reply
+            return reply
         while len(self._runners) >= KEPT:
             self._runners.popitem(last=False)[1].close()
         self._runners[request.template] = runner = _Runner(reply, lease, new_runner(reply.fileno()))

@@ -58,7 +58,8 @@ def cache() -> Path:
 def command(*options: str) -> list[str]:
     """Return the command that runs the suite."""
     program = Path(sys.executable).parent / "maelstrom-pytest"
-    own = ["--cache-root", str(cache()), "--python", sys.executable, "--ui", "simple", *options]
+    ui = [] if "--ui" in options else ["--ui", "simple"]
+    own = ["--cache-root", str(cache()), "--python", sys.executable, *ui, *options]
     return ["env", "-C", str(suite()), str(program), *own, "--", "-p", "no:cacheprovider"]
 
 

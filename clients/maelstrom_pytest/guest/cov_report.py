@@ -61,7 +61,8 @@ class Combining:
         reporter = Reporter(bool(self.request.get("markup")), int(self.request.get("width", 80)))
         plugin.pytest_terminal_summary(terminalreporter=reporter)
         text = reporter.stream.getvalue()
-        self.channel.send({"type": "coverage-report", "text": text, "failed": session.testsfailed > self.failed})
+        failed = session.testsfailed > self.failed
+        self.channel.send({"type": "coverage-report", "text": text, "failed": failed, "outside": outside(plugin)})
 
     def send_end(self, status: int) -> None:
         """Say that the session is over."""
@@ -83,11 +84,26 @@ class Reporter:
         self.write_sep = writer.sep
 
 
+def outside(plugin: Any) -> list[str]:
+    """Return the paths of what was written, as far as it is not below the current directory."""
+    controller: Any = getattr(plugin, "cov_controller", None)
+    config = getattr(getattr(controller, "cov", None), "config", None)
+    if config is None:
+        return []
+    asked = controller.cov_report if isinstance(controller.cov_report, dict) else {}
+    usual = {"html": "html_dir", "xml": "xml_output", "json": "json_output", "lcov": "lcov_output"}
+    named = [asked[kind] or getattr(config, usual.get(kind, ""), None) for kind in asked if not kind.startswith("term")]
+    top = os.path.join(str(controller.topdir), "")
+    paths = [os.path.abspath(os.path.join(top, str(each))) for each in [config.data_file, *named] if each]
+    return sorted({path for path in paths if not path.startswith(top) and os.path.lexists(path)})
+
+
 def write(controller: Any, covered: Any) -> None:
     """Write a data file beside those of a controller of pytest-cov."""
     from coverage import CoverageData
 
     path = os.path.abspath(os.path.join(str(controller.topdir), str(controller.cov.config.data_file)))
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # a settings' file may name one that is not in the container
     data = CoverageData(basename=path, suffix="maelstrom")
     for context, files in covered["lines"].items():
         data.set_context(context)

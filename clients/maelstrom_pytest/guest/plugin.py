@@ -67,6 +67,7 @@ class Common:
         self.width = int(request.get("width", 80))
         self.deselected = 0
         self.config: Any = None
+        self.directory = os.getcwd()  # plugins may warn before there is a configuration that says so
 
     def send(self, record: dict[str, Any] | bytes) -> None:
         """Send a record and what waits before it; if that cannot be done any more, say so and end.
@@ -161,7 +162,7 @@ class Collecting(Common):
                 self.send(self.pending.pop())
 
     def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
-        self.send(dict(self.reports["describe_warning"](self.config, warning_message, nodeid), item=-1))
+        self.send(dict(self.reports["describe_warning"](self.directory, warning_message, nodeid), item=-1))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -323,7 +324,7 @@ class Running(Common):
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
         if when == "runtest":  # those of loading are told by whoever collects
-            self.send_note(self.reports["describe_warning"](self.config, warning_message, nodeid))
+            self.send_note(self.reports["describe_warning"](self.directory, warning_message, nodeid))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+MESSAGE_LIMIT = 10_000  # characters
 
 # what every report has, and what can be told of one of a test that passed without being sent
 USUAL = {
@@ -59,12 +60,12 @@ def is_usual(report: Any) -> bool:
     return not report.sections and not any(value for name, value in vars(report).items() if name not in USUAL)
 
 
-def describe_warning(config: Any, warning: Any, nodeid: str) -> dict[str, Any]:
+def describe_warning(directory: str, warning: Any, nodeid: str) -> dict[str, Any]:
     """Return the record of a warning, but for which item it is of; with what pytest prints of it, and of its place."""
     from _pytest.warnings import warning_record_to_str
 
     category = warning.category
-    path = os.path.relpath(warning.filename, config.invocation_params.dir)
+    path = os.path.relpath(warning.filename, directory)
     return {
         "type": "warned",
         "message": str(warning.message),
@@ -101,9 +102,20 @@ def reason(report: Any) -> str:
 
 
 def message(report: Any) -> str:
-    """Return one line about a failure: the exception, where there is one."""
+    """Return what pytest's own JUnit report has as the message of a failure; some pages of it before pytest 9.2."""
     crash = getattr(getattr(report, "longrepr", None), "reprcrash", None)
-    return str(crash.message) if crash is not None else str(report.longrepr)[:1000]
+    text = str(crash.message) if crash is not None else str(report.longrepr)
+    if report.when != "call":
+        text = f'failed on {report.when} with "{text}"'
+    return junit_shortened(text)[:MESSAGE_LIMIT]
+
+
+def junit_shortened(text: str) -> str:
+    """Return a message as pytest shortens it for JUnit reports since version 9.2; by older ones it is left alone."""
+    from _pytest import junitxml
+
+    shorten = getattr(junitxml, "shorten_message", None)
+    return text if shorten is None else str(shorten(text))
 
 
 def headline(report: Any) -> str:

@@ -77,7 +77,7 @@ def document(cases: Sequence[TestCase], *, suite: str, time: float, timestamp: s
         errors=str(tags.count("error")),
         failures=str(tags.count("failure")),
         skipped=str(tags.count("skipped")),
-        tests=str(len(cases)),
+        tests=str(sum(case.counted for case in cases)),
         time=f"{time:.3f}",
         timestamp=timestamp,
         hostname=clean(hostname),

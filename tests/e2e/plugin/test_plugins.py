@@ -72,6 +72,31 @@ def test_maelstrom_pytest_reports_the_coverage_of_plain_pytest(environment: Sess
     assert (reports / ".coverage").exists()
 
 
+def test_maelstrom_pytest_writes_reports_of_coverage_elsewhere(environment: Session, project: Path) -> None:
+    """As plain pytest-cov does: what the arguments and the environment name; what settings name is said to be lost."""
+    write_project(project, {**suite.FILES, ".coveragerc": "[json]\noutput = ../c.json\n"})
+    there = project.parent / "reports"
+    there.mkdir()
+    (there / "kept.md").write_text("before\n")
+    python = ("--python", str(environment.python), "test_groups.py::TestPlain")
+    arguments = ("--cov=pkg", "--cov-report=term", f"--cov-report=xml:{there}/deep/c.xml", "--cov-report", "html:../h")
+    more = (f"--cov-report=markdown-append:{there}/kept.md", "--cov-report=lcov:../c.lcov", "--cov-report=json")
+    data = str(there / "data")
+    done = environment.programs.run(
+        PYTEST, *python, "--", *arguments, *more, cwd=project, env={"COVERAGE_FILE": data}
+    ).check(0)
+    assert f"Coverage XML written to file {there}/deep/c.xml" in done.out
+    assert "<coverage " in (there / "deep" / "c.xml").read_text()
+    assert (project.parent / "h" / "index.html").exists()
+    assert (there / "kept.md").read_text().startswith("before\n| ")
+    assert "end_of_record" in (project.parent / "c.lcov").read_text()
+    with closing(sqlite3.connect(data)) as file:
+        assert {Path(path).name for (path,) in file.execute("select path from file")} > {"__init__.py"}
+    assert sorted(each.name for each in there.iterdir()) == ["data", "deep", "kept.md"]
+    assert f"note: {project.parent}/c.json is outside of {project}, and not kept" in done.out
+    assert not (project / ".coverage").exists()
+
+
 def test_maelstrom_pytest_fails_where_coverage_is_below_the_limit(environment: Session, project: Path) -> None:
     write_project(project, suite.FILES)
     command = ("--python", str(environment.python), "test_groups.py::TestPlain", "--", "--cov=pkg")

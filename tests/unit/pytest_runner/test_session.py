@@ -11,8 +11,10 @@ from maelstrom_core.errors import InfrastructureError, SpecError, UserError
 from maelstrom_core.job import Effects, ExecutionError, Exited, NotForked, Output, Signaled, SystemFailure
 from maelstrom_pytest import running, session
 from maelstrom_pytest.guest.channel import encode
+from maelstrom_pytest.jobs import Jobs
 from maelstrom_pytest.plan import Isolation
 from maelstrom_pytest.records import CHANNEL_LOST_CODE
+from maelstrom_pytest.works import Work
 from maelstrom_test_runner.status import Status
 from tests.support.whole_run import run_whole
 from tests.unit.pytest_runner.builders import item, plan
@@ -186,6 +188,38 @@ def test_what_cannot_be_forked_starts_an_interpreter_and_is_noted_once():
     assert "it started a thread" in log.notes[0]
 
 
+def test_a_template_that_died_once_costs_neither_a_verdict_nor_a_word():
+    class Dying(Fake):
+        lost = 0
+
+        async def answered(self, spec, stdin, on_start):
+            outcome = await super().answered(spec, stdin, on_start)
+            if spec.template is None or self.lost:
+                return outcome
+            self.lost += 1
+            return NotForked("it died", accident=True)
+
+    runner, log = Dying(all_pass), Log()
+    assert set(run(runner, ITEMS, templates=True, log=log).values()) == {Status.PASSED}
+    assert sum(spec.template is None for spec in runner.specs) == 1
+    assert log.notes == []
+
+
+@pytest.mark.parametrize(
+    ("said", "given_up"), [("x", False), ("xx", False), ("xxx", True), ("xx.x", False), ("xx.xxx", True), ("r", True)]
+)
+def test_a_file_has_no_template_any_more_when_it_refuses_or_three_have_died_without_a_fork_between(said, given_up):
+    """x: it died, r: it refused, a dot: it was forked."""
+    jobs, work = Jobs(lambda _: None, lambda _: False), Work(tuple(ITEMS[:1]), site=object())
+    gave_up = False
+    for word in said:
+        if word == ".":
+            jobs.was_forked(work)
+        else:
+            gave_up = jobs.not_forked(work, accident=word == "x")
+    assert gave_up == given_up
+
+
 def test_a_fork_that_lost_its_channel_is_run_again_in_an_interpreter_of_its_own():
     def lose(request):
         return (
@@ -223,8 +257,7 @@ def test_what_fails_in_company_only_is_named_as_a_leak():
 
     runner, log = Fake(fails_in_company), Log()
     assert set(run(runner, ITEMS[:2], templates=True, isolation=Isolation.AUTO, log=log).values()) == {Status.PASSED}
-    assert len(log.notes) == 1
-    assert "a.py::t1 failed after 1 other tests in its process and passed alone" in log.notes[0]
+    assert log.notes == ["a.py::t1 failed after a.py::t0 in its process and passed alone: that test leaks"]
 
 
 def verified(answer, verify=2):

@@ -110,6 +110,26 @@ def test_nothing_of_the_lower_part_is_left_at_the_end():
     assert not terminal.screen.cursor.hidden
 
 
+def test_no_write_leaves_half_a_picture():
+    """What a terminal shows between two writes has the counts, once: there is nothing to flicker."""
+    terminal = Terminal(80, 24)
+    display = FancyDisplay(terminal, width=80, height=24, colour=True)
+    shown = []
+    write = terminal.write
+
+    def watched(text):
+        written = write(text)
+        shown.append(sum(" of 1000 " in row for row in terminal.screen.display))
+        return written
+
+    terminal.write = watched
+    failures = [finished(10 + i / 7, f"f{i}", Status.FAILED, texts=(f"____ f{i} ____\n" * 9,)) for i in range(60)]
+    replay([*middle_of_a_run(), *failures], [_Open(display)])
+    drawn = shown[shown.index(1) :]
+    assert len(drawn) > 100
+    assert set(drawn) == {1}
+
+
 def test_failures_stay_whole_above_it():
     rows = show(middle_of_a_run(), close=False).rows()
     start = rows.index("____ test_math.py::test_add ____")

@@ -102,6 +102,26 @@ def test_a_passed_call_with_a_failed_teardown_is_one_case():
     assert tags(phases("passed", "passed", "failed")) == [["error"]]
 
 
+def test_a_setup_and_a_teardown_that_fail_are_one_case():
+    assert tags([report("setup", "failed"), report("teardown", "failed")]) == [["error", "error"]]
+
+
+def counted(*reports):
+    return [case.counted for case in cases("a.py::t", Verdict(Status.PASSED, tuple(reports)))]
+
+
+def test_the_head_counts_subtests_and_what_failed():
+    setup, call, teardown = phases()
+    good, bad = report(subtest=True), report(outcome="failed", subtest=True)
+    assert counted(setup, call, teardown) == [1]
+    assert counted(setup, good, good, call, teardown) == [3]
+    assert counted(setup, good, bad, report(outcome="failed"), teardown) == [3]
+    assert counted(setup, good, call, report("teardown", "failed")) == [2]
+    assert counted(setup, bad, call, report("teardown", "failed")) == [2, 1]
+    assert counted(report("setup", "failed"), report("teardown", "failed")) == [1]
+    assert counted(report("setup", "skipped"), teardown) == [1]
+
+
 def test_skips_and_expected_failures_are_told_apart():
     (skip,) = cases("a.py::t", Verdict(Status.SKIPPED, (report("setup", "skipped", reason="why"),)))
     (xfail,) = cases("a.py::t", Verdict(Status.XFAIL, (report("call", "skipped", wasxfail="bug", reason="bug"),)))
