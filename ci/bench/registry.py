@@ -48,6 +48,7 @@ BENCHES: dict[str, Bench] = {
         go.MANY,
         cargo.NEXTEST,
         cargo.CARGO_TEST,
+        cargo.CARGO_AUTO,
         monorepo.FIRST,
         monorepo.AGAIN,
         monorepo.MEMORY,

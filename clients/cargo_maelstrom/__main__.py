@@ -14,10 +14,9 @@ def main() -> int:
 
     # First of all, whatever the command line wants: what pool members need is imported beside what we need.
     with start_nursery() as nursery:
-        from cargo_maelstrom.program import CARGO, own_arguments
-        from maelstrom_test_runner.native_program import run_cli
+        from cargo_maelstrom.program import own_arguments, run_cargo
 
-        return run_cli(CARGO, own_arguments(sys.argv[1:]), nursery=nursery)
+        return run_cargo(own_arguments(sys.argv[1:]), nursery=nursery)
 
 
 def program() -> NoReturn:

@@ -35,6 +35,8 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     only_doc: bool = False
     release: bool = False
     manifest_path: str | None = None
+    flags: tuple[str, ...] = ()
+    """Further options of cargo, of ours."""
 
     @property
     def doc(self) -> bool:
@@ -139,7 +141,7 @@ def shared_options(config: CargoConfig, choices: Choices) -> list[str]:
     options += [f"--profile={profile}"] if profile else []
     options += [f"--target={config.target}"] if config.target else []
     options += [f"--target-dir={config.target_dir}"] if config.target_dir else []
-    return options + workspace_options(config, choices)
+    return [*options, *choices.flags, *workspace_options(config, choices)]
 
 
 def workspace_options(config: CargoConfig, choices: Choices) -> list[str]:

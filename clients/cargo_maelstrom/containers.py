@@ -18,6 +18,7 @@ from maelstrom_client.sealed import sealed_container
 from maelstrom_container.host import HOST_DIRECTORIES, is_within
 from maelstrom_core.collapse import resolve
 from maelstrom_core.spec import (
+    BindMount,
     ContainerSpec,
     EnvironmentElement,
     HostLayer,
@@ -33,7 +34,7 @@ from maelstrom_test_runner.containers import complete, hermetic
 from maelstrom_test_runner.directives import Directives, Treatment, includes_shared_libraries
 from maelstrom_test_runner.shown import Shown, ancestors, repository_root
 
-CARRIED = frozenset({"CI", "NO_COLOR", "TERM", "TZ"})
+CARRIED = frozenset({"CI", "LLVM_PROFILE_FILE", "NO_COLOR", "TERM", "TZ"})
 CARRIED_PREFIXES = ("CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "RUST_", "RUSTUP_", "OUT_DIR", "LD_LIBRARY_PATH")
 OF_CARGO = ("bin", "registry", "git")
 """Directories in cargo's own one that are shown."""
@@ -53,13 +54,15 @@ class Containers:
         minimal: bool = False,
         seccomp: bool = True,
         memory: int = 0,
+        profiles: str | None = None,
     ) -> None:
-        """`minimal`: as --hermetic has it. Raises SpecError."""
+        """`minimal`: as --hermetic has it; to `profiles` all tests can write. Raises SpecError."""
         limits = Limits(memory=memory or None)
         check_limits(limits, "")
         self._limits = limits
         self._seccomp = Seccomp.DEFAULT if seccomp else Seccomp.OFF
         self._minimal = minimal
+        self._mounts = (BindMount(profiles, profiles),) if profiles is not None else ()
         self._directives = directives
         self._environment = environment
         self._needed = project_layers(workspace)
@@ -94,7 +97,8 @@ class Containers:
             own = EnvironmentElement({name: value.replace("$", "$$") for name, value in variables.items()})
             added = () if whole.added_environment is msgspec.UNSET else whole.added_environment
             whole = msgspec.structs.replace(whole, added_environment=(own, *added))
-        return whole
+        assert isinstance(whole.mounts, tuple)  # noqa: S101 - for the type checker
+        return msgspec.structs.replace(whole, mounts=(*whole.mounts, *self._mounts))
 
     def _image_without_libraries(self, said: Treatment, binary: TestBinary) -> tuple[Layer, ...]:
         """Return what a binary needs of this machine where its container is made of something else."""

@@ -19,6 +19,8 @@ CONTENTS = """\
 #timeout = 300
 # How often a test that fails is tried again. One that passes then is FLAKY.
 #retries = 2
+# How much shares one process and one container: test (nothing), auto (cheap tests of a binary), binary (all of one).
+#isolation = "auto"
 # Do not run the examples in documentation.
 #doc-tests = false
 

@@ -10,7 +10,8 @@ A test is run alone, as `BINARY --exact NAME --nocapture`, and libtest prints on
 
     test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.00s
 
-Its last line decides, together with the exit code: who ends its process before that line has no verdict of libtest.
+Its last line decides, together with the exit code: who ends its process before that line has no verdict of libtest. A
+success has its own line, too: a last line alone may be that of another program that the test has run.
 Where there is one processor, or `--test-threads=1`, `test NAME ... ` comes before what the test prints.
 """
 
@@ -54,6 +55,11 @@ class Counts(msgspec.Struct, frozen=True):
     measured: int
     filtered: int
 
+    @property
+    def succeeded(self) -> int:
+        """How many have run well; benchmarks as well."""
+        return self.passed + self.measured
+
 
 def parse_listing(text: str) -> Iterator[Listed]:
     """Yield what is in the output of `--list --format terse`; whatever else a binary prints is passed over."""
@@ -81,7 +87,7 @@ def judge_test(name: str, outcome: Outcome, root: str) -> Verdict:
     counts = counts_of(stdout)[-1:]
     unheard = outcome.effects.stdout.lost > 0
     if isinstance(outcome, Exited) and not outcome.code:
-        if counts and counts[0].passed + counts[0].measured:
+        if counts and counts[0].succeeded and (unheard or _is_named(name, stdout)):
             return Verdict(status=Status.PASSED, seconds=seconds, counts={"passed": 1}, unheard=unheard)
         if counts and counts[0].ignored:
             return Verdict(status=Status.SKIPPED, counts={"ignored": 1})
@@ -102,7 +108,7 @@ def judge_test(name: str, outcome: Outcome, root: str) -> Verdict:
         return msgspec.structs.replace(failed, detail=how_killed(outcome))
     if counts and counts[0].failed:
         return failed
-    if counts:
+    if counts and not counts[0].succeeded:
         return msgspec.structs.replace(failed, status=Status.ERR, detail=NOT_THERE)
     status = Status.FAILED if outcome.code else Status.ERR
     detail = f"the test's process ended with exit code {outcome.code} before libtest reported a result"
@@ -168,14 +174,24 @@ def panic_of(stderr: str, root: str) -> tuple[str, str, int]:
 
 
 def how_killed(outcome: Signaled) -> str:
-    """Say by what a process was killed."""
+    """Say by what a process was killed.
+
+    For the first process of a container the kernel ignores the SIGABRT of abort(), which falls back on a fault then.
+    """
     if reason := out_of_memory(outcome):
         return f"the test's process was killed: {reason}"
+    if outcome.signal == signal.SIGSEGV:
+        return f"the test's process was killed by SIGSEGV (signal {outcome.signal}), or ended itself by abort()"
     try:
         name = f"{signal.Signals(outcome.signal).name} (signal {outcome.signal})"
     except ValueError:
         name = f"signal {outcome.signal}"
     return f"the test's process was killed by {name}"
+
+
+def _is_named(name: str, stdout: str) -> bool:
+    """Tell whether libtest has told of the test; names of benchmarks may be padded."""
+    return re.search(rf"test {re.escape(name)}(?: - [^\n]*?)? +\.\.\. ", stdout) is not None
 
 
 def _texts(effects: Effects) -> tuple[str, str]:

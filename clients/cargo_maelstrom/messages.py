@@ -78,6 +78,8 @@ class Artifacts:
         """Directories where build scripts say that libraries are, in order."""
         self.programs: dict[str, dict[str, str]] = {}
         """Paths of programs, by ids of packages, and names."""
+        self.executables: dict[str, None] = {}
+        """Paths of all that tests are in or may start, in order."""
 
     def add(self, message: Message) -> list[TestBinary]:
         """Take note of a message; return what can be run now. Raises InfrastructureError."""
@@ -90,6 +92,8 @@ class Artifacts:
             return []
         if message.executable is None or message.profile is None:
             return []
+        if message.profile.test or "bin" in message.target.kind:
+            self.executables[message.executable] = None
         if message.profile.test:
             return self._test(TestBinary(package, message.target, message.executable))
         if "bin" in message.target.kind:

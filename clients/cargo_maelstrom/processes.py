@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cargo_maelstrom.environment import Toolchain
 from maelstrom_core.errors import UserError
+from maelstrom_test_runner.guard import Guard
 
 LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of one line: a message names all features of a package."""
@@ -44,13 +45,16 @@ async def stream(
     *,
     line: Callable[[bytes], object],
     words: Callable[[str], object] | None,
+    variables: Mapping[str, str] | None = None,
 ) -> int:
     """Hand on the lines of a program's output, and those of its error output, without their ends; return its exit code.
 
-    With no `words` error output goes where ours goes. Raises UserError where it cannot be started.
+    With no `words` error output goes where ours goes; `variables` go before ours. The program and what it has started
+    ends with us. Raises UserError where it cannot be started.
     """
     errors = asyncio.subprocess.PIPE if words is not None else None
-    process = await _start(program, arguments, directory, stderr=errors)
+    process = await _start(program, arguments, directory, stderr=errors, variables=variables)
+    guard = Guard(process.pid)
     try:
         tasks = [_lines(process.stdout, line)]
         if words is not None:
@@ -59,6 +63,7 @@ async def stream(
         return await process.wait()
     finally:
         _kill(process)
+        guard.release()
 
 
 async def find_toolchain(environment: Mapping[str, str], directory: str, target: str | None) -> Toolchain:
@@ -84,13 +89,19 @@ async def find_toolchain(environment: Mapping[str, str], directory: str, target:
 
 
 async def _start(
-    program: str, arguments: Sequence[str], directory: str, *, stderr: int | None
+    program: str,
+    arguments: Sequence[str],
+    directory: str,
+    *,
+    stderr: int | None,
+    variables: Mapping[str, str] | None = None,
 ) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             program,
             *arguments,
             cwd=directory,
+            env={**os.environ, **variables} if variables else None,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,

@@ -7,20 +7,23 @@ What a run needs is imported when there is one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from cargo_maelstrom.config import FILE_NAME, PROGRAM, CargoConfig
-from maelstrom_test_runner.native_program import Definition, Given
+from maelstrom_test_runner.native_program import Definition, Given, run_cli
 
 if TYPE_CHECKING:
+    from cargo_maelstrom.runner import CargoRunner
     from maelstrom_test_runner.filters import Language
     from maelstrom_test_runner.native import NativeRunner
     from maelstrom_test_runner.native_course import NativeCall
     from maelstrom_test_runner.outlets import Screen
+    from maelstrom_worker.nursery import Nursery
 
 SUMMARY = """Run the tests of a Cargo project, each in a container of its own.
 
@@ -31,6 +34,29 @@ NAME selects tests, and options of packages, targets and builds mean what they m
 def own_arguments(arguments: Sequence[str]) -> Sequence[str]:
     """Return what is left where cargo calls us, as `cargo-maelstrom maelstrom ...`."""
     return arguments[1:] if arguments and arguments[0] == "maelstrom" else arguments
+
+
+def run_cargo(arguments: Sequence[str], *, nursery: Nursery | None = None, stream: TextIO | None = None) -> int:
+    """Run the program, and report coverage where that was measured; return the exit code. Raises MaelstromError."""
+    from maelstrom_test_runner.summary import EXIT_INTERRUPTED
+
+    made: list[CargoRunner] = []
+
+    def make(config: CargoConfig, call: NativeCall, given: Given, screen: Screen) -> NativeRunner:
+        made.append(_make(config, call, given, screen))
+        return made[0]
+
+    try:
+        code = run_cli(_definition(make), arguments, nursery=nursery, stream=stream)
+        for runner in made:
+            if code != EXIT_INTERRUPTED and (subject := runner.subject) is not None:
+                from cargo_maelstrom.covered import report_coverage
+
+                report_coverage(subject, os.environ, click.echo)
+        return code
+    finally:
+        for runner in made:
+            runner.discard()
 
 
 def _parameters() -> list[click.Parameter]:
@@ -60,7 +86,7 @@ def _parameters() -> list[click.Parameter]:
     ]
 
 
-def _make(config: CargoConfig, call: NativeCall, given: Given, screen: Screen) -> NativeRunner:
+def _make(config: CargoConfig, call: NativeCall, given: Given, screen: Screen) -> CargoRunner:
     from cargo_maelstrom.arguments import read_choices, read_test_arguments
     from cargo_maelstrom.runner import CargoRunner
 
@@ -98,19 +124,23 @@ def _tell_packages(excluded: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[st
     return tell_packages(excluded)
 
 
-CARGO = Definition(
-    program=PROGRAM,
-    module="cargo_maelstrom",
-    native="cargo test",
-    schema=CargoConfig,
-    summary=SUMMARY,
-    parameters=_parameters,
-    example="package.equals(parser)",
-    file_name=FILE_NAME,
-    file_contents=_contents,
-    language=_language,
-    find_root=find_root,
-    make=_make,
-    built=("target",),
-    exclude_packages=_tell_packages,
-)
+def _definition(make: Callable[[CargoConfig, NativeCall, Given, Screen], NativeRunner]) -> Definition[CargoConfig]:
+    return Definition(
+        program=PROGRAM,
+        module="cargo_maelstrom",
+        native="cargo test",
+        schema=CargoConfig,
+        summary=SUMMARY,
+        parameters=_parameters,
+        example="package.equals(parser)",
+        file_name=FILE_NAME,
+        file_contents=_contents,
+        language=_language,
+        find_root=find_root,
+        make=make,
+        built=("target",),
+        exclude_packages=_tell_packages,
+    )
+
+
+CARGO = _definition(_make)

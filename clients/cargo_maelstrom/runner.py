@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -18,8 +19,10 @@ from cargo_maelstrom.arguments import (
     doc_command,
     metadata_command,
 )
+from cargo_maelstrom.company import company_arguments, judge_company
 from cargo_maelstrom.config import CargoConfig
 from cargo_maelstrom.containers import Containers
+from cargo_maelstrom.coverage import Measured, Subject, build_flags
 from cargo_maelstrom.environment import Toolchain, binary_variables, configured_variables
 from cargo_maelstrom.libtest import Listed, judge_program, judge_test, parse_listing, parse_reasons
 from cargo_maelstrom.messages import Artifacts, TestBinary, parse_message
@@ -31,12 +34,15 @@ from maelstrom_core.errors import InfrastructureError, UserError
 from maelstrom_core.job import Exited, Outcome
 from maelstrom_core.spec import JobSpec
 from maelstrom_test_runner.directives import Treatment
-from maelstrom_test_runner.native import Case, Found, Verdict, effects_of, not_run, output_text
+from maelstrom_test_runner.native import Case, Found, Isolation, Verdict, effects_of, not_run, output_text
 from maelstrom_test_runner.native_course import NativeCall
 from maelstrom_test_runner.runner import Runner
 
 FIRST = 1000
 """The priority of listings: more is known after them."""
+THREADS = "--test-threads=2"
+"""A test is alone, but a harness that is not told how many may run at once finds out how many processors there are,
+twice: of some 150 system calls of a small test these are 40. With one it would print the name before the output."""
 LONGEST = 50_000
 """Characters of names that go into one command line."""
 
@@ -71,6 +77,25 @@ class CargoRunner:
         self._containers: Containers
         self._harness: dict[str, frozenset[tuple[str, str]]] = {}
         self._variables: dict[tuple[str, bool], dict[str, str]] = {}
+        self._flags: dict[str, str] = {}
+        self.measured: Measured | None = None
+        """Where coverage goes."""
+
+    @property
+    def subject(self) -> Subject | None:
+        """What is to be reported of coverage; None where none was measured."""
+        if self.measured is None or self._call.listing or self._call.dry_run:
+            return None
+        return Subject(
+            self.measured, tuple(self._artifacts.executables), self._workspace.workspace_root, self._toolchain
+        )
+
+    def discard(self) -> None:
+        """Remove what is left of the run."""
+        if self.measured is not None:
+            from cargo_maelstrom.covered import discard
+
+            discard(self.measured)
 
     async def find(self, found: Found, runner: Runner) -> None:
         """Build, and tell of the tests of each binary as soon as it is there."""
@@ -83,13 +108,16 @@ class CargoRunner:
         code, output, errors = metadata
         if code:
             raise UserError(f"failed to read the project: cargo says\n{errors.strip()}")
-        self._workspace = workspace = parse_metadata(output)
+        workspace = parse_metadata(output)
         packages, only = chosen_packages(workspace, self._choices, self._call.selection, directory=directory)
         if not packages:
             return
+        if self._config.coverage:
+            self._measure(workspace)
         if self._config.target_dir is not None:
             workspace = msgspec.structs.replace(workspace, target_directory=str(self._config.target_dir))
         os.makedirs(workspace.target_directory, exist_ok=True)  # it is to be shown
+        self._workspace = workspace
         self._artifacts = Artifacts(workspace.packages)
         configured = configured_variables(self._call.directory, self._toolchain.cargo_home, self._caller)
         self._caller |= configured
@@ -101,11 +129,26 @@ class CargoRunner:
             minimal=self._config.hermetic,
             seccomp=self._config.seccomp,
             memory=self._config.memory,
+            profiles=self.measured.profiles if self.measured is not None else None,
         )
         if not self._choices.only_doc:
             await self._build(found, runner, only)
         if self._config.doc_tests and self._choices.doc and self._arguments.others:
             self._tell_doc(found, packages)
+
+    def _measure(self, workspace: Workspace) -> None:
+        """Have everything built for coverage, apart from what is built otherwise. Raises UserError."""
+        config, caller = self._config, self._caller
+        if config.broker is not None:
+            raise UserError("coverage is measured on this machine only", hint="leave out --broker")
+        from cargo_maelstrom.covered import open_measured  # few want it
+
+        self.measured = open_measured(str(config.target_dir or workspace.target_directory), config.slots)
+        target = Path(self.measured.target_directory)
+        self._config = CargoConfig(**{**config.values, "target_dir": target})
+        self._flags, options = build_flags(caller, self._call.directory, self._toolchain.cargo_home)
+        caller |= self._flags
+        self._choices = msgspec.structs.replace(self._choices, flags=options)
 
     async def _build(self, found: Found, runner: Runner, only: Sequence[str] | None) -> None:
         """Have cargo build; list what is built meanwhile."""
@@ -128,7 +171,10 @@ class CargoRunner:
 
         shown = None if self._call.listing or self._call.dry_run else words.take
         try:
-            code = await stream(self._cargo, arguments, str(self._call.directory), line=take, words=shown)
+            directory, variables = str(self._call.directory), self._flags
+            if self.measured is not None:  # what is of interest of programs that build is not their coverage
+                variables = {**variables, "LLVM_PROFILE_FILE": os.devnull}
+            code = await stream(self._cargo, arguments, directory, line=take, words=shown, variables=variables)
             words.finish()
             if code:
                 hint = "what it had to say is above"
@@ -235,18 +281,47 @@ class CargoRunner:
 
     def job(self, case: Case, treatment: Treatment) -> JobSpec:
         """Return the job of a test: its binary, told its name; or cargo, for documentation."""
-        assert isinstance(case.data, TestOf)  # noqa: S101 - ours
-        test = case.data
+        test = _of(case)
         if test.binary is None:
             arguments = doc_command(self._config, self._choices, test.package.spec, self._arguments)
-            variables = {**self._toolchain.variables(), **self._toolchain.compilers(self._caller)}
+            variables = {**self._toolchain.variables(), **self._toolchain.compilers(self._caller), **self._profile}
             container = self._containers.of_package(treatment, test.package, variables)
             return JobSpec(container=container, program=self._toolchain.cargo, arguments=arguments)
         spec = self._spec(treatment, test.binary)
         if test.name is None:
             return msgspec.structs.replace(spec, arguments=self._arguments.given)
         flags = self._arguments.flags(ignored=test.ignored)
-        return msgspec.structs.replace(spec, arguments=("--exact", test.name, "--nocapture", *flags))
+        return msgspec.structs.replace(spec, arguments=("--exact", test.name, "--nocapture", THREADS, *flags))
+
+    @property
+    def _profile(self) -> dict[str, str]:
+        return self.measured.variables() if self.measured is not None else {}
+
+    @property
+    def isolation(self) -> Isolation:
+        """How much shares a process."""
+        return Isolation(self._config.isolation)
+
+    def kin(self, case: Case) -> Hashable:
+        """Return the binary of a test, and whether it is to be asked for ignored ones."""
+        test = _of(case)
+        return (test.binary.executable, test.ignored) if test.binary is not None and test.name is not None else None
+
+    def shared_job(self, cases: Sequence[Case], treatment: Treatment) -> JobSpec:
+        """Return the job of several tests of a binary, which has as many threads for them as it takes slots."""
+        first = _of(cases[0])
+        assert first.binary is not None  # noqa: S101 - they have a kin
+        arguments = company_arguments(
+            [str(_of(case).name) for case in cases],
+            threads=treatment.slots,
+            flags=self._arguments.flags(ignored=first.ignored),
+        )
+        return msgspec.structs.replace(self._spec(treatment, first.binary), arguments=arguments)
+
+    def judge_shared(self, cases: Sequence[Case], outcome: Outcome) -> Sequence[Verdict | None]:
+        """Return what libtest's log says of each."""
+        names = [str(_of(case).name) for case in cases]
+        return judge_company(names, outcome, self._workspace.workspace_root)
 
     def _spec(self, said: Treatment, binary: TestBinary) -> JobSpec:
         key = binary.package.id, binary.kind in {"test", "bench"}
@@ -255,12 +330,18 @@ class CargoRunner:
             variables = self._variables[key] = binary_variables(
                 binary, self._artifacts, self._toolchain, self._workspace.target_directory, self._caller
             )
+            variables.update(self._profile)
         container = self._containers.of_binary(said, binary, variables)
         return JobSpec(container=container, program=binary.executable)
 
     def judge(self, case: Case, outcome: Outcome) -> Verdict:
         """Return what libtest says of a test, or the exit code of what has no libtest."""
-        assert isinstance(case.data, TestOf)  # noqa: S101 - ours
-        if case.data.binary is not None and case.data.name is not None:
-            return judge_test(case.data.name, outcome, self._workspace.workspace_root)
-        return judge_program(outcome, libtest=case.data.binary is None)
+        test = _of(case)
+        if test.binary is not None and test.name is not None:
+            return judge_test(test.name, outcome, self._workspace.workspace_root)
+        return judge_program(outcome, libtest=test.binary is None)
+
+
+def _of(case: Case) -> TestOf:
+    assert isinstance(case.data, TestOf)  # noqa: S101 - ours
+    return case.data

@@ -34,6 +34,7 @@ from maelstrom_pytest import image_python
 from maelstrom_pytest.interpreter import Interpreter
 from maelstrom_pytest.records import Item
 from maelstrom_test_runner import containers
+from maelstrom_test_runner.companies import companies
 
 PIPE = "items"
 GUEST_MOUNT_POINT = "/.maelstrom/guest"
@@ -272,15 +273,6 @@ def _dump(document: object) -> bytes:
 Durations = Callable[[Item], float | None]
 """Returns how long a test took in an earlier run, in seconds; None for one that has not run."""
 
-SHARE = (0.05, 1.0)
-"""In `auto`, tests share a job until they take so long together, in seconds: ten times what the job itself costs, and
-more where enough jobs are left for all slots: what tests leave in caches helps those behind them."""
-ROUNDS = 8
-"""How many jobs there should be for each slot."""
-UNKNOWN = 0.005
-"""What a test is taken to last that has not run yet."""
-COMPANY = 500
-"""The most tests that share a job in `auto`."""
 SMALL = 4
 """A file with fewer tests gets no template of its own: that would cost more than it saves."""
 CHUNK = 250
@@ -335,24 +327,10 @@ def stages(items: Iterable[Item]) -> dict[str, Stage]:
 
 def _group_cheap(items: Sequence[Item], durations: Durations, slots: int) -> list[tuple[Item, ...]]:
     """Let neighbours in a stage share a job as long as that saves something; who opted out is alone."""
-    expected = [UNKNOWN if (known := durations(item)) is None else known for item in items]
-    least, most = SHARE
-    share = max(least, min(most, sum(expected) / (slots * ROUNDS)))
-    groups: list[tuple[Item, ...]] = []
     stage_of = stages(items)
-    open_groups: dict[Stage, tuple[list[Item], float]] = {}
-    for item, seconds in zip(items, expected, strict=True):
-        if seconds >= share or item.alone:
-            groups.append((item,))
-            continue
-        place = stage_of[item.file]
-        members, total = open_groups.pop(place, ([], 0.0))
-        members.append(item)
-        if total + seconds >= share or len(members) == COMPANY:
-            groups.append(tuple(members))
-        else:
-            open_groups[place] = (members, total + seconds)
-    return groups + [tuple(members) for members, _ in open_groups.values()]
+    return companies(
+        items, kin=lambda item: None if item.alone else stage_of[item.file], seconds=durations, slots=slots
+    )
 
 
 def in_order(groups: Iterable[tuple[Item, ...]], durations: Durations) -> list[tuple[Item, ...]]:

@@ -7,8 +7,9 @@ the job of each; and what its outcome means. Selection, order, repetition, retri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import enum
+from collections.abc import Hashable, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -122,6 +123,36 @@ class NativeRunner(Protocol):
 
     def judge(self, case: Case, outcome: Outcome) -> Verdict:
         """Return what the outcome of a test's job means; only those that `effects_of` knows come here."""
+
+
+class Isolation(enum.Enum):
+    """How much shares one job: one process, one container."""
+
+    TEST = "test"
+    BINARY = "binary"
+    AUTO = "auto"
+    """Cheap tests of a binary share one, as many as earlier durations make worth while."""
+
+
+@runtime_checkable
+class SharingRunner(NativeRunner, Protocol):
+    """One whose tests can share a job."""
+
+    @property
+    def isolation(self) -> Isolation:
+        """How much is to share one."""
+
+    def kin(self, case: Case) -> Hashable:
+        """Return what a test has in common with those that it can share a job with; None: it is always alone.
+
+        What directives say of them is the same in any case.
+        """
+
+    def shared_job(self, cases: Sequence[Case], treatment: Treatment) -> JobSpec:
+        """Return the job of several tests of one kin; see `job`."""
+
+    def judge_shared(self, cases: Sequence[Case], outcome: Outcome) -> Sequence[Verdict | None]:
+        """Return what the outcome of their job means for each test; None: it is to be run alone, which will show."""
 
 
 def not_run(outcome: Outcome) -> Verdict | None:

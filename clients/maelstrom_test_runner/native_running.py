@@ -1,14 +1,15 @@
 """Running the tests of a native runner: which job is next, what becomes of each test.
 
-Tests come while others run. Each is told about exactly once, after as many attempts as it takes. Knows neither
-containers nor terminals.
+Tests come while others run. Each is told about exactly once, after as many attempts as it takes. Where several share a
+job, whoever has no verdict of it is run alone; so is whoever failed, where they share one only to save time. Knows
+neither containers nor terminals.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from itertools import count
 from typing import Protocol
@@ -18,10 +19,20 @@ import msgspec
 from maelstrom_core.job import Outcome, effects_of
 from maelstrom_core.limit_words import limited
 from maelstrom_core.spec import JobSpec
+from maelstrom_test_runner.companies import companies, families
 from maelstrom_test_runner.directives import Directives, Treatment
 from maelstrom_test_runner.history import History, Past
 from maelstrom_test_runner.live import LiveOutput, submit_shown
-from maelstrom_test_runner.native import Case, NativeRunner, Verdict, after_attempts, ignored, not_run
+from maelstrom_test_runner.native import (
+    Case,
+    Isolation,
+    NativeRunner,
+    SharingRunner,
+    Verdict,
+    after_attempts,
+    ignored,
+    not_run,
+)
 from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.slow import SlowAlarm
 from maelstrom_test_runner.status import Status
@@ -36,11 +47,11 @@ so that jobs of one program follow each other, which makes them cheap."""
 class Listener(Protocol):
     """Is told what happens to the tests of a run."""
 
-    def started(self, case: Case) -> None:
-        """Take note of a test that begins."""
+    def started(self, cases: Sequence[Case]) -> None:
+        """Take note of tests that begin: those of one job."""
 
-    def requeued(self, case: Case) -> None:
-        """Take note that it will be started again."""
+    def requeued(self, cases: Sequence[Case]) -> None:
+        """Take note that they will be started again."""
 
     def finished(self, case: Case, verdict: Verdict) -> None:
         """Take note of its verdict."""
@@ -70,13 +81,21 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Work(msgspec.Struct, frozen=True, eq=False):
-    """A test that waits or runs."""
+    """A test that waits or runs, or several that share a job."""
 
-    case: Case
+    cases: tuple[Case, ...]
     attempts: tuple[Verdict, ...] = ()
+    accused: tuple[Case, ...] = ()
+    """The test failed in the company of these."""
     live: LiveOutput | None = None
     heard: bool = False
     """It is listened to while it runs: the end of what it writes is kept then, not the beginning."""
+
+    @property
+    def name(self) -> str:
+        """What a job goes by for people."""
+        first, *others = self.cases
+        return f"{first.name}, or one of {len(others)} others in its process," if others else first.name
 
 
 class NativeRun:
@@ -97,6 +116,8 @@ class NativeRun:
         self.failures = 0
         self._runner = runner
         self._native = native
+        sharing = native if isinstance(native, SharingRunner) and not wishes.show else None
+        self._sharing = None if sharing is None or sharing.isolation is Isolation.TEST else sharing
         self._listener = listener
         self._directives = directives
         self._nothing = directives.treatment({})
@@ -124,14 +145,37 @@ class NativeRun:
 
     def add(self, cases: Sequence[Case]) -> None:
         """Take in some tests, and begin with them. Raises SpecError."""
+        wanted = []
         for case in cases:
             if case.ignored is not None:
                 self._listener.finished(case, ignored(case.ignored))
             elif self._treatment(case).ignore:
                 self._listener.finished(case, ignored(f"a directive of {self._wishes.file_name}"))
             else:
-                self._push(_Work(case))
+                wanted.append(case)
+        for members in self._shares(wanted):
+            self._push(_Work(members))
         self._submit()
+
+    def _shares(self, cases: Sequence[Case]) -> Sequence[tuple[Case, ...]]:
+        """Return which tests share a job; what failed the last time is alone, since it would be run alone anyway."""
+        sharing = self._sharing
+        if sharing is None:
+            return [(case,) for case in cases]
+
+        def kin(case: Case) -> Hashable:
+            past, own = self.past(case), sharing.kin(case)
+            if own is None or (past is not None and past.failed):
+                return None
+            return own, id(self._treatment(case)), case.repetition
+
+        def seconds(case: Case) -> float | None:
+            past = self.past(case)
+            return None if past is None else past.seconds
+
+        if sharing.isolation is Isolation.AUTO:
+            return companies(cases, kin=kin, seconds=seconds, slots=self._wishes.slots)
+        return families(cases, kin=kin)
 
     def end(self) -> None:
         """Take note that no more tests will come."""
@@ -156,11 +200,18 @@ class NativeRun:
 
     def spec(self, case: Case) -> JobSpec:
         """Return the whole job of a test. Raises SpecError."""
-        said, past = self._treatment(case), self.past(case)
+        return self._spec((case,))
+
+    def _spec(self, cases: Sequence[Case]) -> JobSpec:
+        said = self._treatment(cases[0])
         timeout = self._wishes.timeout if self._wishes.timeout is not None else said.timeout or None
-        priority, seconds = self._rank(case, past)
+        priority, seconds = self._rank(cases)
+        if self._sharing is not None and len(cases) > 1:
+            job = self._sharing.shared_job(cases, said)
+        else:
+            job = self._native.job(cases[0], said)
         return msgspec.structs.replace(
-            self._native.job(case, said),
+            job,
             timeout=timeout or None,
             **said.requirements,
             priority=priority,
@@ -170,14 +221,18 @@ class NativeRun:
     def _treatment(self, case: Case) -> Treatment:
         return self._directives.treatment(case.facts) if self._directives.all else self._nothing
 
-    def _rank(self, case: Case, past: Past | None) -> tuple[int, float | None]:
-        """Return how much a test is wanted before others, and how long it will probably take."""
-        priority = 2 * self._urgent(case) + (past is not None and past.failed)
-        seconds = None if past is None else past.seconds
-        return priority, None if seconds is None else 0.0 if seconds < SHORT else seconds
+    def _rank(self, cases: Sequence[Case]) -> tuple[int, float | None]:
+        """Return how much a job is wanted before others, and how long it will probably take."""
+        pasts = [self.past(case) for case in cases]
+        urgent, failed = any(map(self._urgent, cases)), any(past is not None and past.failed for past in pasts)
+        known = [past.seconds for past in pasts if past is not None and past.seconds is not None]
+        if len(known) < len(cases):
+            return 2 * urgent + failed, None
+        seconds = sum(known)
+        return 2 * urgent + failed, 0.0 if seconds < SHORT else seconds
 
     def _push(self, work: _Work) -> None:
-        priority, seconds = self._rank(work.case, self.past(work.case))
+        priority, seconds = self._rank(work.cases)
         length = float("inf") if seconds is None else seconds
         heapq.heappush(self._queue, (-priority, -length, next(self._numbers), work))
 
@@ -193,10 +248,10 @@ class NativeRun:
             self._over.set_result(None)
 
     def _start(self, work: _Work) -> None:
-        spec = self.spec(work.case)
+        spec = self._spec(work.cases)
         on_start = partial(self._on_start, work)
         if self._wishes.show or work.heard:
-            take = partial(self._wrote, work.case)
+            take = partial(self._wrote, work.cases[0])
             future, live = submit_shown(self._runner, spec, spec.stdin.encode(), on_start=on_start, take=take)
             work = msgspec.structs.replace(work, live=live)
         else:
@@ -209,16 +264,16 @@ class NativeRun:
             self._listener.wrote(case, stream, shown)
 
     def _on_start(self, work: _Work) -> None:
-        self._listener.started(work.case)
+        self._listener.started(work.cases)
         if self._slow is not None:
-            self._slow.begin(work.case.test, work.case.name)
+            self._slow.begin(work.cases[0].test, work.name)
 
     def _on_end(self, future: asyncio.Future[Outcome]) -> None:
         work = self._flying.pop(future, None)
         if work is None:  # nobody wants to know any more
             return
         if self._slow is not None:
-            self._slow.end(work.case.test)
+            self._slow.end(work.cases[0].test)
         if self._over.done():
             if work.live is not None:
                 work.live.close()
@@ -232,20 +287,48 @@ class NativeRun:
                 self._over.set_exception(error)
 
     def _judge(self, work: _Work, outcome: Outcome) -> None:
-        case = work.case
         if (told := limited(outcome)) is not None and told.lacking is not None:
             self._note_once(told.lacking)
-        verdict = not_run(outcome) or self._native.judge(case, outcome)
-        if (effects := effects_of(outcome)) is not None and effects.ran is not None:
-            verdict = msgspec.structs.replace(verdict, ran=effects.ran)
-        if verdict.unheard and work.live is None:
-            self._listener.requeued(case)
-            self._push(_Work(case, work.attempts, heard=True))
+        if len(work.cases) > 1:
+            self._judge_shared(work, outcome)
             return
-        failed = verdict.status.is_failure
+        verdict = _placed(not_run(outcome) or self._native.judge(work.cases[0], outcome), outcome)
+        if verdict.unheard and work.live is None:
+            self._again(msgspec.structs.replace(work, heard=True))
+            return
+        self._report(work, verdict)
+
+    def _judge_shared(self, work: _Work, outcome: Outcome) -> None:
+        """Report what several tests have come to in one job; run the others alone, those in doubt as well."""
+        assert self._sharing is not None  # noqa: S101 - for the type checker
+        verdicts: Sequence[Verdict | None] = [None] * len(work.cases)
+        if not_run(outcome) is None:
+            verdicts = self._sharing.judge_shared(work.cases, outcome)
+        in_doubt = self._sharing.isolation is Isolation.AUTO
+        for index, (case, verdict) in enumerate(zip(work.cases, verdicts, strict=True)):
+            if self._stopped:
+                return
+            if verdict is None:
+                self._again(_Work((case,)))
+            elif in_doubt and verdict.status.is_failure:
+                self._again(_Work((case,), accused=work.cases[:index]))
+            else:
+                self._report(_Work((case,)), _placed(verdict, outcome))
+
+    def _again(self, work: _Work) -> None:
+        self._listener.requeued(work.cases)
+        self._push(msgspec.structs.replace(work, live=None))
+
+    def _report(self, work: _Work, verdict: Verdict) -> None:
+        """Report what has become of a test, if this was its last attempt."""
+        case, failed = work.cases[0], verdict.status.is_failure
+        if work.accused and not failed:
+            self._listener.note(
+                f"{case.name} failed after {len(work.accused)} other tests in its process and passed alone: one of "
+                f"them leaks, from {work.accused[0].name} on"
+            )
         if failed and not verdict.infrastructure and len(work.attempts) < self._wishes.retries:
-            self._listener.requeued(case)
-            self._push(_Work(case, (*work.attempts, verdict)))
+            self._again(_Work((case,), (*work.attempts, verdict)))
             return
         self.failures += failed
         if failed:
@@ -265,3 +348,9 @@ class NativeRun:
         except BaseException as error:  # noqa: BLE001 - a callback: whoever waits for the end gets it
             if not self._over.done():
                 self._over.set_exception(error)
+
+
+def _placed(verdict: Verdict, outcome: Outcome) -> Verdict:
+    """Return a verdict with where its job ran, if that was on a cluster."""
+    effects = effects_of(outcome)
+    return verdict if effects is None or effects.ran is None else msgspec.structs.replace(verdict, ran=effects.ran)

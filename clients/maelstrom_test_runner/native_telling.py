@@ -36,13 +36,13 @@ class NativeTeller(BaseTeller):
         case = TestCase("", name, 0.0, (Mark("error", "collection failure", text),))
         self._tell(events.CollectionError, name=name, text=text, case=case)
 
-    def started(self, case: Case) -> None:
-        """Tell of a test that begins."""
-        self._tell(events.Started, tests=(case.test,))
+    def started(self, cases: Sequence[Case]) -> None:
+        """Tell of tests that begin, one after the other."""
+        self._tell(events.Started, tests=tuple(case.test for case in cases))
 
-    def requeued(self, case: Case) -> None:
-        """Tell of a test that waits again."""
-        self._tell(events.Requeued, tests=(case.test,))
+    def requeued(self, cases: Sequence[Case]) -> None:
+        """Tell of tests that wait again."""
+        self._tell(events.Requeued, tests=tuple(case.test for case in cases))
 
     def wrote(self, case: Case, stream: str, text: str) -> None:
         """Tell of lines that a test has written."""

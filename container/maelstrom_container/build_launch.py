@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 FOLDER = "container/maelstrom_container"
 
 builder = FFI()
-SOURCES = ("launch", "child", "capture", "passed", "forked", "release", "standby", "syscalls", "files")
+SOURCES = ("launch", "child", "capture", "passed", "forked", "kept", "release", "standby", "syscalls", "files")
 for header in ("launch.h", "files.h"):
     # cffi's parser knows C declarations but neither comments with apostrophes nor the preprocessor
     builder.cdef(re.sub(r"/\*.*?\*/|^#.*?$", "", (HERE / header).read_text(), flags=re.DOTALL | re.MULTILINE))

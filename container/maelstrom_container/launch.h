@@ -34,6 +34,14 @@ enum passed { PASSED_NOTHING, PASSED_STREAMS, PASSED_TERMINAL };
 
 enum { STREAM_STDOUT, STREAM_STDERR, STREAM_RESULT, STREAMS };
 
+/* A root that jobs share one after the other: the tops of its upper layers, and what they were like when it was made. */
+enum { KEPT_LIMIT = 64, KEPT_MARKS = 8 };
+struct kept {
+    int count;
+    int fds[64];
+    uint64_t marks[64][8];
+};
+
 struct launch {
     const struct step *steps;
     int step_count;
@@ -60,6 +68,8 @@ struct launch {
     int64_t ahead;              /* how long the container of the next launch may stand by, 0: it is not made ahead */
     int rest;                   /* a file for what exceeds these of the first two, one behind the other's room; or -1 */
     uint64_t rest_limit;        /* bytes of each in there: its room */
+    const struct kept *kept;    /* the root that it shares with others, to be clean when it begins; NULL: it has its own */
+    int repeats;                /* how often it may be repeated without Python */
 };
 
 struct stream {
@@ -120,6 +130,16 @@ void launch_end(void);
 /* Has what is given back from now on taken down by a thread, which stays in the namespaces that the caller is in. To be
  * called once; returns 0 where there can be none. The caller can change its user and pid namespaces no more. */
 int launch_release_aside(void);
+
+/* Makes a root that is kept, by steps of which STEP_WATCH names the tops of its upper layers. Returns -1, or which step
+ * failed: the caller takes away what there is then, and forgets it. */
+int kept_make(struct kept *kept, const struct step *steps, int count);
+
+/* Lets go of the upper layers. */
+void kept_forget(struct kept *kept);
+
+/* Whether nobody has written to it since it was made. */
+int kept_is_clean(const struct kept *kept);
 
 /* Thin system calls that Python's os module lacks (3.11); each returns the result, or -errno. */
 int sys_unshare(unsigned long flags);

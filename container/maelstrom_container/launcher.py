@@ -17,6 +17,7 @@ from maelstrom_container.captured.mounts import check_layout, real_path, shown_u
 from maelstrom_container.confine import confine
 from maelstrom_container.failures import not_executed, refused
 from maelstrom_container.job_groups import NO_GROUP, JobGroups
+from maelstrom_container.kept import ANY_NUMBER
 from maelstrom_container.native import ffi, lib
 from maelstrom_container.networks import Networks
 from maelstrom_container.outer import Outer
@@ -53,7 +54,7 @@ NAMESPACES = (
     | syscalls.CLONE_NEWUTS
 )
 """No cgroup namespace: see `outer`."""
-REPEATER_FUNCTIONS = ("launch", "launch_rest", "launch_dismiss")
+REPEATER_FUNCTIONS = ("launch", "launch_rest", "launch_dismiss", "kept_is_clean")
 SECOND = 1_000_000_000
 NOT_FAILED = lib.PHASE_NONE
 NOTHING = Output()
@@ -117,7 +118,7 @@ class Launcher:
         self._launch.group = NO_GROUP
         self._launch.rest = rest
         self._groups = groups
-        self._armed: Prepared | None = None
+        self._armed: tuple[Prepared, CompiledSteps] | None = None
         self._programs, self._arguments, self._environment = Strings(), Strings(), Strings()
         self._variables, self._directory = Strings(), Strings()
         self._landing = ffi.new("struct landing *")
@@ -141,7 +142,7 @@ class Launcher:
         if self._landing.phase == NOT_FAILED:
             return self._completed()
         assert self._armed is not None  # noqa: S101 - only what was launched can be repeated
-        return self._failure(self._armed.steps, request)
+        return self._failure(self._armed[1], request)
 
     def run(self, request: Request, *, passed: int = -1, doorbell: int = -1, cancelled: Any = None) -> Outcome:
         """Run one job to its end.
@@ -169,7 +170,7 @@ class Launcher:
             self._launch.stdin_fd, self._launch.passed = stdin, request.passed
             self._set_bounds(request, doorbell, cancelled)
             if request.capture is None:
-                return self._run(prepared, prepared.steps, request)
+                return self._run(prepared, self._steps(prepared), request)
             check_layout(prepared.layout)
             return self._run_captured(prepared, request, request.capture)
         except SpecError as error:
@@ -210,9 +211,8 @@ class Launcher:
         prepared = self._enter(request.container)
         steps = compile_steps(template_steps(prepared.layout, memory=self._memory, protect=prepared.protect))
         launch = self._launch
-        self._arm(prepared)
+        self._arm(prepared, steps)
         self._armed = None  # what follows is for this launch only
-        launch.steps, launch.step_count = steps.array, len(steps.steps)
         launch.capabilities = template_capabilities(prepared)
         self._filter(prepared.filters.template)
         stdin = memory_file(request.request)
@@ -228,10 +228,12 @@ class Launcher:
 
     def rest(self) -> None:
         """Give back what is kept of the last job, its mounts and what is in them: for when no other is at hand."""
+        self.tidy()
         lib.launch_rest()
 
     def _enter(self, packed: bytes) -> Prepared:
         """Enter the prepared container, making it first if need be."""
+        self.tidy()
         prepared = self._prepared.get(packed)
         if prepared is None:
             container = _DECODE(packed)
@@ -253,12 +255,26 @@ class Launcher:
             self._entered = prepared
         return prepared
 
+    def tidy(self) -> None:
+        """Let go of what the last job has written to the root that it shares with others."""
+        if self._entered is not None and self._entered.kept is not None:
+            self._entered.kept.tidy()
+
+    def _steps(self, prepared: Prepared) -> CompiledSteps:
+        """Return the steps for a job of a container which we are in: one that gets the kept root, or its own."""
+        kept = prepared.kept
+        if kept is None or not kept.ready():
+            return prepared.steps
+        return kept.steps
+
     def _enter_network(self, network: Network) -> None:
         if self._networks is not None:
             self._networks.enter(network)
 
     def _run_captured(self, prepared: Prepared, request: Request, capture: Capture) -> Outcome:
         """Run a job whose upper directories are the client's."""
+        if prepared.kept is not None and prepared.kept.there:
+            prepared.kept.remove()
         steps = captured_steps(prepared, memory=self._memory, trees=capture.trees)
         targets = upper_targets(steps.steps)
         try:
@@ -278,10 +294,7 @@ class Launcher:
                 f"failed to execute {request.program!r}: "
                 "a NUL character stands in the program, an argument or the environment"
             )
-        self._arm(prepared)
-        if steps is not prepared.steps:
-            self._armed = None  # what follows is for this launch only
-            self._launch.steps, self._launch.step_count = steps.array, len(steps.steps)
+        self._arm(prepared, steps)
         if self._groups is not None and prepared.limits.is_of_jobs:
             try:
                 use = self._groups.run(prepared.limits, request.sequence, self._launch_in)
@@ -295,6 +308,8 @@ class Launcher:
             return self._failure(steps, request)
         # A job with input has its own descriptor, one that is captured its own directories.
         self.repeatable = not request.stdin and not request.passed and not request.capture
+        if self.repeatable:
+            self._launch.repeats = prepared.kept.take_repeats() if prepared.kept is not None else ANY_NUMBER
         return self._completed()
 
     def _launch_in(self, group: int) -> None:
@@ -312,19 +327,21 @@ class Launcher:
         launch.variables, launch.variable_count = self._variables.packed(variables)
         launch.directory, _ = self._directory.packed((request.working_directory,))
 
-    def _arm(self, prepared: Prepared) -> None:
-        """Say in which container; it is nearly always that of the last job."""
-        if self._armed is prepared:
+    def _arm(self, prepared: Prepared, steps: CompiledSteps) -> None:
+        """Say in which container, and how it is completed; that is nearly always as for the last job."""
+        if self._armed is not None and self._armed[0] is prepared and self._armed[1] is steps:
             return
         launch = self._launch
-        launch.steps, launch.step_count = prepared.steps.array, len(prepared.steps.steps)
+        launch.steps, launch.step_count = steps.array, len(steps.steps)
+        kept = prepared.kept
+        launch.kept = kept.native if kept is not None and steps is kept.steps else ffi.NULL
         launch.uid_map, launch.gid_map = ffi.from_buffer(prepared.uid_map), ffi.from_buffer(prepared.gid_map)
         launch.capabilities = prepared.capabilities
         if self._confined:
             assert prepared.filters.job  # noqa: S101 - whoever wants none is for another member
         else:
             self._filter(prepared.filters.job)
-        self._armed = prepared
+        self._armed = prepared, steps
 
     def _filter(self, program: bytes) -> None:
         self._launch.filter, self._launch.filter_length = ffi.from_buffer(program), len(program) // INSTRUCTION.size

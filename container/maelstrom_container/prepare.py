@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import posixpath
 import resource
+from collections.abc import Sequence
 
 import msgspec
 
 from maelstrom_container import syscalls
 from maelstrom_container.cgroups import kept_by_processes
 from maelstrom_container.compose import ROOT, Composition
+from maelstrom_container.kept import KeptRoot
 from maelstrom_container.outer import Outer
 from maelstrom_container.places import (
     FRESH,
@@ -40,6 +42,8 @@ from maelstrom_container.steps import (
     captured_layout,
     compile_steps,
     job_steps,
+    kept_job_steps,
+    kept_root_steps,
     limit_steps,
     memory_bounds,
 )
@@ -102,6 +106,8 @@ class Prepared(msgspec.Struct, frozen=True):
     filters: Filters
     limits: Limits
     """All of the container's; the layout has those that are not kept by a cgroup."""
+    kept: KeptRoot | None = None
+    """The root that its jobs share, where they can write to it and unmount nothing."""
 
     def enter(self) -> None:
         """Have the calling process live in the bare root of the namespace. Raises OSError."""
@@ -113,6 +119,8 @@ class Prepared(msgspec.Struct, frozen=True):
         """Let go of it; it lives on while somebody is in it."""
         os.close(self.namespace)
         os.close(self.bare)
+        if self.kept is not None:
+            self.kept.close()
 
 
 def prepare(
@@ -143,20 +151,29 @@ def prepare(
             layout = msgspec.structs.replace(layout, covered=True)
     finally:
         sources.close()
+    behind = [*_hide_old_proc(layout, protect=protect), *limit_steps(layout)]
     return Prepared(
         namespace=syscalls.open_namespace("mnt"),
         bare=os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
         layout=layout,
         protect=protect,
-        steps=compile_steps(
-            [*job_steps(layout, memory=memory), *_hide_old_proc(layout, protect=protect), *limit_steps(layout)]
-        ),
+        steps=compile_steps([*job_steps(layout, memory=memory), *behind]),
         uid_map=f"{container.user} {outer.uid} 1\0".encode(),
         gid_map=f"{container.group} {outer.gid} 1\0".encode(),
         capabilities=capabilities,
         network=container.network,
         filters=_filters(container),
         limits=limits,
+        kept=_keep(layout, behind, memory) if layout.writable and layout.cover and not templates else None,
+    )
+
+
+def _keep(layout: Layout, behind: Sequence[Step], memory: int) -> KeptRoot:
+    """Return the root that jobs share, to be made when there is one."""
+    return KeptRoot(
+        compile_steps(kept_root_steps(layout, memory=memory, depth=1)),
+        compile_steps([*kept_job_steps(layout, memory=memory), *behind]),
+        "upper1",
     )
 
 

@@ -194,8 +194,11 @@ def kept_steps(layout: Layout, *, memory: int, depth: int) -> list[Step]:
     Making overlays costs more than everything else of a job's mounts. Whoever writes to one makes an entry in its upper
     layer, and the next job gets new ones. None where there is nothing to keep.
     """
-    if not _keeps(layout):
-        return []
+    return kept_root_steps(layout, memory=memory, depth=depth) if _keeps(layout) else []
+
+
+def kept_root_steps(layout: Layout, *, memory: int, depth: int) -> list[Step]:
+    """Return the steps for a root at KEPT that jobs share, of a layout that is writable."""
     upper = f"upper{depth}"
     steps = [Mount("tmpfs", upper, f"{memory_bounds(memory)},mode=755"), *_overlay(f"{upper}/0", "scaffold/base", KEPT)]
     overlays = [f"{upper}/0"]
@@ -228,6 +231,11 @@ def fork_steps(layout: Layout, *, memory: int, protect: bool, depth: int, kept: 
         for step in steps
         if not isinstance(step, Protect)
     ]
+
+
+def kept_job_steps(layout: Layout, *, memory: int) -> list[Step]:
+    """Return the steps for a job that begins in a kept root."""
+    return job_steps(msgspec.structs.replace(layout, writable=False, units=(), covered=True), memory=memory)
 
 
 def _keeps(layout: Layout) -> bool:

@@ -53,6 +53,9 @@ def run_member(outer: Outer, settings: MemberSettings, fds: MemberFds, desk: soc
             member.answer_repeated(repeater.sequence)
         elif need == lib.REPEAT_MESSAGE:
             repeatable = member.handle(repeater.message)
+        elif need == lib.REPEAT_WRITTEN:
+            launcher.tidy()
+            repeatable = False
         else:
             member.handle_pieces()
             repeatable = False

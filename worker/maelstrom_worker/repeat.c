@@ -253,6 +253,20 @@ static int is_clean(const struct repeat *repeat)
            strstr(count, repeat->no_sockets[1]) != NULL;
 }
 
+/* Whether the root that jobs share, if they do, is as it was made. */
+static int is_unwritten(const struct repeat *repeat)
+{
+    const struct launch *launch = repeat->launch;
+    return launch->kept == NULL || ((int (*)(const struct kept *))repeat->clean_function)(launch->kept);
+}
+
+/* Whether this launch is one of those that go without Python. */
+static int may_go_on(const struct repeat *repeat)
+{
+    struct launch *launch = repeat->launch;
+    return launch->repeats > 0 && launch->repeats-- > 0;
+}
+
 static void run_again(struct repeat *repeat, const struct own *own)
 {
     struct launch *launch = repeat->launch;
@@ -275,13 +289,16 @@ static int serve(struct repeat *repeat)
         struct own own;
         int64_t size = ring_take(repeat->in, repeat->capacity, repeat->message, repeat->limit);
         if (size == 0) {
+            if (!is_unwritten(repeat))
+                return REPEAT_WRITTEN;
             sleep_until_called(repeat);
             continue;
         }
         if (size < 0)
             return REPEAT_PIECES;
         repeat->size = (uint64_t)size;
-        if (!read_request(repeat, &own) || !equals_last(repeat, tail, tail_size) || !is_clean(repeat)) {
+        if (!read_request(repeat, &own) || !equals_last(repeat, tail, tail_size) || !is_clean(repeat) ||
+            !is_unwritten(repeat) || !may_go_on(repeat)) {
             memcpy(repeat->last, repeat->message, repeat->size);
             return REPEAT_MESSAGE;
         }

@@ -16,6 +16,7 @@ class Lib(Protocol):
     REPEAT_MESSAGE: int
     REPEAT_PIECES: int
     REPEAT_LANDED: int
+    REPEAT_WRITTEN: int
 
     def repeat_serve(self, repeat: Any, /) -> int: ...
 
@@ -41,7 +42,7 @@ class Repeater:
         repeat.own_bell, repeat.other_bell = own_bell, supervisor_bell
         launch, landing, *functions = (ffi.cast("void *", address) for address in launcher.pointers())
         repeat.launch, repeat.landing = launch, landing
-        repeat.launch_function, repeat.rest_function, repeat.dismiss_function = functions
+        repeat.launch_function, repeat.rest_function, repeat.dismiss_function, repeat.clean_function = functions
 
     def serve(self, *, repeatable: bool) -> int:
         """Run and answer requests until Python is needed, and return what for; sleep while there are none.

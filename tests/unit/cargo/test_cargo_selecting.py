@@ -81,7 +81,7 @@ def test_me16_the_file_that_init_writes_parses_with_and_without_its_comments(tmp
     path.write_text(re.sub(r"^#(?! )", "", CONTENTS, flags=re.MULTILINE))
     read = load(path, LANGUAGE, names)
     assert len(read.directives.all) == 4
-    assert read.values == {"hermetic": True, "timeout": 300, "retries": 2, "doc-tests": False}
+    assert read.values == {"hermetic": True, "timeout": 300, "retries": 2, "doc-tests": False, "isolation": "auto"}
 
 
 def test_cargo_calls_us_with_our_name():

@@ -75,6 +75,24 @@ def test_what_was_printed_does_not_count_as_a_result():
     assert verdict.status is Status.FAILED
 
 
+def test_the_last_line_of_another_program_is_no_success():
+    verdict = judge(exited(0, "\nrunning 1 test\n\nrunning 1 test\ntest other ... ok\n" + PASSED))
+    assert (verdict.status, "exit code 0 before libtest" in verdict.detail) == (Status.ERR, True)
+
+
+def test_the_line_of_a_success_may_follow_what_has_no_end():
+    for line in (
+        "no end test a::b ... ok\n",
+        "test a::b - should panic ... ok\n",
+        "test a::b    ... bench: 1 ns/iter\n",
+    ):
+        assert judge(exited(0, f"\nrunning 1 test\n{line}{PASSED}")).status is Status.PASSED
+
+
+def test_abort_looks_like_a_fault():
+    assert judge(Signaled(11, Effects())).detail.endswith("SIGSEGV (signal 11), or ended itself by abort()")
+
+
 def test_where_the_last_line_is_not_kept_nothing_is_known():
     cut = judge(exited(0, "\nrunning 1 test\nx\n", lost=5))
     assert (cut.status, cut.unheard) == (Status.ERR, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.plan import Isolation
 from maelstrom_pytest.records import NO_TEMPLATE
+from maelstrom_test_runner.companies import ROUNDS
 from tests.unit.pytest_runner.builders import item
 
 
@@ -31,7 +32,7 @@ def test_dear_tests_are_alone():
 def test_more_share_a_job_where_there_is_more_to_do():
     few, many = auto(items("a.py", 100), 0.02), auto(items("a.py", 5000), 0.02)
     assert max(sizes(few)) < max(sizes(many))
-    assert len(many) >= planning.ROUNDS * 2
+    assert len(many) >= ROUNDS * 2
 
 
 def test_tests_that_have_not_run_yet_share_too():

@@ -51,6 +51,10 @@ class FakeLauncher:
         self.landing = launcher_ffi.new("struct landing *")
         self.program = launcher_ffi.from_buffer(b"/bin/program\0")
         self.launch.arguments, self.launch.argument_count = self.program, 1
+        self.launch.repeats = 1000
+        self.kept = launcher_ffi.new("struct kept *")
+        self.written = False
+        """Whether a job has written to the root that it shares with others."""
         self.launched: list[tuple[int, tuple[bytes, ...]]] = []
         self.variables: list[bytes] = []
         self.land: Callable[[Any], None] = exited
@@ -64,6 +68,7 @@ class FakeLauncher:
             ffi.callback("int(void *, void *)", self._run),
             ffi.callback("void(void)", self._rest),
             ffi.callback("void(void)", lambda: self.dismissed.append(len(self.launched))),
+            ffi.callback("int(void *)", lambda _kept: not self.written),
         )
 
     def pointers(self) -> tuple[int, ...]:
@@ -179,6 +184,23 @@ def test_what_differs_in_anything_else_is_left_to_python(member: ShortWay) -> No
 def test_nothing_is_repeated_that_must_not_be(member: ShortWay) -> None:
     assert member.serve(REQUEST, repeatable=False) == lib.REPEAT_MESSAGE
     assert member.launcher.launched == []
+
+
+def test_a_root_that_a_job_has_written_to_is_left_to_python(member: ShortWay) -> None:
+    member.launcher.written = True
+    assert member.serve(REQUEST, OTHER) == lib.REPEAT_MESSAGE  # the jobs have roots of their own
+    assert len(member.launcher.launched) == 1
+    assert member.serve(REQUEST, repeatable=False) == lib.REPEAT_MESSAGE
+    member.launcher.launch.kept = member.launcher.kept
+    assert member.serve(REQUEST) == lib.REPEAT_MESSAGE
+    assert member.serve() == lib.REPEAT_WRITTEN  # and does not sleep
+    assert len(member.launcher.launched) == 1
+
+
+def test_after_so_many_repetitions_python_is_asked_again(member: ShortWay) -> None:
+    member.launcher.launch.repeats = 2
+    assert member.serve(*[REQUEST] * 3) == lib.REPEAT_MESSAGE
+    assert len(member.launcher.launched) == 2
 
 
 CLEAN = "sockets: used 0\nTCP: inuse 0 orphan 7 tw 0 alloc 5 mem 1\nUDP: inuse 0 mem 0\n"
