@@ -45,6 +45,7 @@ BENCHES: dict[str, Bench] = {
         pytest.AUTO,
         collect.BENCH,
         go.GO,
+        go.SUM,
         go.MANY,
         cargo.NEXTEST,
         cargo.CARGO_TEST,

@@ -7,23 +7,27 @@ What a run needs is imported when there is one.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from maelstrom_go_test.config import FILE_NAME, PROGRAM, GoConfig
-from maelstrom_go_test.words import translate
+from maelstrom_go_test.words import of_runs, translate
 from maelstrom_test_runner.native_program import Definition, Given, run_cli
 
 if TYPE_CHECKING:
     from maelstrom_go_test.flags import Wanted
     from maelstrom_go_test.runner import GoRunner
     from maelstrom_test_runner.filters import Language
+    from maelstrom_test_runner.native import NativeRunner
     from maelstrom_test_runner.native_course import NativeCall
+    from maelstrom_test_runner.native_telling import NativeTeller
     from maelstrom_test_runner.outlets import Screen
+    from maelstrom_test_runner.stream import Consumer
     from maelstrom_worker.nursery import Nursery
 
 SUMMARY = """Run the tests of Go packages, each in a container of its own.
@@ -35,28 +39,15 @@ DURATION = re.compile(r"0|(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+")
 
 def run_go_test(arguments: Sequence[str], *, nursery: Nursery | None = None, stream: TextIO | None = None) -> int:
     """Run the program and return its exit code. Raises MaelstromError."""
-    made: list[tuple[GoRunner, Path, Path | None]] = []
-
-    def make(config: GoConfig, call: NativeCall, given: Given, _screen: Screen) -> GoRunner:
-        runner = _make(config, call, given)
-        profile = given.own["coverprofile"]
-        made.append((runner, call.directory, None if profile is None else call.directory / profile))
-        return runner
-
     try:
-        words = translate(arguments)
+        words = translate([*of_runs(os.environ.get("GOFLAGS", "")), *arguments])
     except click.UsageError as error:
         error.show()
         return 2
-    code = run_cli(_definition(make), words, nursery=nursery, stream=stream)
-    for runner, _directory, profile in made:
-        from maelstrom_go_test.covered import report_coverage
-
-        report_coverage(runner, profile, click.echo)
-    return code
+    return run_cli(_definition(), words, nursery=nursery, stream=stream)
 
 
-def _definition(make: Any) -> Definition[GoConfig]:
+def _definition() -> Definition[GoConfig]:
     from maelstrom_go_test.place import find_root
 
     return Definition(
@@ -71,9 +62,29 @@ def _definition(make: Any) -> Definition[GoConfig]:
         file_contents=_contents,
         language=_language,
         find_root=find_root,
-        make=make,
+        make=_make,
+        display=_display,
+        ending=_ending,
         shown=_shown,
     )
+
+
+def _display(given: Given, stream: TextIO) -> Consumer | None:
+    if not given.own["json"]:
+        return None
+    if given.own["listing"] or given.own["dry_run"]:
+        raise click.UsageError("--json tells of tests that run; --list and --dry-run run none")
+    from maelstrom_go_test.json_display import GoJson
+
+    return GoJson(stream, sys.stderr)
+
+
+def _ending(runner: NativeRunner, teller: NativeTeller) -> None:
+    from maelstrom_go_test.covered import report_coverage
+    from maelstrom_go_test.runner import GoRunner
+
+    assert isinstance(runner, GoRunner)  # noqa: S101 - it is what _make has made
+    report_coverage(runner, teller.message)
 
 
 def _shown(text: str) -> str:
@@ -113,10 +124,11 @@ def _parameters() -> list[click.Parameter]:
         text("coverpkg", "PATTERNS", "Of which packages coverage is measured, as go test's -coverpkg."),
         text("coverprofile", "FILE", "Write what was covered to this file, as go test's -coverprofile."),
         click.Option(["-v", "--verbose"], is_flag=True, help="Show what tests say that pass, as go test's -v."),
+        click.Option(["--json"], is_flag=True, help="Print the events of go test -json, for programs that read them."),
     ]
 
 
-def _make(config: GoConfig, call: NativeCall, given: Given) -> GoRunner:
+def _make(config: GoConfig, call: NativeCall, given: Given, _screen: Screen) -> GoRunner:
     """Make the runner. Raises UserError."""
     from maelstrom_core.spec import Seccomp
     from maelstrom_go_test.building import open_directory
@@ -135,6 +147,11 @@ def _make(config: GoConfig, call: NativeCall, given: Given) -> GoRunner:
         binaries=binaries,
         grace=config.timeout_grace,
         verbose=given.own["verbose"],
+        whole_output=given.own["json"],
+        timeout=config.timeout,
+        cache=config.cache and config.repeat == 1 and not (call.listing or call.dry_run),
+        outputs=tuple(path for path in (config.report, config.junit_xml, config.trace) if path is not None),
+        profile=None if (profile := given.own["coverprofile"]) is None else call.directory / profile,
     )
     place = Place(
         root=root,
@@ -182,8 +199,6 @@ def _wanted(config: GoConfig, given: Given) -> Wanted:
 
 def _digest(root: str, wanted: Wanted) -> str:
     """Return a name for the binaries of a project that are built in this way."""
-    import os
-
     from blake3 import blake3
 
     parts = [root, *wanted.build(), wanted.coverpkg, wanted.mode if wanted.covers else ""]

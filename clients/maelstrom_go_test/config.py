@@ -23,6 +23,11 @@ class GoConfig(RunnerConfig):
         default_text="go's",
     )
     short = Value(Flag(), "Tell tests to be short, as go test's -short.", default=False)
+    cache = Value(
+        Flag(),
+        "Do not run tests that have passed while nothing that they could see has changed; --repeat and -count do.",
+        default=False,
+    )
     fullpath = Value(Flag(), "Show full file names in messages, as go test's -fullpath.", default=False)
     race = Value(Flag(), "Build with the race detector, as go test's -race.", default=False)
     tags = Value(Text(), "Build tags, comma-separated, as go test's -tags.", default=None)

@@ -61,6 +61,11 @@ class Merged:
             self.counts[block] = self.counts.get(block, 0) + max(0, count - self._base.get(block, 0))
         return bool(counts)
 
+    def add_missing(self, blocks: Iterable[Block]) -> None:
+        """Add blocks that nothing has covered."""
+        for block in blocks:
+            self.counts.setdefault(block, 0)
+
     def share(self) -> float | None:
         """Return which part of the statements was covered, from 0 to 1; None where there are none."""
         total = sum(size for _, size in self.counts)
@@ -78,9 +83,10 @@ def document(packages: Mapping[str, Merged], mode: str) -> str:
     return f"mode: {mode}\n" + "".join(line for name in packages for line in packages[name].lines(mode))
 
 
-def words(name: str, merged: Merged | None) -> str:
-    """Return what `go test -cover` says of a package."""
+def words(name: str, merged: Merged | None, measured: str = "") -> str:
+    """Return what `go test -cover` says of a package; `measured` is the value of -coverpkg."""
     share = merged.share() if merged is not None else None
     if share is None:
         return f"{name}: coverage: [no statements]"
-    return f"{name}: coverage: {100 * share:.1f}% of statements"
+    of = f" in {', '.join(measured.split(','))}" if measured else ""
+    return f"{name}: coverage: {100 * share:.1f}% of statements{of}"

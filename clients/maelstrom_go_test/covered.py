@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from maelstrom_core.errors import UserError
 from maelstrom_core.whole_file import write_whole
@@ -11,12 +10,13 @@ from maelstrom_go_test.coverage import document, words
 from maelstrom_go_test.runner import GoRunner
 
 
-def report_coverage(runner: GoRunner, profile: Path | None, say: Callable[[str], object]) -> None:
+def report_coverage(runner: GoRunner, say: Callable[[str], object]) -> None:
     """Say how much of each package was covered, and write the profile, if that is wanted. Raises UserError."""
     if not runner.covered:
         return
-    for name, merged in runner.covered.items():
-        say(words(name, merged))
+    runner.complete_coverage()
+    say("\n".join(words(name, merged, runner.measured(name)) for name, merged in runner.covered.items()))
+    profile = runner.profile
     if profile is None:
         return
     try:

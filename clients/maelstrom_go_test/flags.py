@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from maelstrom_go_test.packages import FIELDS
+from maelstrom_go_test.packages import DEPENDENCY_FIELDS, FIELDS
 
 USUAL_TIMEOUT = "10m0s"
 """What go test gives a test binary: tests can ask for it (t.Deadline)."""
@@ -60,6 +60,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """Return what lists packages."""
         return ["go", "list", "-e", f"-json={FIELDS}", *self.build(), "--", *patterns]
 
+    def dependencies_command(self, patterns: Sequence[str]) -> list[str]:
+        """Return what lists packages, their tests, and all that these are made from."""
+        return ["go", "list", "-e", "-deps", "-test", f"-json={DEPENDENCY_FIELDS}", *self.build(), "--", *patterns]
+
     def build_command(self, directory: str, packages: Iterable[str]) -> list[str]:
         """Return what builds test binaries, all into one directory."""
         vet = (f"-vet={self.vet}",) if self.vet else ()
@@ -76,6 +80,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     def list_arguments(self, pattern: str) -> tuple[str, ...]:
         """Return the arguments by which a binary names what is called as a regular expression says."""
         return (f"-test.list={pattern}", "-test.paniconexit0", f"-test.timeout={self.timeout or USUAL_TIMEOUT}")
+
+    def is_partial(self, name: str) -> bool:
+        """Tell whether only some of the subtests of a test are wanted, as far as patterns tell."""
+        pattern = self.bench if name.startswith("Benchmark") else self.run
+        skipped = any(len(parts) > 1 and _matches(parts[0], name) for parts in alternatives(self.skip))
+        return skipped or bool(below(pattern, name))
 
     def arguments(self, name: str) -> tuple[str, ...]:
         """Return the arguments by which a binary runs one test, or benchmark."""

@@ -17,9 +17,9 @@ LOG_INDENT = "    "
 MAX_TESTS = 100_000
 """Subtests of a process that are told apart; what further ones write is their parent's."""
 
-_FRAME = re.compile(r"=== (RUN|PAUSE|CONT|NAME|ATTR|ARTIFACTS) +(.*)")
-_RESULT = re.compile(r"\s*--- (PASS|FAIL|SKIP|BENCH): (.*) \((\d+(?:\.\d+)?)s\)")
-_WORDS = frozenset({"PASS", "FAIL", "SKIP"})
+FRAME = re.compile(r"=== (RUN|PAUSE|CONT|NAME|ATTR|ARTIFACTS) +(.*)")
+RESULT = re.compile(r"\s*--- (PASS|FAIL|SKIP|BENCH): (.*) \((\d+(?:\.\d+)?)s\)")
+WORDS = frozenset({"PASS", "FAIL", "SKIP"})
 
 
 class Piece(NamedTuple):
@@ -69,22 +69,23 @@ def parse(data: bytes) -> Report:
     """Read the output of a process."""
     report = Report()
     current: Node | None = None
-    for text, marked in _pieces(data.decode("utf-8", "replace")):
+    for text, marked in pieces(data.decode("utf-8", "replace")):
         if marked:
             line = text.removesuffix("\n")
-            frame = _FRAME.fullmatch(line)
+            frame = FRAME.fullmatch(line)
             if frame is not None:
                 if frame[1] not in {"ATTR", "ARTIFACTS", "PAUSE"}:
                     current = _node(report, frame[2].strip())
                 continue
-            result = _RESULT.fullmatch(line)
+            result = RESULT.fullmatch(line)
             if result is not None:
                 node = _node(report, result[2])
-                if node is not None:
-                    node.result, node.seconds = result[1], float(result[3])
+                if node is not None:  # with -cpu one that has run several times
+                    node.result = node.result if node.result == "FAIL" else result[1]
+                    node.seconds += float(result[3])
                 current = node
                 continue
-            if line in _WORDS:
+            if line in WORDS:
                 report.verdict = line
                 current = None
                 continue
@@ -97,15 +98,15 @@ def parse(data: bytes) -> Report:
 
 def unmarked(text: str) -> str:
     """Return what tests have written, of whole lines of the output, without what the testing package says of them."""
-    return "".join(piece.text for piece in _pieces(text) if not (piece.marked and _is_own(piece.text)))
+    return "".join(piece.text for piece in pieces(text) if not (piece.marked and _is_own(piece.text)))
 
 
 def _is_own(text: str) -> bool:
     line = text.removesuffix("\n")
-    return bool(_FRAME.fullmatch(line) or _RESULT.fullmatch(line)) or line in _WORDS
+    return bool(FRAME.fullmatch(line) or RESULT.fullmatch(line)) or line in WORDS
 
 
-def _pieces(text: str) -> Iterator[Piece]:
+def pieces(text: str) -> Iterator[Piece]:
     """Cut the output at marks, and behind the lines that have one."""
     first, *rest = text.split(MARK)
     if first:

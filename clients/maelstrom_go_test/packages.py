@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePath
+from typing import TypeVar
 
 import msgspec
 
+T = TypeVar("T")
+
 FIELDS = "ImportPath,Dir,Name,Module,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Error"
 """What is asked for: the less, the less go has to find out."""
+
+DEPENDENCY_FIELDS = "ImportPath,Standard,Dir,GoFiles,Imports,Deps"
+"""What is asked for of packages and all that they are made from."""
+
+OPAQUE = frozenset({"C", "go/build", "go/importer", "net/http/cgi", "os/exec", "plugin", "syscall"})
+"""Packages of Go that start programs, or can read files without package os."""
+OPAQUE_WORDS = re.compile(rb"\bos\.StartProcess\b|^func TestMain\(", re.MULTILINE)
+"""What in sources does so, too: before TestMain calls its tests nothing is logged."""
 
 EVERYTHING = ("./...",)
 """The pattern of all packages of a module below the current directory."""
@@ -69,10 +80,52 @@ class Package(msgspec.Struct, frozen=True):
         return f"{short_name(self.ImportPath)}.test"
 
 
+class Dependency(msgspec.Struct, frozen=True):
+    """A package that others are made from; that of the tests of `x` is called `x.test`."""
+
+    ImportPath: str
+    Dir: str = ""
+    Standard: bool = False
+    GoFiles: tuple[str, ...] = ()
+    Imports: tuple[str, ...] = ()
+    Deps: tuple[str, ...] = ()
+
+
+def opaque_packages(found: Iterable[Dependency], read: Callable[[str], bytes]) -> frozenset[str]:
+    """Return the import paths of packages whose tests may read files in a way that they do not log.
+
+    `read` returns the contents of a file.
+    """
+    by_path = {each.ImportPath: each for each in found}
+    own = {
+        path
+        for path, each in by_path.items()
+        if not each.Standard and not path.endswith(".test") and _is_opaque(each, read)
+    }
+    return frozenset(
+        path.removesuffix(".test")
+        for path, each in by_path.items()
+        if path.endswith(".test") and not own.isdisjoint(each.Deps)
+    )
+
+
+def _is_opaque(package: Dependency, read: Callable[[str], bytes]) -> bool:
+    if not OPAQUE.isdisjoint(package.Imports):
+        return True
+    files = (f"{package.Dir}/{name}" for name in package.GoFiles)  # with those of tests, in the package that they make
+    return any(OPAQUE_WORDS.search(read(file)) for file in files)
+
+
 def parse(text: bytes) -> list[Package]:
     """Return the packages of a stream of JSON objects, of which each ends a line. Raises ValueError."""
-    decoder = msgspec.json.Decoder(Package)
-    packages, start = [], 0
+    return parse_objects(text, Package)
+
+
+def parse_objects(text: bytes, kind: type[T]) -> list[T]:
+    """Return objects of one kind of a stream, of which each ends a line. Raises ValueError."""
+    decoder = msgspec.json.Decoder(kind)
+    packages: list[T] = []
+    start = 0
     for found in re.finditer(rb"^}\r?\n?", text, re.MULTILINE):
         try:
             packages.append(decoder.decode(text[start : found.end()]))

@@ -15,6 +15,7 @@ import msgspec
 
 from maelstrom_client.sealed import sealed_container
 from maelstrom_container.host import HOST_DIRECTORIES, is_within
+from maelstrom_core.collapse import resolve
 from maelstrom_core.spec import (
     BindMount,
     ContainerSpec,
@@ -22,7 +23,10 @@ from maelstrom_core.spec import (
     HostLayer,
     Layer,
     Limits,
+    ProjectLayer,
+    Reference,
     Seccomp,
+    Use,
 )
 from maelstrom_core.spec_parse import check_limits
 from maelstrom_go_test.packages import Package
@@ -114,6 +118,8 @@ class Places:
         check_limits(limits, "")
         self._default = msgspec.structs.replace(default, seccomp=place.seccomp, limits=limits)
         self._needed: tuple[Layer, ...] = needed
+        self.projects = tuple(layer.project for layer in needed if isinstance(layer, ProjectLayer))
+        """The directories that are shown as projects."""
         self._whole: dict[int, ContainerSpec] = {}
         self._known: dict[tuple[int, str], ContainerSpec] = {}
 
@@ -130,16 +136,36 @@ class Places:
         return found
 
     def _complete(self, said: Treatment) -> ContainerSpec:
-        whole = containers.complete(self._default, self._needed, said.container, self._place.named)
+        whole = containers.complete(self._base(said), self._needed, said.container, self._place.named)
         assert isinstance(whole.mounts, tuple)  # noqa: S101 - for the type checker
         binaries = BindMount(BINARIES, self._place.binaries, read_only=True)
         whole = msgspec.structs.replace(whole, mounts=(*whole.mounts, binaries))
         goroot = self._place.installed.GOROOT
+        if isinstance(whole.image, Reference):
+            return self._with_image(whole, whole.image.use)
         if self._place.hermetic or not goroot:
             return whole
         # as go test has it: what tests call is the go that has built them
         path = f"{goroot}/bin".replace("$", "$$") + ":$prev{PATH:-/usr/local/bin:/usr/bin:/bin}"
         return _with_variables(whole, {"PATH": path})
+
+    def _base(self, said: Treatment) -> ContainerSpec:
+        """Return what directives change: this machine, or of it what does not take the place of what an image has."""
+        image = resolve(said.container, self._place.named).image
+        if image is None:
+            return self._default
+        layers = self._needed if Use.LAYERS in image.use else self._default.layers
+        environment = () if Use.ENVIRONMENT in image.use else self._default.environment
+        return msgspec.structs.replace(self._default, layers=layers, environment=environment)
+
+    def _with_image(self, whole: ContainerSpec, use: frozenset[Use]) -> ContainerSpec:
+        """Return a container of an image: beside the image's variables those that say how tests are to run."""
+        if Use.ENVIRONMENT not in use:
+            return whole
+        carried = {name: value.replace("$", "$$") for name, value in self._place.environment.items() if _carried(name)}
+        element = EnvironmentElement({**carried, "HOME": "$prev{HOME:-/root}"})
+        added = whole.added_environment if isinstance(whole.added_environment, tuple) else ()
+        return msgspec.structs.replace(whole, added_environment=(element, *added))
 
 
 def _in_directory(whole: ContainerSpec, directory: str) -> ContainerSpec:

@@ -10,6 +10,7 @@ import asyncio
 import signal
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,9 @@ from maelstrom_core.job import Exited, Outcome
 from maelstrom_core.spec import Grace, JobSpec
 from maelstrom_go_test import coverage, messages, sources, verdict
 from maelstrom_go_test.building import Builder
+from maelstrom_go_test.caching import LOG, Keeper
 from maelstrom_go_test.flags import PROFILE, Wanted, top_pattern, whole_pattern
+from maelstrom_go_test.inputs import Inputs
 from maelstrom_go_test.packages import Package
 from maelstrom_go_test.place import BINARIES, Place, Places
 from maelstrom_go_test.rules import facts, package_facts
@@ -30,6 +33,7 @@ from maelstrom_test_runner.filters import selects
 from maelstrom_test_runner.native import Case, Found, Verdict, effects_of, not_run, output_text
 from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.selecting import Selection
+from maelstrom_test_runner.status import Status
 
 KINDS = ("Test", "Fuzz", "Example")
 
@@ -54,6 +58,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     binaries: Path
     grace: float = 0.0
     verbose: bool = False
+    whole_output: bool = False
+    """Keep all that tests have written, for a display."""
+    profile: Path | None = None
+    """Where a profile of coverage is to be written."""
+    timeout: float | None = None
+    """What the command line says of the time of a test."""
+    cache: bool = False
+    """Keep results, and do not run what is kept."""
+    outputs: tuple[Path, ...] = ()
+    """Files that this run writes; absolute."""
 
 
 class GoRunner:
@@ -65,14 +79,27 @@ class GoRunner:
         self._place = place
         self._places: Places | None = None
         self._grace = Grace(plan.grace, signal.SIGABRT) if plan.grace else None
-        self._programs: dict[str, str] = {}
+        self._keeping: asyncio.Task[None] | None = None
+        self._keeper: Keeper | None = None
         self.covered: dict[str, coverage.Merged] = {}
         """By import path, in the order of the packages."""
+        self._tested: list[str] = []
+        self._untold = coverage.Merged()
+        """What there is to cover in packages that are not tested, of all of them."""
 
     @property
     def mode(self) -> str:
         """How coverage is measured."""
         return self._plan.wanted.mode
+
+    def measured(self, name: str) -> str:
+        """Return of which packages the tests of one measure coverage, as patterns; "" where of itself only."""
+        return self._plan.wanted.coverpkg if name in self._tested else ""
+
+    @property
+    def profile(self) -> Path | None:
+        """Where a profile is to be written."""
+        return self._plan.profile
 
     async def find(self, found: Found, runner: Runner) -> None:
         """Find the tests."""
@@ -88,16 +115,30 @@ class GoRunner:
             for package in packages
             if package.has_tests and selects(selection.include, selection.exclude, package_facts(package)) is not False
         ]
-        untested = []
+        untested = await self._untested(packages) if self._plan.wanted.covers else []
         if self._plan.wanted.covers:
-            if not self._plan.wanted.coverpkg:
-                untested = [package for package in packages if package.has_code and not package.has_tests]
             wanted = {package.ImportPath for package in (*tested, *untested)}
             self.covered = {each.ImportPath: coverage.Merged() for each in packages if each.ImportPath in wanted}
+            self._tested = [package.ImportPath for package in tested]
         if tested:
             await self._build(found, runner, tested)
         if untested:
             await self._cover_untested([package.ImportPath for package in untested])
+
+    async def _untested(self, packages: Sequence[Package]) -> list[Package]:
+        """Return the packages without tests of which coverage is wanted."""
+        wanted = self._plan.wanted
+        if wanted.coverpkg:
+            packages = await self._go.packages(wanted, wanted.coverpkg.split(","))
+        return [package for package in packages if package.has_code and not package.has_tests and package.Module]
+
+    def complete_coverage(self) -> None:
+        """Count what is to be covered and is in none of a package's own tests, as go has done since 1.22."""
+        if not self._plan.wanted.coverpkg:
+            return
+        everything = [block for merged in (*self.covered.values(), self._untold) for block in merged.counts]
+        for name in self._tested:
+            self.covered[name].add_missing(everything)
 
     async def _packages(self) -> list[Package]:
         """Return the packages. Raises UserError, also where nobody named any and the directory is none of a module."""
@@ -119,12 +160,14 @@ class GoRunner:
             found.busy(f"building test binaries: {left} of {len(packages)} left" if left else "")
 
         async with asyncio.TaskGroup() as asking:
+            if self._plan.cache and not self._plan.wanted.covers:
+                self._keeping = asking.create_task(self._remember(packages))
 
             def ready(package: Package, binary: str) -> None:
                 nonlocal left
                 left -= 1
                 busy()
-                asking.create_task(self._ask(found, runner, package, f"{BINARIES}/{binary}"))
+                asking.create_task(self._ask(found, runner, package, binary))
 
             def failed(package: Package, words: str) -> None:
                 nonlocal left
@@ -138,9 +181,22 @@ class GoRunner:
             if others:
                 found.message(others)
 
-    async def _ask(self, found: Found, runner: Runner, package: Package, program: str) -> None:
+    async def _remember(self, packages: Sequence[Package]) -> None:
+        """Look at what tests can read, so that results of earlier runs can be told to hold. Raises OSError."""
+        assert self._places is not None  # noqa: S101 - packages are known
+        patterns = [package.ImportPath for package in packages]
+        look = partial(
+            Inputs,
+            self._places.projects,
+            programs=self._place.environment.get("PATH", ""),
+            without=frozenset(map(str, self._plan.outputs)),
+        )
+        inputs, opaque = await asyncio.gather(asyncio.to_thread(look), self._go.opaque(self._plan.wanted, patterns))
+        self._keeper = Keeper(self._plan.binaries / "results", inputs, opaque)
+
+    async def _ask(self, found: Found, runner: Runner, package: Package, binary: str) -> None:
         """Ask a binary for its tests."""
-        self._programs[package.ImportPath] = program
+        program = f"{BINARIES}/{binary}"
         wanted = self._plan.wanted
         patterns = {"run": top_pattern(wanted.run), "skip": whole_pattern(wanted.skip), "bench": wanted.bench}
         if wanted.bench:
@@ -157,6 +213,10 @@ class GoRunner:
         skipped = frozenset(names.get("skip", ()))
         if self._plan.wanted.covers and self._plan.wanted.mode != "set":
             await self._cover_base(runner, package, program)
+        if self._keeping is not None:
+            await self._keeping
+        if self._keeper is not None:
+            await asyncio.to_thread(self._keeper.open, package, self._plan.binaries / binary)
         places = sources.find_tests(package)
         cases = [self._case(package, program, name, places) for name in chosen if name not in skipped]
         if cases:
@@ -183,6 +243,7 @@ class GoRunner:
         with tempfile.NamedTemporaryFile(dir=self._plan.binaries / "tmp", prefix="cover-") as file:
             await self._go.call(self._plan.wanted.cover_command(file.name, packages))
             text = _read(Path(file.name))
+        self._untold.add(text)
         for package, lines in coverage.by_package(text).items():
             if package in self.covered:
                 self.covered[package].add(lines)
@@ -209,7 +270,7 @@ class GoRunner:
 
     def _case(self, package: Package, program: str, name: str, places: dict[str, tuple[str, int]]) -> Case:
         file, line = places.get(name, ("", 0))
-        return Case(
+        case = Case(
             name=f"{package.ImportPath} {name}",
             facts=facts(package, name),
             suite=package.ImportPath,
@@ -219,16 +280,34 @@ class GoRunner:
             line=line,
             directory=package.Dir,
         )
+        return case if self._keeper is None else msgspec.structs.replace(case, known=self._known(self._keeper, case))
+
+    def _known(self, keeper: Keeper, case: Case) -> Verdict | None:
+        """Return the verdict of an earlier run, if it still holds."""
+        data = case.data
+        assert isinstance(data, Data)  # noqa: S101 - it is ours
+        if not _is_kept(data.name):
+            return None
+        treatment = self._plan.directives.treatment(case.facts)
+        timeout = treatment.timeout if self._plan.timeout is None else self._plan.timeout
+        kept = keeper.find(data.package, data.name, self.job(case, treatment), treatment.container, timeout)
+        if kept is None:
+            return None
+        found = self._verdict(data, kept.outcome())
+        return found if found.status is Status.PASSED else None
 
     def job(self, case: Case, treatment: Treatment) -> JobSpec:
         """Return the job of a test."""
         assert self._places is not None  # noqa: S101 - there are tests, so packages are known
         data = case.data
         assert isinstance(data, Data)  # noqa: S101 - it is ours
+        arguments = self._plan.wanted.arguments(data.name)
+        if self._keeper is not None and _is_kept(data.name):
+            arguments = (LOG, *arguments)  # not behind what the user wants to say to the binaries
         return JobSpec(
             container=self._places.container(data.package.Dir, treatment),
             program=data.program,
-            arguments=self._plan.wanted.arguments(data.name),
+            arguments=arguments,
             grace=self._grace,
         )
 
@@ -239,7 +318,24 @@ class GoRunner:
         effects = effects_of(outcome)
         if self.covered and effects is not None and effects.result.data:
             self.covered[data.package.ImportPath].add(effects.result.data.decode("utf-8", "replace"))
-        return verdict.judge(data.name, outcome, directory=data.package.Dir, verbose=self._plan.verbose)
+        found = self._verdict(data, outcome)
+        if self._keeper is not None and _is_kept(data.name):
+            self._keeper.take(data.package, data.name, outcome, passed=found.status is Status.PASSED)
+        return found
+
+    def _verdict(self, data: Data, outcome: Outcome) -> Verdict:
+        effects = effects_of(outcome)
+        found = verdict.judge(data.name, outcome, directory=data.package.Dir, verbose=self._plan.verbose)
+        return msgspec.structs.replace(
+            found,
+            partial=self._plan.wanted.is_partial(data.name),
+            output=verdict.whole_output(effects) if self._plan.whole_output and effects is not None else "",
+        )
+
+
+def _is_kept(name: str) -> bool:
+    """Tell whether results of what is called so are kept: how fast something is has to be measured."""
+    return not name.startswith("Benchmark")
 
 
 def _read(path: Path) -> str:

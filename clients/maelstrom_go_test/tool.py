@@ -19,12 +19,26 @@ from maelstrom_go_test.packages import EVERYTHING, Package
 from maelstrom_go_test.place import Installed
 
 OUTPUT_LIMIT = 64 * 1024 * 1024
+SIZE_LIMIT = 16 * 1024 * 1024
+"""Of a source that is looked at."""
 OLDEST = (1, 21)
 """The first that builds several test binaries at a time."""
 POLL = 0.02
 """Seconds between looks at what has been built."""
 PATIENCE = 5.0
 """Seconds that go is given to end when it is told to."""
+GUARD = """
+trap : INT
+exec 3<&0 </dev/null
+(read -r _ <&3; kill -KILL 0) >/dev/null 2>&1 &
+guard=$!
+"$@" 3<&-
+code=$?
+kill -KILL $guard
+exit $code
+"""
+"""Runs a command, and kills it and all that it has started when standard input, which we hold, comes to an end: also
+the compilers and linkers, which do not end with go. They are in one group of processes; ^C is given to it by us."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -42,8 +56,6 @@ class Go:
         self._directory = directory
         # go believes PWD where that leads to the same directory, and would name all others by it
         self._environment = {**environment, "PWD": str(directory)}
-        # go's own children end with it; it ends with us, also after kill -9
-        self._guard = ("setpriv", "--pdeathsig", "INT", "--") if shutil.which("setpriv") else ()
         if shutil.which("go", path=environment.get("PATH")) is None:
             raise UserError("failed to find `go`", hint="it has to be in PATH: see https://go.dev/dl")
 
@@ -57,11 +69,14 @@ class Go:
         """Call go and wait for its end; `watch` is called again and again meanwhile. Raises UserError."""
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._guard,
+                "/bin/sh",
+                "-c",
+                GUARD,
+                "sh",
                 *command,
                 cwd=self._directory,
                 env={**self._environment, **(variables or {})},
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
@@ -122,6 +137,23 @@ class Go:
         if answer.code or (not found and answer.stderr.strip()):
             raise UserError(f"failed to list the packages:\n{answer.stderr.rstrip()}")
         return found
+
+    async def opaque(self, wanted: Wanted, patterns: Sequence[str]) -> frozenset[str] | None:
+        """Return which packages have tests that may read what they do not log; None where go does not know."""
+        answer = await self.call(wanted.dependencies_command(patterns))
+        if answer.code:
+            return None
+        try:
+            found = packages.parse_objects(answer.stdout, packages.Dependency)
+        except ValueError:
+            return None
+        return await asyncio.to_thread(packages.opaque_packages, found, _contents)
+
+
+def _contents(path: str) -> bytes:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(SIZE_LIMIT)
+    return b""
 
 
 def _version(text: str) -> tuple[int, int] | None:

@@ -13,9 +13,11 @@ import signal
 from maelstrom_core.job import Effects, Exited, Outcome, Signaled, TimedOut
 from maelstrom_core.limit_words import out_of_memory, why_lost
 from maelstrom_go_test.output import LOG_INDENT, Node, Report, failure_text, parse, skip_reason
-from maelstrom_test_runner.native import Verdict, output_text
+from maelstrom_go_test.saying import message_of
+from maelstrom_test_runner.native import Subtest, Verdict, output_text
 from maelstrom_test_runner.status import Status
 
+RESULTS = {"PASS": Status.PASSED, "BENCH": Status.PASSED, "FAIL": Status.FAILED, "SKIP": Status.SKIPPED}
 ALARM = re.compile(r"^panic: (test timed out after .*)$", re.MULTILINE)
 _BENCHED = re.compile(r"^Benchmark\S*\s+\d+\s.*$", re.MULTILINE)
 _PLACE = re.compile(r"^ +(\S+_test\.go):(\d{1,7}): ", re.MULTILINE)
@@ -36,20 +38,39 @@ def judge(name: str, outcome: Outcome, *, directory: str = "", verbose: bool = F
     if status.is_failure:
         text = _failure(report, node, effects, stderr, whole=bool(detail))
     elif name.startswith("Benchmark") and node is not None:
-        text = "".join(f"{line}\n" for line in _BENCHED.findall(node.text + report.outside))
+        said = "".join([node.text, *(each.text for each in node.subtests()), report.outside])
+        text = "".join(f"{line}\n" for line in _BENCHED.findall(said))
     elif verbose and node is not None:
         text = output_text(verbose_text(node), stderr)
-    place = _PLACE.search(text) if status.is_failure and directory else None
+    message = message_of(node, text, detail) if status is Status.FAILED else ""
+    place = None
+    if status.is_failure and directory:
+        place = _PLACE.search(f" {message}") or _PLACE.search(text)
     return Verdict(
         status=status,
         file=os.path.join(directory, place[1]) if place is not None else "",
         line=int(place[2]) if place is not None else 0,
         seconds=effects.duration,
         text=text,
-        message=_message(text) if status is Status.FAILED else "",
+        message=message,
         reason=reason,
         detail=detail,
         unheard=status is Status.ERR and bool(effects.stdout.lost),
+        subtests=() if node is None else tuple(_subtest(each, status) for each in node.subtests()),
+    )
+
+
+def _subtest(node: Node, of_test: Status) -> Subtest:
+    """Return a subtest; one that has not ended shares the fate of its test."""
+    status = RESULTS.get(node.result) or (of_test if of_test.is_failure else Status.PASSED)
+    failed = status.is_failure
+    return Subtest(
+        title=node.name,
+        status=status,
+        seconds=node.seconds,
+        text=node.text if failed else "",
+        message=message_of(node, node.text) if failed else "",
+        reason=skip_reason(node) if status is Status.SKIPPED else "",
     )
 
 
@@ -91,6 +112,13 @@ def _failure(report: Report, node: Node | None, effects: Effects, stderr: str, *
     return text
 
 
+def whole_output(effects: Effects) -> str:
+    """Return all that a process has written, as `go test` gets it, but one stream behind the other."""
+    text = effects.stdout.data.decode("utf-8", "replace")
+    stderr = effects.stderr.data.decode("utf-8", "replace")
+    return text + ("\n" if stderr and text and not text.endswith("\n") else "") + stderr
+
+
 def verbose_text(node: Node) -> str:
     """Return all that a test and its subtests have said, as `go test -v` does, without its own first and last line."""
     text = node.text
@@ -98,14 +126,6 @@ def verbose_text(node: Node) -> str:
         head = f"{_FRAME}{child.result}: {child.name} ({child.seconds:.2f}s)\n"
         text = (text if text.endswith("\n") or not text else text + "\n") + head + child.text
     return text
-
-
-def _message(text: str) -> str:
-    """Return the line that says most: the last that was logged before anything else failed, else the first there is."""
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line.removeprefix("stderr: ") for line in lines if line]
-    panic = next((line for line in lines if line.startswith("panic: ")), None)
-    return panic or next((line for line in lines if re.match(r"\S+\.go:\d+: ", line)), lines[0] if lines else "")
 
 
 def _signal(number: int) -> str:

@@ -29,7 +29,7 @@ class RunnerConfig(ClientConfig):
     )
     timeout_grace = Value(
         Seconds(),
-        "When its time is up, let a test show where it is, as pytest does at SIGABRT, and kill it this much later.",
+        "When its time is up, send a test SIGABRT, at which pytest and Go show where it is; kill it this much later.",
         default=1.0,
     )
     show_output = Value(Flag(), "Show what tests write while they run, line by line.", default=False)

@@ -117,6 +117,8 @@ class Collected(Event, tag="collected", frozen=True, kw_only=True):
     """How many have not run before."""
     warnings: tuple[Warned, ...] = ()
     """Those of finding them."""
+    suites: dict[str, int] = {}
+    """How many of them each suite has; of runners whose tests belong to one."""
     listed: str = ""
     """What is to be listed at the end, beside failures and what was ignored: x for XFAIL, X for XPASS, p for OK."""
 
@@ -186,6 +188,16 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """As in `Finished`."""
 
 
+class Subtest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of a test that the native runner tells apart; it is not counted by itself."""
+
+    name: str
+    status: Status
+    seconds: float = 0.0
+    reason: str = ""
+    """Why it was skipped."""
+
+
 class Finished(Event, tag="finished", frozen=True, kw_only=True):
     """A test has its verdict."""
 
@@ -219,6 +231,12 @@ class Finished(Event, tag="finished", frozen=True, kw_only=True):
     """On which worker of a cluster it ran; empty for this machine."""
     worker_attempt: int = 0
     """Which attempt that was, from 1: those before came to nothing with their workers; 0 where there is no worker."""
+    subtests: tuple[Subtest, ...] = ()
+    """Those of the last attempt, in the order in which they began."""
+    cached: bool = False
+    """It has not run: its verdict is that of an earlier run, which still holds."""
+    output: str = ""
+    """All that it has written, with the marks of the native runner; only where a display wants that."""
 
 
 class Resized(Event, tag="resized", frozen=True, kw_only=True):

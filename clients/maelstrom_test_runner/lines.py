@@ -74,9 +74,11 @@ def shown_line(line: str, *, colour: bool) -> str:
     return "".join(printable(text) + mark for text, mark in zip(parts[::2], [*marks, end], strict=True))
 
 
-def status_line(name: str, status: Status, seconds: float | None, *, width: int, colour: bool) -> str:
-    """Return the line of a finished test: name, dots, status word, seconds."""
-    time = "" if seconds is None else f"{seconds:.3f}s"
+def status_line(
+    name: str, status: Status, seconds: float | None, *, width: int, colour: bool, cached: bool = False
+) -> str:
+    """Return the line of a finished test: name, dots, status word, seconds; or that it is `cached`."""
+    time = "(cached)" if cached else "" if seconds is None else f"{seconds:.3f}s"
     tail = f"{time:>{SECONDS_WIDTH}}" if time else ""
     room = max(MINIMUM_NAME, width - STATUS_WIDTH - SECONDS_WIDTH - 1)
     shown = cut_left(printable(name), room)

@@ -50,11 +50,25 @@ class Case(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     directory: str = ""
     """Absolute; what changes in there most likely concerns the test."""
     repetition: int = 0
+    known: Verdict | None = None
+    """Its verdict, of an earlier run, where that still holds: it is not run again."""
 
     @property
     def test(self) -> Test:
         """What events call it."""
         return Test(self.name, 0, self.repetition)
+
+
+class Subtest(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a test that the native runner tells apart: it stands in reports, and is not counted by itself."""
+
+    title: str
+    """Its name in the suite."""
+    status: Status
+    seconds: float = 0.0
+    text: str = ""
+    message: str = ""
+    reason: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +98,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Where it ran, if that was on a cluster."""
     attempts: tuple[Verdict, ...] = ()
     """Of earlier attempts, which failed, the first one first."""
+    subtests: tuple[Subtest, ...] = ()
+    partial: bool = False
+    """Only a part of the test was wanted: that it passes says nothing of the rest."""
+    output: str = ""
+    """All that it has written, as it is; only where a display of the runner's own wants that."""
 
 
 class Found(Protocol):

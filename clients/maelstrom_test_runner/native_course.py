@@ -183,9 +183,16 @@ class Course:
             return
         for note in chosen.notes:
             self._teller.note(note)
-        items = self._repeated(chosen.items)
-        self._teller.collected(items, [self._tests.past(case) for case in items], chosen.deselected)
+        items = self._repeated([self._current(case) for case in chosen.items])
+        pasts = [self._tests.past(case) for case in items if case.known is None]
+        self._teller.collected(items, pasts, chosen.deselected)
         self._tests.add(items)
+
+    def _current(self, case: Case) -> Case:
+        """Return a test without the verdict of an earlier run where one since then was another."""
+        if case.known is None or not selecting.has_failed(self._tests.past(case)):
+            return case
+        return msgspec.structs.replace(case, known=None)
 
     def _repeated(self, cases: Sequence[Case]) -> Sequence[Case]:
         """Return each test as often as it is to be run, all of them once before any again."""

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from maelstrom_test_runner.filters import Language
     from maelstrom_test_runner.native import NativeRunner
     from maelstrom_test_runner.native_course import NativeCall
+    from maelstrom_test_runner.native_telling import NativeTeller
     from maelstrom_test_runner.outlets import Screen
     from maelstrom_test_runner.runner_file import RunnerFile
-    from maelstrom_test_runner.stream import EventStream
+    from maelstrom_test_runner.stream import Consumer, EventStream
     from maelstrom_worker.nursery import Nursery
 
 C = TypeVar("C", bound=RunnerConfig)
@@ -70,6 +71,10 @@ class Definition(NamedTuple, Generic[C]):
     """Makes the runner; raises UserError. No event loop is there yet."""
     built: tuple[str, ...] = ()
     """Directories below the root with what is built, whose changes are of no interest."""
+    display: Callable[[Given, TextIO], Consumer | None] | None = None
+    """Returns a display of the runner's own, for programs, where that is wanted instead of those that people read."""
+    ending: Callable[[NativeRunner, NativeTeller], None] | None = None
+    """Says what is to be said when all tests have run; raises UserError. Not called where they have not."""
     shown: Callable[[str], str] = str
     """Returns what people want to see of lines that a test writes: not the marks of the native runner."""
     exclude_packages: Callable[[tuple[str, ...]], tuple[tuple[str, ...], tuple[str, ...]]] | None = None
@@ -106,7 +111,7 @@ def run_cli(
             from maelstrom_test_runner.outlets import replay_file
 
             _take_any_text()
-            return replay_file(config, given["replay"], out)
+            return replay_file(config, given["replay"], out, _display(definition, Given(given, extra), out))
         return _run(definition, config, directory, file=read[0], given=given, extra=extra, nursery=nursery, stream=out)
 
     parameters = [
@@ -172,8 +177,9 @@ def _run(
         make = partial(definition.make, config, call, own, screen_of(sys.stderr, os.environ))
         return run_shell(config, call, given["shell"], make, program=definition.program.name, nursery=nursery)
     body = partial(_run_told, definition, config, (call, own), nursery=nursery)
+    display = _display(definition, own, stream)
     beginning = Beginning(definition.program.name, definition.native, str(directory), tuple(sys.argv[1:]))
-    return tell_run(config, beginning, stream, os.environ, body)
+    return tell_run(config, beginning, stream, os.environ, body, display=display)
 
 
 def _run_told(
@@ -205,7 +211,14 @@ def _run_told(
         with told_time(told, screen):
             return await run_course(config, call, native, teller, opened, history=history, shown=definition.shown)
 
-    return asyncio.run(run())
+    code = asyncio.run(run())
+    if definition.ending is not None and not (call.listing or call.dry_run):
+        definition.ending(native, teller)
+    return code
+
+
+def _display(definition: Definition[C], own: Given, stream: TextIO) -> Consumer | None:
+    return None if definition.display is None else definition.display(own, stream)
 
 
 def _digest(root: Path) -> str:

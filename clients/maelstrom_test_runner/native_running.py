@@ -151,6 +151,8 @@ class NativeRun:
                 self._listener.finished(case, ignored(case.ignored))
             elif self._treatment(case).ignore:
                 self._listener.finished(case, ignored(f"a directive of {self._wishes.file_name}"))
+            elif case.known is not None:
+                self._listener.finished(case, case.known)
             else:
                 wanted.append(case)
         for members in self._shares(wanted):
@@ -334,8 +336,18 @@ class NativeRun:
         if failed:
             self._failed.add(case.name)
         if not verdict.infrastructure and verdict.status is not Status.SKIPPED:
-            self._history.add(case.name, 0, seconds=verdict.seconds, failed=case.name in self._failed)
+            self._remember(case, verdict)
         self._listener.finished(case, after_attempts(verdict, work.attempts))
+
+    def _remember(self, case: Case, verdict: Verdict) -> None:
+        """Take note of a result for later runs; a part of a test says how the whole fares only where it fails."""
+        failed, seconds = case.name in self._failed, verdict.seconds
+        if verdict.partial:
+            if not failed:
+                return
+            past = self.past(case)
+            seconds = past.seconds if past is not None and past.seconds is not None else seconds
+        self._history.add(case.name, 0, seconds=seconds, failed=failed)
 
     def _note_once(self, text: str) -> None:
         if text not in self._noted:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from maelstrom_test_runner import events
 from maelstrom_test_runner.events import Attempt, Mark, TestCase
 from maelstrom_test_runner.history import Past
-from maelstrom_test_runner.native import Case, Verdict
+from maelstrom_test_runner.native import Case, Subtest, Verdict
 from maelstrom_test_runner.status import Status
 from maelstrom_test_runner.stream import EventStream
 from maelstrom_test_runner.telling import BaseTeller, where
@@ -21,14 +22,15 @@ class NativeTeller(BaseTeller):
         self._cases = cases
 
     def collected(self, cases: Sequence[Case], pasts: Sequence[Past | None], deselected: int) -> None:
-        """Say that there are these tests, of which this is remembered, beside those that were told before."""
+        """Say that there are these tests, beside those that were told before; `pasts` are of those that will run."""
         known = [past.seconds for past in pasts if past is not None and past.seconds is not None]
         self._tell(
             events.Collected,
             tests=len(cases),
             deselected=deselected,
             seconds=round(sum(known), 6),
-            unknown=len(cases) - len(known),
+            unknown=len(pasts) - len(known),
+            suites=dict(Counter(case.suite for case in cases if case.suite)),
         )
 
     def broken(self, name: str, text: str) -> None:
@@ -61,10 +63,13 @@ class NativeTeller(BaseTeller):
             hint=verdict.hint or "",
             infrastructure=verdict.infrastructure,
             counts=verdict.counts,
-            cases=(junit_case(case, verdict),) if self._cases else (),
+            cases=junit_cases(case, verdict) if self._cases else (),
             file=verdict.file or case.file,
             line=verdict.line if verdict.file else case.line,
             attempts=tuple(map(_attempt, verdict.attempts)),
+            subtests=tuple(map(_subtest, verdict.subtests)) if self._cases else (),
+            cached=case.known is not None,
+            output=verdict.output,
             **where(verdict.ran),
         )
 
@@ -80,14 +85,31 @@ def _attempt(verdict: Verdict) -> Attempt:
     )
 
 
+def _subtest(part: Subtest) -> events.Subtest:
+    return events.Subtest(part.title, part.status, round(part.seconds, 6), part.reason)
+
+
+def junit_cases(case: Case, verdict: Verdict) -> tuple[TestCase, ...]:
+    """Return the test cases of a report: the test, and behind it those that are parts of it."""
+    parts = (_part(case, each) for each in verdict.subtests)
+    return (junit_case(case, verdict), *parts)
+
+
+def _part(case: Case, part: Subtest) -> TestCase:
+    of_it = Verdict(status=part.status, reason=part.reason, text=part.text, message=part.message)
+    mark = _mark(of_it)
+    return TestCase(case.suite, part.title, part.seconds, () if mark is None else (mark,))
+
+
 def junit_case(case: Case, verdict: Verdict) -> TestCase:
-    """Return the test case of a report; earlier attempts are marks of it, as in Surefire's."""
+    """Return the test case of a test; earlier attempts are marks of it, as in Surefire's."""
     marks = [mark for mark in (_mark(verdict),) if mark is not None]
     word = "flaky" if verdict.status is Status.FLAKY else "rerun"
     for attempt in verdict.attempts:
         tag = f"{word}Failure" if attempt.status is Status.FAILED else f"{word}Error"
         marks.append(Mark(tag, _line(attempt), attempt.text, attempt.status.value))
-    return TestCase(case.suite, case.title or case.name, verdict.seconds, tuple(marks))
+    properties = (("cached", "true"),) if case.known is not None else ()
+    return TestCase(case.suite, case.title or case.name, verdict.seconds, tuple(marks), properties)
 
 
 def _mark(verdict: Verdict) -> Mark | None:

@@ -47,9 +47,14 @@ def screen_of(stream: TextIO, environment: Mapping[str, str]) -> Screen:
     )
 
 
-def open_outlets(config: RunnerConfig, screen: Screen, environment: Mapping[str, str]) -> list[Consumer]:
-    """Return the display and the reports that a configuration asks for. Raises UserError."""
-    display = open_display(config, screen)
+def open_outlets(
+    config: RunnerConfig, screen: Screen, environment: Mapping[str, str], own: Consumer | None = None
+) -> list[Consumer]:
+    """Return the display and the reports that a configuration asks for. Raises UserError.
+
+    `own` is a display of the runner's, which is for programs: nothing else may write to its stream.
+    """
+    display = open_display(config, screen) if own is None else own
     outlets: list[Consumer] = []
     if config.report is not None:
         from maelstrom_test_runner.recording import Recorder
@@ -64,7 +69,7 @@ def open_outlets(config: RunnerConfig, screen: Screen, environment: Mapping[str,
 
         outlets.append(TraceReport(config.trace))
     outlets.append(display)
-    if _for_github(config, environment):
+    if own is None and _for_github(config, environment):
         from maelstrom_test_runner.reports.github import GitHubReport
 
         summary = environment.get("GITHUB_STEP_SUMMARY")
@@ -106,7 +111,7 @@ def open_display(config: RunnerConfig, screen: Screen) -> Consumer:
     )
 
 
-def replay_file(config: RunnerConfig, path: Path, stream: TextIO) -> int:
+def replay_file(config: RunnerConfig, path: Path, stream: TextIO, own: Consumer | None = None) -> int:
     """Show a recorded run, write its reports, and return what it ended with. Raises UserError.
 
     One that was killed ends as if it had been interrupted.
@@ -116,7 +121,7 @@ def replay_file(config: RunnerConfig, path: Path, stream: TextIO) -> int:
 
     if config.report is not None and config.report.exists() and os.path.samefile(config.report, path):
         raise UserError(f"failed to write the report {config.report}: it is the one that --replay reads")
-    outlets = open_outlets(config, screen_of(stream, os.environ), os.environ)
+    outlets = open_outlets(config, screen_of(stream, os.environ), os.environ, own)
     state = replay(read(path), outlets)
     if state.begun is None:
         raise UserError(f"{path} is empty", hint="it is written by --report")

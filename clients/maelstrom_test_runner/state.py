@@ -101,10 +101,11 @@ class RunState:
     def _finish(self, event: Finished) -> None:
         self.running.pop(event.test, None)
         reason = event.detail.strip().partition("\n")[0] or event.reason
-        self._add(Result(event.test.name, event.status, reason, event.infrastructure, event.seconds))
+        self._add(Result(event.test.name, event.status, reason, event.infrastructure, event.seconds, event.cached))
         self.failed += event.status.is_failure
-        self.finished += 1
-        self._seconds += event.seconds
+        if not event.cached:
+            self.finished += 1
+            self._seconds += event.seconds
         self.warnings += event.warnings
         for word, count in event.counts.items():
             self._count(word, count)

@@ -34,6 +34,7 @@ class Result(msgspec.Struct, frozen=True):
     reason: str = ""
     infrastructure: bool = False
     seconds: float = 0.0
+    cached: bool = False
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -76,6 +77,8 @@ def summary_lines(summary: Summary, *, width: int, colour: bool, durations: int 
     lines = [*warning_lines(summary.warnings, width=width, colour=colour), "", TITLE.center(width, "=")]
     digits = max(len(str(number)) for number in (successful, failures, len(summary.results), summary.not_run))
     lines += [_count("Successful Tests", successful, digits, "32" if successful else "", colour)]
+    if cached := sum(result.cached for result in summary.results):
+        lines.append(_count("of them cached", cached, digits, "", colour))
     for status, label in ((Status.XFAIL, "of them XFAIL"), (Status.XPASS, "of them XPASS")):
         if summary.count(status):
             lines.append(_count(label, summary.count(status), digits, "33", colour))
@@ -138,7 +141,8 @@ def warning_lines(warnings: Sequence[tuple[str, str]], *, width: int, colour: bo
 
 
 def _slowest(summary: Summary, count: int) -> list[str]:
-    slowest = sorted(summary.results, key=lambda result: result.seconds, reverse=True)[:count]
+    ran = [result for result in summary.results if not result.cached]
+    slowest = sorted(ran, key=lambda result: result.seconds, reverse=True)[:count]
     if not slowest:
         return []
     return [f"Slowest {len(slowest)}:", *(f"    {each.seconds:8.3f}s {printable(each.name)}" for each in slowest)]

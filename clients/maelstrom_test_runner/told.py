@@ -15,7 +15,7 @@ from maelstrom_core.errors import MaelstromError
 from maelstrom_test_runner import events
 from maelstrom_test_runner.config import RunnerConfig
 from maelstrom_test_runner.outlets import Screen, open_outlets, screen_of
-from maelstrom_test_runner.stream import EventStream
+from maelstrom_test_runner.stream import Consumer, EventStream
 from maelstrom_test_runner.summary import EXIT_INTERRUPTED
 
 Body = Callable[[EventStream, Screen], int]
@@ -33,14 +33,21 @@ class Beginning(NamedTuple):
 
 
 def tell_run(
-    config: RunnerConfig, beginning: Beginning, stream: TextIO, environment: Mapping[str, str], body: Body
+    config: RunnerConfig,
+    beginning: Beginning,
+    stream: TextIO,
+    environment: Mapping[str, str],
+    body: Body,
+    *,
+    display: Consumer | None = None,
 ) -> int:
     """Do a run and return the exit code; ^C ends it with a summary. Raises MaelstromError, as the body does.
 
-    Where that is after tests have run, the summary comes before the error.
+    Where that is after tests have run, the summary comes before the error. A `display` is shown instead of what the
+    configuration says.
     """
     screen = screen_of(stream, environment)
-    told = EventStream(time.monotonic, open_outlets(config, screen, environment))
+    told = EventStream(time.monotonic, open_outlets(config, screen, environment, display))
     try:
         _begin(told, config, beginning)
         code = body(told, screen)

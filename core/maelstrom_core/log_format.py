@@ -9,7 +9,12 @@ import logging
 import time
 from typing import TextIO
 
-_ROOT = "maelstrom"
+PACKAGES = (
+    *(f"maelstrom_{name}" for name in ("core", "container", "worker", "broker", "client")),
+    *(f"maelstrom_{name}" for name in ("test_runner", "pytest", "go_test", "run", "admin")),
+    "cargo_maelstrom",
+)
+"""Those whose messages are ours; what others log is shown from warnings on."""
 _FIELDS = "maelstrom_fields"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -32,8 +37,8 @@ def set_up(threshold: int, stream: TextIO | None = None) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(max(threshold, logging.WARNING))
-    for package in ("core", "container", "worker", "broker", "client", "test_runner", "pytest", "run"):
-        logging.getLogger(f"{_ROOT}_{package}").setLevel(threshold)
+    for package in PACKAGES:
+        logging.getLogger(package).setLevel(threshold)
 
 
 class TerminalFormatter(logging.Formatter):

@@ -25,7 +25,7 @@ OTHERS = {
     *("--cov", "--cov-report", "--cov-fail-under", "--pdb", "--trace", "--setup-show", "--setup-only", "--setup-plan"),
     *("--user", "--scope", "--security-opt"),
     *("--exact", "--skip", "--ignored", "--include-ignored"),
-    *("--system", "--create-home", "--now"),
+    *("--system", "--create-home", "--now", "--raw-command"),
     *("--job-name", "--nodes", "--ntasks-per-node", "--exclusive", "--time", "--signal"),
 }
 

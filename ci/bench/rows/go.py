@@ -1,6 +1,7 @@
 """go: the whole command over a module whose test binaries are built, against go test, which links them anew each time.
 
-`go-many` is the hardest case for us: one package, with tests so short that to start a process for each costs more.
+`gotestsum` has that runner as its reference, which shows and reports what `go test -json` says. `go-many` is the
+hardest case for us: one package, with tests so short that to start a process for each costs more.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def module(packages: int, tests: int) -> Path:
 @contextmanager
 def side(command: list[str], packages: int, tests: int, warm: int) -> Iterator[Sample]:
     """Yield milliseconds of a command in the module; what it builds is built before."""
-    if shutil.which("go") is None:
-        raise PeerError("go is not in PATH")
+    for program in ("go", command[0]):
+        if shutil.which(program) is None:
+            raise PeerError(f"{program} is not in PATH")
     inside = ["env", "-C", str(module(packages, tests)), "GOFLAGS=-buildvcs=false", *command]
 
     for _ in range(warm):
@@ -51,19 +53,20 @@ def ours_command() -> list[str]:
     return [str(PROGRAM), "--cache-root", str(cache_directory()), "--ui", "quiet"]
 
 
-def row(name: str, packages: int, tests: int) -> Bench:
-    """Return the comparison for a module."""
+def row(name: str, packages: int, tests: int, peer: tuple[str, ...] = ("go", "test")) -> Bench:
+    """Return the comparison for a module with `peer`, which is go test or what calls it."""
     return Bench(
         name=name,
-        what=f"{packages * tests} tests of 1 ms in {packages} packages, binaries built; go test -count=1",
+        what=f"{packages * tests} tests of 1 ms in {packages} packages, binaries built; {' '.join(peer)} -count=1",
         unit="ms",
         better="less",
-        reach=1.0 if packages > 1 else None,
+        reach=1.0 if packages > 1 and peer[0] == "go" else None,
         ours=lambda: side(ours_command(), packages, tests, 2),
-        reference=partial(side, ["go", "test", "-count=1", "./..."], packages, tests, 1),
+        reference=partial(side, [*peer, "-count=1", "./..."], packages, tests, 1),
         runs=5,
     )
 
 
 GO = row("go", 10, 20)
+SUM = row("gotestsum", 10, 20, ("gotestsum", "--format=pkgname", "--"))
 MANY = row("go-many", 1, 1000)

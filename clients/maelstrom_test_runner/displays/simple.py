@@ -86,7 +86,8 @@ class SimpleDisplay:
                 if self._quiet and not event.status.is_failure:
                     return ()
                 seconds = None if event.status is Status.SKIPPED else event.seconds
-                return [self._status_line(event.test.name, event.status, seconds), *self._details(event)]
+                line = self._status_line(event.test.name, event.status, seconds, cached=event.cached)
+                return [line, *self._details(event)]
             case Skipped(name=name, told=False):
                 return () if self._quiet else [self._status_line(name, Status.SKIPPED, None)]
             case Message(text=text) | CollectionError(text=text):
@@ -100,8 +101,8 @@ class SimpleDisplay:
             case _:
                 return ()
 
-    def _status_line(self, name: str, status: Status, seconds: float | None) -> str:
-        return status_line(name, status, seconds, width=self._width, colour=self._colour)
+    def _status_line(self, name: str, status: Status, seconds: float | None, *, cached: bool = False) -> str:
+        return status_line(name, status, seconds, width=self._width, colour=self._colour, cached=cached)
 
     def _details(self, event: Finished) -> list[str]:
         return detail_lines(event, colour=self._colour)

@@ -15,7 +15,7 @@ import pytest
 from maelstrom_core import log
 from maelstrom_core.edge import run_program
 from maelstrom_core.errors import HostError, SpecError
-from maelstrom_core.log_format import TerminalFormatter, fields, set_up
+from maelstrom_core.log_format import PACKAGES, TerminalFormatter, fields, set_up
 
 
 def raising(error: BaseException):
@@ -130,6 +130,13 @@ def test_what_is_listened_for_is_shown(capsys):
     log.debug("fine", job=4)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(" ", 3)[3] for line in lines] == ["INFO seen, job: 3", "DEBUG fine, job: 4"]
+
+
+def test_whatever_is_ours_is_heard():
+    house = Path(log.__file__).parents[2]
+    folders = ("core", "container", "worker", "broker", "clients")
+    ours = {path.parent.name for folder in folders for path in (house / folder).glob("*/__init__.py")}
+    assert set(PACKAGES) == ours
 
 
 @pytest.mark.usefixtures("logging_restored")

@@ -4,7 +4,7 @@ import click
 import pytest
 
 from maelstrom_go_test.flags import Wanted, alternatives, below, top_pattern, whole_pattern
-from maelstrom_go_test.words import translate
+from maelstrom_go_test.words import of_runs, translate
 
 
 def test_by_default_a_test_is_run_as_go_test_runs_it():
@@ -68,24 +68,45 @@ def test_a_pattern_says_something_of_tests_and_something_of_their_subtests():
     assert below(r"\pL/x", "TestA") == "/x"
 
 
+def test_a_test_of_which_only_some_subtests_are_wanted_is_partial():
+    assert Wanted(run="TestA/x").is_partial("TestA")
+    assert Wanted(skip="TestA/x").is_partial("TestA")
+    assert not Wanted(run="TestA/x|TestA").is_partial("TestA")
+    assert not Wanted(run="TestA", skip="TestB/x").is_partial("TestA")
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        (["-run", "X", "./..."], ["--run", "X", "./..."]),
+        (["-run", "X", "./..."], ["--run=X", "./..."]),
         (["-run=X"], ["--run=X"]),
-        (["-count=3", "-timeout", "30s", "-v"], ["--repeat=3", "--test-timeout", "30s", "--verbose"]),
-        (["-race", "-short=false", "-race=true"], ["--race", "--no-short", "--race"]),
-        (["-failfast"], ["--stop-after=1"]),
+        (["-count=3", "-timeout", "30s", "-v"], ["--repeat=3", "--no-cache", "--test-timeout=30s", "--verbose"]),
+        (["-race", "-short=false", "-race=true", "-v=0"], ["--race", "--no-short", "--race"]),
+        (["-failfast", "-failfast=false"], ["--stop-after=1"]),
         (["-mod", "vendor", "-trimpath"], ["--build-flags=-mod=vendor", "--build-flags=-trimpath"]),
         (["-args", "-run", "X"], ["--", "-run", "X"]),
         (["-x", "all", "-r", "2", "--", "-race"], ["-x", "all", "-r", "2", "--", "-race"]),
+        (["-list", "X", "-shuffle=on"], ["--list", "--run=X", "--bench=X"]),
+        (["-p=1", "-test.run=X"], ["--slots=1", "--build-flags=-p=1", "--run=X"]),
+        (["./...", "-update", "-name", "x", "-run=X"], ["./...", "--run=X", "--", "-update", "-name", "x"]),
+        (
+            ["-iall", "-t0.5", "-Ldebug", "-lw", "-iname.equals(x)"],
+            ["-iall", "-t0.5", "-Ldebug", "-lw", "-iname.equals(x)"],
+        ),
     ],
 )
-def test_flags_of_go_test_are_options(typed, meant):
+def test_flags_of_go_test_are_options_and_others_those_of_the_binaries(typed, meant):
     assert translate(typed) == meant
 
 
-@pytest.mark.parametrize("typed", [["-fuzz=X"], ["-json"], ["-exec", "x"], ["-mod"]])
+def test_of_goflags_only_what_is_about_runs_is_ours():
+    assert of_runs("-mod=mod -short  -timeout=5s -race") == ["-short", "-timeout=5s"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [["-fuzz=X"], ["-fuzztime", "1s"], ["-cpuprofile=x"], ["-exec", "x"], ["-mod"], ["-short=x"], ["-shuffle=x"]],
+)
 def test_what_cannot_be_done_is_said(typed):
     with pytest.raises(click.UsageError):
         translate(typed)

@@ -132,6 +132,8 @@ def test_any_output_is_read_and_nothing_of_it_gets_lost_but_frames(parts):
     report = parse(text.encode())
     kept = report.outside + "".join(node.text for node in report.tests.values())
     lines = [
-        line for line in text.replace(V, "\n").split("\n") if line.strip() and not line.startswith(("=== ", "--- "))
+        line
+        for line in text.replace(V, "\n").split("\n")
+        if line.strip() and not line.strip().startswith(("=== ", "--- "))
     ]
     assert all(line in kept or line == "PASS" for line in lines)

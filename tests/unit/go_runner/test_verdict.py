@@ -92,6 +92,10 @@ def test_a_benchmark_shows_its_figures():
     verdict = judge("BenchmarkX", exited(text))
     assert (verdict.status, verdict.text) == (Status.PASSED, "BenchmarkX-2   \t1000\t  3.001 ns/op\n")
     assert judge("BenchmarkX", exited(f"{V}PASS\n")).status is Status.ERR
+    text = (
+        f"{V}=== RUN   BenchmarkX\n{V}=== RUN   BenchmarkX/y\nBenchmarkX/y\nBenchmarkX/y-2  \t10\t 3.1 ns/op\n{V}PASS\n"
+    )
+    assert judge("BenchmarkX", exited(text)).text == "BenchmarkX/y-2  \t10\t 3.1 ns/op\n"
 
 
 def test_what_passes_is_shown_on_request():

@@ -16,7 +16,7 @@ from maelstrom_test_runner.directives import Directives, parse_directive
 from maelstrom_test_runner.events import Collected, Finished, Message, Output, Requeued, Started
 from maelstrom_test_runner.filters import TEXT_MATCHERS, Language, Selector
 from maelstrom_test_runner.history import History
-from maelstrom_test_runner.native import Case, Verdict
+from maelstrom_test_runner.native import Case, Subtest, Verdict
 from maelstrom_test_runner.native_course import Course, NativeCall
 from maelstrom_test_runner.native_telling import NativeTeller
 from maelstrom_test_runner.runner_file import RunnerFile
@@ -71,6 +71,8 @@ class Native:
 
     def __init__(self, *batches: list[Case], error: Exception | None = None, broken: str = "", hold: bool = False):
         self.batches, self.error, self.broken, self.hold = batches, error, broken, hold
+        self.subtests: tuple[Subtest, ...] = ()
+        self.partial = False
         self.cancelled = False
 
     async def find(self, found, _runner) -> None:
@@ -94,7 +96,9 @@ class Native:
         if outcome.code == UNHEARD:
             return Verdict(status=Status.ERR, detail="not a word", unheard=True)
         status = Status.FAILED if outcome.code else Status.PASSED
-        return Verdict(status=status, seconds=0.5, counts={status.value: 1})
+        return Verdict(
+            status=status, seconds=0.5, counts={status.value: 1}, subtests=self.subtests, partial=self.partial
+        )
 
 
 class Log:
@@ -254,3 +258,49 @@ def test_directives_say_how_long_a_test_may_take_unless_the_command_line_does(tm
     run = Run(tmp_path, Native([case("a")]), directives=[directive])
     assert [(spec.timeout, spec.slots) for spec in run.jobs.specs] == [(5, 2)]
     assert Run(tmp_path, Native([case("a")]), directives=[directive], timeout=0.0).jobs.specs[0].timeout is None
+
+
+def test_a_part_of_a_test_that_passes_makes_no_failure_forgotten(tmp_path):
+    Run(tmp_path, Native([case("a"), case("b")]), {"a": [1]})
+    partial = Native([case("a"), case("b")])
+    partial.partial = True
+    assert Run(tmp_path, partial, include=["name.equals(a)"]).log.verdicts() == [("a", "OK")]
+    Run(tmp_path, partial, {"b": [1]}, include=["name.equals(b)"])
+    run = Run(tmp_path, Native([case("a"), case("b")]), last_failed=True)
+    assert run.log.verdicts() == [("a", "OK"), ("b", "OK")]
+    run = Run(tmp_path, Native([case("a"), case("b")]), {"b": [1]})
+    assert [event.seconds for event in run.log.all(Collected)] == [1.0]
+
+
+def test_subtests_stand_in_reports_and_are_not_counted(tmp_path):
+    native = Native([case("a")])
+    native.subtests = (
+        Subtest(title="a/x", status=Status.FAILED, seconds=0.25, text="bad\n", message="bad"),
+        Subtest(title="a/y", status=Status.SKIPPED, reason="not now"),
+    )
+    run = Run(tmp_path, native, {"a": [1]})
+    (finished,) = run.log.all(Finished)
+    assert [(each.name, each.status.value) for each in finished.subtests] == [("a/x", "FAIL"), ("a/y", "IGNORED")]
+    assert [(each.classname, each.name, each.time) for each in finished.cases] == [
+        ("s", "a", 0.5),
+        ("s", "a/x", 0.25),
+        ("s", "a/y", 0.0),
+    ]
+    assert [(mark.tag, mark.message) for each in finished.cases[1:] for mark in each.marks] == [
+        ("failure", "bad"),
+        ("skipped", "not now"),
+    ]
+    assert [(event.tests, event.suites) for event in run.log.all(Collected)] == [(1, {"s": 1})]
+
+
+def test_a_test_whose_verdict_is_known_does_not_run_unless_it_has_failed_since(tmp_path):
+    known = Verdict(status=Status.PASSED, seconds=3.0)
+    run = Run(tmp_path, Native([case("a", known=known), case("b")]))
+    assert [spec.program for spec in run.jobs.specs] == ["b"]
+    assert [(event.test.name, event.cached) for event in run.log.all(Finished)] == [("a", True), ("b", False)]
+    assert [(event.tests, event.unknown) for event in run.log.all(Collected)] == [(2, 1)]
+    Run(tmp_path, Native([case("a")]), {"a": [1]})
+    run = Run(tmp_path, Native([case("a", known=known)]))
+    assert [(spec.program, event.cached) for spec in run.jobs.specs for event in run.log.all(Finished)] == [
+        ("a", False)
+    ]
