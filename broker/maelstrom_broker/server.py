@@ -13,6 +13,7 @@ from typing import cast
 from maelstrom_broker import effects as e
 from maelstrom_broker.artifacts import OUTPUT_KEPT, ArtifactService
 from maelstrom_broker.broker import Broker
+from maelstrom_broker.garbage import Garbage
 from maelstrom_broker.records import Peer
 from maelstrom_broker.store import Store
 from maelstrom_core import log
@@ -56,6 +57,7 @@ class Server:
         self._touched: dict[Link, None] = {}
         """Whom something is to be sent."""
         self._settling = self._closed = False
+        self._garbage = Garbage()
         self.artifacts: ArtifactService | None = None
         if store is not None:
             references = broker.gatherer.references
@@ -140,6 +142,9 @@ class Server:
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self.broker.settings.silence / 6, self._tick)
+        self._garbage.tidy(
+            sum(len(client.jobs) for client in self.broker.scheduler.clients.values()), self._loop.time()
+        )
         self.handle(e.Tick())
         if self.artifacts is not None and self.artifacts.outputs is not None:
             self.artifacts.outputs.expire(OUTPUT_KEPT)

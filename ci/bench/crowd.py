@@ -16,6 +16,7 @@ from pathlib import Path
 
 from maelstrom_broker import effects as e
 from maelstrom_broker.broker import Broker
+from maelstrom_broker.garbage import Garbage
 from maelstrom_broker.records import Peer
 from maelstrom_core import messages as m
 
@@ -29,6 +30,7 @@ class Crowd:
     """What is there stays; each turn replaces one job by another one."""
 
     def __init__(self, workers: int, queued: int, *, layers: int = 0, body: int = 0) -> None:
+        Garbage()  # as a broker's process has it
         self.broker = Broker()
         self._running: deque[tuple[Peer, int]] = deque()
         self._artifacts = tuple(m.Artifact(f"{number:064x}") for number in range(layers))
