@@ -60,7 +60,9 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, *, nursery: Nurser
     read: list[RunnerFile] = []
 
     def project_files() -> list[ConfigFile]:
-        read.append(_read_file())
+        from maelstrom_pytest import project_file
+
+        read.append(project_file.read(Path.cwd()))
         return read[0].config_files()
 
     def act(config: PytestConfig, selection: tuple[str, ...], **given: Any) -> int:
@@ -106,20 +108,6 @@ def _parameters() -> list[click.Parameter]:
             help="Open a shell in the container of this test, named by its node id or the end of one.",
         ),
     ]
-
-
-def _read_file() -> RunnerFile:
-    """Return the project's file, or what stands for none. Raises ConfigError."""
-    from maelstrom_pytest.rules import LANGUAGE
-    from maelstrom_pytest.shown import find_root
-    from maelstrom_test_runner.directives import Directives
-    from maelstrom_test_runner.runner_file import RunnerFile, find, load
-
-    directory = Path.cwd()
-    path = find(FILE_NAME, directory, find_root(directory))
-    if path is None:
-        return RunnerFile(Directives())
-    return load(path, LANGUAGE, [value.key for value in PytestConfig.schema()])
 
 
 def _write_file(present: RunnerFile) -> int:

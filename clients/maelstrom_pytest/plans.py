@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
@@ -21,10 +21,21 @@ from maelstrom_test_runner.runner_file import RunnerFile
 from maelstrom_test_runner.selecting import Selection
 
 if TYPE_CHECKING:
-    from maelstrom_pytest.telling import Teller
     from maelstrom_test_runner.runner import ImageRunner, Runner
 
 NO_FILE = RunnerFile(Directives())
+
+
+class Told(Protocol):
+    """Is told what takes long before tests run."""
+
+    def busy(self, text: str) -> None:
+        """Take note of what is being done."""
+        ...
+
+    def remark(self, text: str) -> None:
+        """Take note of what was done."""
+        ...
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -43,6 +54,8 @@ class Call(msgspec.Struct, frozen=True):
     """Print the jobs of the tests, run none."""
     first: tuple[str, ...] = ()
     """Files that have changed, absolute: tests which that concerns run first."""
+    python: str | None = None
+    """The interpreter of tests on this machine, whatever the configuration says; None: as that says."""
 
     @property
     def project(self) -> Path:
@@ -63,7 +76,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
         return probe_python(executable, cache_directory=config.cache_root / "python")
 
     root = find_root(call.directory)
-    python = interpreter.choose(config.python, call.directory, root, call.environment, prober=prober)
+    python = interpreter.choose(call.python or config.python, call.directory, root, call.environment, prober=prober)
     info = prober(python.executable)
     log.info("interpreter chosen", python=python.executable)
     plan = Plan(
@@ -91,7 +104,7 @@ def make_plan(config: PytestConfig, call: Call, *, markup: bool, width: int, mou
 
 
 async def make_image_plan(
-    config: PytestConfig, call: Call, runner: ImageRunner, ui: Teller, *, mount_point: str = GUEST_MOUNT_POINT
+    config: PytestConfig, call: Call, runner: ImageRunner, ui: Told, *, mount_point: str = GUEST_MOUNT_POINT
 ) -> Plan:
     """Have an image, and in it the project's requirements, on this machine; return the plan of a run in it.
 
@@ -148,11 +161,12 @@ def _with_expressions(config: PytestConfig, plan: Plan) -> Plan:
 
 
 async def other_plan(
-    config: PytestConfig, call: Call, runner: Runner, ui: Teller, *, plan: Plan, image: str | None
+    config: PytestConfig, call: Call, runner: Runner, ui: Told, *, plan: Plan, image: str | None
 ) -> Plan:
     """Return the plan of tests that run in another image than most, or in none. Raises UserError and others."""
     config = in_image(config, image)
     if image is None:
-        return make_plan(config, call, markup=plan.markup, width=plan.width, mount_point=plan.mount_point)
-    made = await make_image_plan(config, call, cast("ImageRunner", runner), ui, mount_point=plan.mount_point)
-    return msgspec.structs.replace(made, markup=plan.markup, width=plan.width)
+        made = make_plan(config, call, markup=plan.markup, width=plan.width, mount_point=plan.mount_point)
+    else:
+        made = await make_image_plan(config, call, cast("ImageRunner", runner), ui, mount_point=plan.mount_point)
+    return msgspec.structs.replace(made, markup=plan.markup, width=plan.width, wishes=plan.wishes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 # What would start other processes, stop early, choose or sort tests by what earlier runs left, or ask a terminal.
@@ -45,6 +45,15 @@ def take_reins(config: Any, *, single: bool, more: Mapping[str, object], reporti
     if not reporting:
         quieten(config)
     return distributed
+
+
+def add_known(parser: Any, known: Iterable[tuple[str, bool]]) -> None:
+    """Add the plugin's own options, and whether each has a value: an image's pytest reads them, and has no plugin."""
+    try:
+        for name, has_value in known:
+            parser.addoption("--" + name, action="store" if has_value else "store_true")
+    except ValueError:  # it is installed here as well
+        return
 
 
 def neutralise(config: Any, options: Mapping[str, object]) -> None:

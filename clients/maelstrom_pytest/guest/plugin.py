@@ -88,6 +88,10 @@ class Common:
         """Send that the session is over."""
         self.send(SESSION % (status, self.deselected))
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, parser: Any) -> None:
+        self.load("options")["add_known"](parser, self.request.get("known", ()))
+
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
         self.config = config

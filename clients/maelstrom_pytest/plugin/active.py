@@ -10,21 +10,27 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import msgspec
 import pytest
 
 from maelstrom_core.errors import MaelstromError, UserError
+from maelstrom_pytest import project_file
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.guest.options import DISTRIBUTION, neutralise
 from maelstrom_pytest.guest.places import numbered, places
 from maelstrom_pytest.guest.reports import describe_item
-from maelstrom_pytest.plugin import settings
+from maelstrom_pytest.plans import in_image
+from maelstrom_pytest.plugin import OPTIONS, settings
+from maelstrom_pytest.rules import base_image
 
 if TYPE_CHECKING:
+    from maelstrom_pytest.plan import Plan
     from maelstrom_pytest.plugin.drive import Drive
     from maelstrom_pytest.records import Item
+    from maelstrom_test_runner.runner import ImageRunner, Runner
+    from maelstrom_test_runner.runner_file import RunnerFile
     from maelstrom_worker.nursery import Nursery
 
 EXIT_INFRASTRUCTURE = 3
@@ -44,7 +50,9 @@ def activate(config: pytest.Config) -> None:
             "  hint: leave out --maelstrom; or `maelstrom-pytest --shell TEST` opens a shell in a test's container"
         )
     try:
-        configured = settings.configuration(options, sys.executable, environment)
+        file = project_file.read(Path(config.invocation_params.dir))
+        configured = settings.configuration(options, environment, file)
+        configured = in_image(configured, base_image(file.directives, configured.image))
     except UserError as error:
         raise pytest.UsageError(settings.in_our_words(error.render())) from None
     from maelstrom_client import start_nursery
@@ -55,7 +63,7 @@ def activate(config: pytest.Config) -> None:
     for name, value in DISTRIBUTION.items():  # pytest-cov looks at these right now
         if hasattr(options, name):
             setattr(options, name, value)
-    active = Active(configured, nursery, environment, path, distributed=distributed)
+    active = Active(configured, file, nursery, environment, path=path, distributed=distributed)
     config.pluginmanager.register(active, "maelstrom-active")
 
 
@@ -63,9 +71,17 @@ class Active:
     """A session whose tests run in containers."""
 
     def __init__(
-        self, config: PytestConfig, nursery: Nursery, environment: Mapping[str, str], path: str, *, distributed: bool
+        self,
+        config: PytestConfig,
+        file: RunnerFile,
+        nursery: Nursery,
+        environment: Mapping[str, str],
+        *,
+        path: str,
+        distributed: bool,
     ) -> None:
         self._config = config
+        self._file = file
         self._nursery = nursery
         self._environment = environment
         self._path = path
@@ -80,10 +96,16 @@ class Active:
 
     def pytest_report_header(self) -> str:
         """Say where tests run."""
-        slots = self._config.slots
-        isolation = "each test" if self._config.isolation == "test" else f"isolation {self._config.isolation}"
+        ours = self._config
+        isolation = "each test" if ours.isolation == "test" else f"isolation {ours.isolation}"
+        words = [f"maelstrom: {isolation} in a container of its own", f"{ours.slots} slot{'s'[: ours.slots > 1]}"]
+        if ours.image is not None:
+            words.append(f"image {ours.image}")
+        if ours.broker is not None:
+            host, port = ours.broker
+            words.append(f"broker {host}:{port}")
         ignored = "; options of pytest-xdist are ignored" if self._distributed else ""
-        return f"maelstrom: {isolation} in a container of its own, {slots} slot{'s'[: slots > 1]}{ignored}"
+        return ", ".join(words) + ignored
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -162,29 +184,64 @@ class Active:
         tell(item, reports, noted)
 
     def _drive(self, config: pytest.Config) -> Drive:
-        from maelstrom_client import Client, ClientOptions
         from maelstrom_pytest.plan import GUEST_MOUNT_POINT
-        from maelstrom_pytest.plans import Call, make_plan
+        from maelstrom_pytest.plans import Call, make_image_plan, make_plan
         from maelstrom_pytest.plugin.drive import Drive
-        from maelstrom_test_runner.runner import ClientRunner
+        from maelstrom_pytest.program import open_runner
 
         ours = self._config
-        directory = Path(config.invocation_params.dir)
+
         uncaptured = config.getoption("capture") == "no"
         arguments = settings.guest_arguments(
             [str(argument) for argument in config.invocation_params.args], uncaptured=uncaptured
         )
-        call = Call(directory, arguments, self._environment)
+        directory = Path(config.invocation_params.dir)
+        call = Call(directory, arguments, self._environment, file=self._file, python=sys.executable)
+        words = Words(config)
+        plan = None
+        if ours.image is None:
+            plan = make_plan(ours, call, markup=False, width=80, mount_point=GUEST_MOUNT_POINT)
+        opened = open_runner(ours, call.project, self._nursery, note=words.remark)
+
+        async def find_plan(runner: Runner) -> Plan:
+            found = plan or await make_image_plan(ours, call, cast("ImageRunner", runner), words)
+            return self._with_wishes(found, config)
+
+        return Drive(ours, call, find_plan, words, opened)
+
+    def _with_wishes(self, plan: Plan, config: pytest.Config) -> Plan:
+        """Return the plan with what the plugin asks of the guest."""
         terminal: Any = config.get_terminal_writer() if config.pluginmanager.hasplugin("terminalreporter") else None
         # explanations of assertions are coloured where they are made
         markup, width = (bool(terminal.hasmarkup), int(terminal.fullwidth)) if terminal is not None else (False, 80)
-        plan = make_plan(ours, call, markup=markup, width=width, mount_point=GUEST_MOUNT_POINT)
         seeds = {name: getattr(config.option, name) for name in settings.SEEDS if hasattr(config.option, name)}
-        plan = msgspec.structs.replace(plan, wishes={"data": True, "path": self._path, "options": seeds})
-        client = ClientOptions(
-            project_directory=directory, slots=ours.slots, cache_root=ours.cache_root, cache_size=ours.cache_size
-        )
-        return Drive(ours, plan, ClientRunner(Client(self._nursery, client), inline_limit=ours.inline_limit))
+        known = [["maelstrom", False], *([f"maelstrom-{name}", metavar is not None] for name, metavar, _ in OPTIONS)]
+        wishes = {"data": True, "path": self._path, "options": seeds, "known": known}
+        return msgspec.structs.replace(plan, markup=markup, width=width, wishes=wishes)
+
+
+class Words:
+    """What is to be said while tests run, or before, on the terminal of pytest: among the lines that it writes."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+        self._shown = False
+
+    def busy(self, text: str) -> None:
+        """Show what is being done, where a line can be taken away again; "" when it is over."""
+        if self._reporter is None or not self._reporter.isatty or not (text or self._shown):
+            return
+        self._reporter.rewrite(f"maelstrom: {text}" if text else "", erase=True)
+        if not text:
+            self._reporter.rewrite("")
+        self._shown = bool(text)
+
+    def remark(self, text: str) -> None:
+        """Write a line."""
+        self.busy("")
+        if self._reporter is not None:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"maelstrom: {text}")
 
 
 def _give_up(error: MaelstromError) -> NoReturn:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
@@ -16,31 +16,45 @@ from maelstrom_pytest import expressions
 from maelstrom_pytest.config import PytestConfig
 from maelstrom_pytest.covered import Combined
 from maelstrom_pytest.plan import Isolation, Plan
+from maelstrom_pytest.plans import Call, Told, other_plan
 from maelstrom_pytest.records import Covered, Item, JUnitNotes, Transcript, Warned
+from maelstrom_pytest.rules import Rules
 from maelstrom_pytest.running import Run
 from maelstrom_pytest.verdict import Verdict
 from maelstrom_test_runner.history import History
 from maelstrom_test_runner.runner import Runner
 
 Note = Warned | JUnitNotes
-Told = tuple[Item, Verdict, tuple[Note, ...]]
+Ended = tuple[Item, Verdict, tuple[Note, ...]]
+FindPlan = Callable[[Runner], Awaitable[Plan]]
 Key = tuple[str, int]
 
 
 class Drive:
     """Runs tests, in a `with` block; at its end everything that it started is gone. Is told as a `running.Listener`."""
 
-    def __init__(self, config: PytestConfig, plan: Plan, opened: AbstractAsyncContextManager[Runner]) -> None:
+    def __init__(
+        self,
+        config: PytestConfig,
+        call: Call,
+        find_plan: FindPlan,
+        told: Told,
+        opened: AbstractAsyncContextManager[Runner],
+    ) -> None:
+        """Drive the tests of a call. `find_plan` finds the plan of most of them, `told` is told what that takes."""
         self.notes: list[str] = []
         self.covered = Combined()
         self._config = config
-        self._plan = plan
+        self._call = call
+        self._find_plan = find_plan
+        self._words = told
         self._opened = opened
         self._loop = asyncio.SelectorEventLoop()
-        self._history = History(config.cache_root / "pytest-history" / f"{plan.name}.jsonl")
-        self._told: deque[Told] = deque()
+        self._told: deque[Ended] = deque()
         self._noted: dict[Key, tuple[Note, ...]] = {}
         self._news: asyncio.Event | None = None
+        self._plan: Plan
+        self._history: History
         self._run: Run
         self._runner: Runner
 
@@ -50,31 +64,53 @@ class Drive:
         except BaseException:
             self._loop.close()
             raise
-        self._history.__enter__()
+        try:
+            self._prepare()
+        except BaseException as error:
+            self._end(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def _prepare(self) -> None:
+        config = self._config
+        self._plan = self._loop.run_until_complete(self._find_plan(self._runner))
+        self._history = History(config.cache_root / "pytest-history" / f"{self._plan.name}.jsonl")
         self._run = Run(
             self._runner,
             self._plan,
             self,
-            isolation=Isolation(self._config.isolation),
+            isolation=Isolation(config.isolation),
             history=self._history,
-            slots=self._config.slots,
+            slots=config.slots,
+            rules=Rules(self._plan, self._call.file.directives, timeout=config.timeout),
             hear=self._hear,
         )
-        return self
+        self._history.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
             self._run.stop()
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
+        finally:
+            try:
+                self._end(kind, error, traceback)
+            finally:
+                self._history.__exit__(kind, error, traceback)
+
+    def _end(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if tasks := asyncio.all_tasks(self._loop):
+                for task in tasks:
+                    task.cancel()
+                self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self._loop.run_until_complete(self._opened.__aexit__(kind, error, traceback))
         finally:
-            self._history.__exit__(kind, error, traceback)
             self._loop.close()
 
-    def verdicts(self, items: Sequence[Item]) -> Iterator[Told]:
+    def verdicts(self, items: Sequence[Item]) -> Iterator[Ended]:
         """Run the tests; yield what became of each as it is known. Raises MaelstromError."""
         whole = self._loop.create_task(self._whole(items))
         while True:
@@ -86,6 +122,12 @@ class Drive:
             self._loop.run_until_complete(self._wait(whole))
 
     async def _whole(self, items: Sequence[Item]) -> None:
+        rules = self._run.rules
+        for image in rules.missing(items):
+            rules.add(
+                await other_plan(self._config, self._call, self._runner, self._words, plan=self._plan, image=image)
+            )
+        self._words.busy("")
         await self._run.finish(items)
         store = expressions.Store(self._config.cache_root / "pytest-expressions" / self._plan.name)
         await expressions.compile_learned(self._runner, self._plan, self._run.learned, store)

@@ -27,6 +27,9 @@ def reports_of(item: pytest.Item, verdict: Verdict) -> list[Any]:
 
     Whatever becomes of a test, its setup is reported first and its teardown last: plugins count on that.
     """
+    if verdict.status is Status.SKIPPED and all(record.data is None for record in verdict.reports):
+        place = (str(item.path), item.location[1] or 0, f"Skipped: {verdict.reason}")  # by the project's file
+        return [_make(item, "setup", "skipped", place), _make(item, "teardown", "passed")]
     reports = [_report(item, record) for record in verdict.reports]
     if not verdict.detail:
         return reports
@@ -86,7 +89,13 @@ def _from_data(item: pytest.Item, record: Report) -> Any:
 
 
 def _make(
-    item: pytest.Item, when: str, outcome: str, text: str | None = None, *, duration: float = 0.0, start: float = 0.0
+    item: pytest.Item,
+    when: str,
+    outcome: str,
+    text: str | tuple[str, int, str] | None = None,
+    *,
+    duration: float = 0.0,
+    start: float = 0.0,
 ) -> pytest.TestReport:
     """Return a report of our own making; the newest pytests have times of day in theirs."""
     times = {"start": start, "stop": start + duration} if start else {}

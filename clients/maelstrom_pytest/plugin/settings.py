@@ -11,9 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from maelstrom_core.config_sources import read_files, resolve
 from maelstrom_pytest.config import PROGRAM, PytestConfig
+from maelstrom_test_runner.runner_file import RunnerFile
 
-VALUES = ("slots", "isolation", "timeout", "cache_root")
-SWITCHES = ("template", "seccomp")
+VALUES = (
+    *("slots", "isolation", "timeout", "cache_root", "image"),
+    *("broker", "credentials", "tls_ca", "tls_cert", "tls_key"),
+)
+SWITCHED_ON = ("tls",)
+SWITCHED_OFF = ("template", "seccomp", "local")
 REFUSED = {
     "usepdb": "--pdb",
     "trace": "--trace",
@@ -28,20 +33,19 @@ SEEDS = ("randomly_seed",)
 """Options whose value a plugin has drawn: it has to be the same in all processes of a session."""
 
 
-def configuration(options: argparse.Namespace, python: str, environment: Mapping[str, str]) -> PytestConfig:
-    """Return the configuration: that of maelstrom-pytest, with the plugin's options, for this interpreter.
+def configuration(options: argparse.Namespace, environment: Mapping[str, str], file: RunnerFile) -> PytestConfig:
+    """Return the configuration: that of maelstrom-pytest, with the plugin's options and the project's file.
 
     Raises ConfigError.
     """
-    given: dict[str, object] = {"python": python}
+    given: dict[str, object] = {}
     for name in VALUES:
         value = getattr(options, f"maelstrom_{name}", None)
         if value is not None:
             given[name] = value
-    for name in SWITCHES:
-        if getattr(options, f"maelstrom_no_{name}", False):
-            given[name] = False
-    files = read_files(PROGRAM, environment, None)
+    given.update((name, True) for name in SWITCHED_ON if getattr(options, f"maelstrom_{name}", False))
+    given.update((name, False) for name in SWITCHED_OFF if getattr(options, f"maelstrom_no_{name}", False))
+    files = [*file.config_files(), *read_files(PROGRAM, environment, None)]
     return resolve(PROGRAM, PytestConfig, options=given, environ=environment, files=files).config
 
 
@@ -52,7 +56,7 @@ def refused(options: argparse.Namespace) -> str | None:
 
 def in_our_words(text: str) -> str:
     """Return a message with our names of the options of maelstrom-pytest."""
-    names = [*VALUES, *(f"no-{name}" for name in SWITCHES)]
+    names = [*VALUES, *SWITCHED_ON, *(f"no-{name}" for name in SWITCHED_OFF)]
     pattern = "|".join(name.replace("_", "-") for name in names)
     return re.sub(rf"(?<![\w-])--({pattern})(?![\w-])", r"--maelstrom-\1", text)
 

@@ -22,12 +22,12 @@ class Session:
     def environment(self) -> dict[str, str]:
         return self.programs.environment({"MAELSTROM_CACHE_ROOT": str(self.programs.cache)})
 
-    def pytest(self, *arguments: str, cwd: Path) -> Done:
-        """Run it to its end."""
+    def pytest(self, *arguments: str, cwd: Path, **variables: str) -> Done:
+        """Run it to its end, with environment variables beside the usual."""
         done = subprocess.run(
             [str(self.python), "-m", "pytest", *arguments],
             cwd=cwd,
-            env=self.environment(),
+            env={**self.environment(), **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -8,7 +8,7 @@ import pytest
 
 from maelstrom_pytest.plugin import reports
 from maelstrom_pytest.records import Done, Report, Warned
-from maelstrom_pytest.verdict import NOT_FOUND, Verdict
+from maelstrom_pytest.verdict import NOT_FOUND, Verdict, ignored
 from maelstrom_test_runner.status import Status
 
 
@@ -53,6 +53,12 @@ def test_the_place_of_a_skip_is_a_tuple_again(item: pytest.Item) -> None:
     record = report_of(item, outcome="skipped", longrepr=["/a.py", 3, "Skipped: no"])
     (found,) = reports.reports_of(item, Verdict(Status.SKIPPED, (record,)))
     assert found.longrepr == ("/a.py", 3, "Skipped: no")
+
+
+def test_a_test_that_the_project_s_file_leaves_out_is_skipped(item: pytest.Item) -> None:
+    found = reports.reports_of(item, ignored(cast("Any", item), "a directive"))
+    assert phases(found) == [("setup", "skipped"), ("teardown", "passed")]
+    assert found[0].longrepr == (str(item.path), item.location[1], "Skipped: a directive")
 
 
 @pytest.mark.parametrize(
