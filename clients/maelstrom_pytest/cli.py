@@ -102,11 +102,6 @@ def _parameters() -> list[click.Parameter]:
         click.Option(["-k", "keyword"], metavar="EXPRESSION", help="Run tests whose names match, as pytest's -k."),
         click.Option(["-m", "markers"], metavar="EXPRESSION", help="Run tests whose markers match, as pytest's -m."),
         *common_parameters(FILE_NAME, example="markers.contains(slow)", names="node ids"),
-        click.Option(
-            ["--shell"],
-            metavar="TEST",
-            help="Open a shell in the container of this test, named by its node id or the end of one.",
-        ),
     ]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from maelstrom_core.config import Program, Value
 from maelstrom_core.config_kinds import Choice, Flag, Integer, Text, TextList
-from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 from maelstrom_test_runner.config import RunnerConfig
 
 PROGRAM = Program("maelstrom-pytest", "pytest")
@@ -47,11 +46,6 @@ class PytestConfig(RunnerConfig):
     collection_cache = Value(Flag(), "Do not collect anew what has not changed since the last run.", default=True)
     pdb = Value(
         Flag(), "Run a test that fails, or comes to a breakpoint, once more with pdb on this terminal.", default=False
-    )
-    escape_char = Value(
-        EscapeCharacter(),
-        "With --shell and --pdb: the character that begins a command (^C quits, ^Z suspends, itself is itself).",
-        default=DEFAULT,
     )
 
 

@@ -9,7 +9,7 @@ import gc
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -35,6 +35,7 @@ from maelstrom_test_runner.summary import EXIT_FAILED, EXIT_NO_TESTS, EXIT_OK, E
 
 if TYPE_CHECKING:
     from maelstrom_pytest.debugging import Debugger
+    from maelstrom_test_runner.runner import ImageRunner
 
 PYTEST_NO_TESTS = 5
 
@@ -165,7 +166,12 @@ class Course:
         from maelstrom_pytest import dry_run
 
         await self._have_plans(items)
-        for line in dry_run.stream(self._rules.ready(items), self._rules):
+        layers = self._rules.layers()
+        places = {}
+        if layers:
+            runner = cast("ImageRunner", self._runner)
+            places = await runner.with_store(lambda store: dry_run.places(layers, store.find))
+        for line in dry_run.stream(self._rules.ready(items), self._rules, places):
             self._teller.message(line)
         return EXIT_OK
 

@@ -25,7 +25,6 @@ from maelstrom_test_runner.stream import EventStream
 from maelstrom_test_runner.told import Beginning, tell_run, told_time
 
 if TYPE_CHECKING:
-    from maelstrom_pytest.session import Collection
     from maelstrom_test_runner.outlets import Screen
     from maelstrom_test_runner.runner import ImageRunner, Runner
     from maelstrom_worker.nursery import Nursery
@@ -122,18 +121,3 @@ def _run_all(
             return await run_course(config, call, find_plan, teller, opened)
 
     return asyncio.run(run())
-
-
-def collect_alone(config: PytestConfig, call: Call, plan: Plan) -> Collection:
-    """Collect the tests, and run none. Raises MaelstromError."""
-    opened = open_runner(config, call.project)
-
-    import asyncio
-
-    from maelstrom_pytest.course import collect_tests
-
-    async def collect() -> Collection:
-        async with opened as runner:
-            return await collect_tests(config, plan, runner, None)
-
-    return asyncio.run(collect())

@@ -73,9 +73,16 @@ class Rules:
         """Take note that tests can run in an image, or on this machine if there is none."""
         self._plans[_image(plan)] = plan
 
-    def missing(self, items: Iterable[Item]) -> list[str | None]:
-        """Return the images that tests need and whose plans are not there; None: this machine. Raises SpecError."""
-        treatments = {id(each): each for each in map(self._treatment, items) if not each.ignore}
+    def layers(self) -> list[str]:
+        """Return the layers with what pip has installed for images, by their names in the cache."""
+        return [plan.image.layer for plan in self._plans.values() if plan.image is not None]
+
+    def missing(self, items: Iterable[Item], *, ignored: bool = False) -> list[str | None]:
+        """Return the images that tests need and whose plans are not there; None: this machine. Raises SpecError.
+
+        Those of tests that are not to be run count with `ignored` only.
+        """
+        treatments = {id(each): each for each in map(self._treatment, items) if ignored or not each.ignore}
         names = dict.fromkeys(map(self._image_of, treatments.values()))
         return [name for name in names if name not in self._plans]
 

@@ -1,7 +1,7 @@
 """`--shell TEST`: an interactive shell in the container of one test, with the command at hand that runs it.
 
-The container is that of the test's own job: the same layers, mounts, environment, directory, user and network.
-`choose_test`, `command_for` and `shell_job` decide, `run_shell` does it.
+The part that is about pytest: which test is meant, where it runs, what runs it there; the rest is in
+`maelstrom_test_runner.shells`. `choose_test` and `command_for` decide, `run_shell` does it.
 """
 
 from __future__ import annotations
@@ -9,41 +9,23 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from maelstrom_core.errors import InfrastructureError, SpecError, UserError
-from maelstrom_core.job import ExecutionError, Exited, Outcome, Signaled, SystemFailure
-from maelstrom_core.spec import ContainerSpec, JobSpec, WindowSize
-from maelstrom_pytest import plan as planning
-from maelstrom_pytest.config import PytestConfig
-from maelstrom_pytest.plan import Plan
+from maelstrom_core.errors import UserError
+from maelstrom_pytest.config import PROGRAM, PytestConfig
+from maelstrom_pytest.plan import GUEST_MOUNT_POINT, Plan
 from maelstrom_pytest.records import Item
-from maelstrom_pytest.rules import Rules
+from maelstrom_pytest.rules import Rules, base_image
+from maelstrom_test_runner import shells
+from maelstrom_test_runner.shells import Place, Waiting
 
 if TYPE_CHECKING:
-    from maelstrom_client.single import SingleJob
     from maelstrom_pytest.plans import Call
     from maelstrom_pytest.session import Collection
+    from maelstrom_test_runner.runner import ImageRunner, Runner
     from maelstrom_worker.nursery import Nursery
-
-BY_SIGNAL = 128
-"""What a shell adds to the number of a signal for an exit code."""
-SHOWN = 10
-"""Tests that are named where several match."""
-
-# The heredoc is a file of its own that nobody sees in the container. What a user's own start-up file would do is done.
-_SCRIPT = """\
-if command -v bash >/dev/null 2>&1; then
-    exec bash --init-file /dev/fd/9 9<<'MAELSTROM-END'
-exec 9<&-
-[ ! -f ~/.bashrc ] || . ~/.bashrc
-history -s -- {command}
-MAELSTROM-END
-fi
-exec sh -i
-"""
 
 
 def choose_test(items: Sequence[Item], test: str, *, selected: bool) -> Item:
@@ -53,19 +35,7 @@ def choose_test(items: Sequence[Item], test: str, *, selected: bool) -> Item:
     stands behind one of its `::`, with or without parameters.
     """
     found = list(items) if selected else _matching(items, test)
-    exact = [item for item in found if item.nodeid == test]
-    if len(exact) == 1:
-        found = exact
-    if not found:
-        raise UserError(f"failed to open a shell: there is no test {test}", hint="`maelstrom-pytest --list` names them")
-    if len(found) > 1:
-        names = "".join(f"\n    {item.nodeid}" for item in found[:SHOWN])
-        more = f"\n    and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise UserError(
-            f"failed to open a shell: {len(found)} tests match {test}{names}{more}",
-            hint="a shell is for one test: give its whole node id",
-        )
-    return found[0]
+    return shells.only_one(found, test, lambda item: item.nodeid, hint="`maelstrom-pytest --list` names them")
 
 
 def _matching(items: Sequence[Item], test: str) -> list[Item]:
@@ -82,68 +52,67 @@ def command_for(plan: Plan, item: Item, rootdir: str, extra: Sequence[str]) -> s
     return shlex.join([plan.interpreter.executable, "-m", "pytest", f"{there}{separator}{name}", *extra])
 
 
-def shell_job(container: ContainerSpec, command: str, size: WindowSize) -> JobSpec:
-    """Return the job that is the shell: bash with the command in its history, or else sh."""
-    script = _SCRIPT.format(command=shlex.quote(command)) if "\n" not in command else "exec sh -i"
-    return JobSpec(container=container, program="/bin/sh", arguments=("-c", script), allocate_tty=size)
-
-
-def exit_code(outcome: Outcome) -> int:
-    """Return the shell's exit code. Raises SpecError and InfrastructureError where there was none."""
-    match outcome:
-        case Exited(code=code):
-            return code
-        case Signaled(signal=number):
-            return BY_SIGNAL + number
-        case ExecutionError(message=message, hint=hint):
-            raise SpecError(f"failed to start a shell: {message}", hint=hint)
-        case SystemFailure(message=message, hint=hint):
-            raise InfrastructureError(f"failed to start a shell: {message}", hint=hint)
-        case _:
-            raise InfrastructureError("failed to start a shell: the job was cancelled")
-
-
 def run_shell(config: PytestConfig, call: Call, test: str, nursery: Nursery | None = None) -> int:
     """Find the test, and be its shell; return the exit code. Raises MaelstromError."""
     from maelstrom_client.terminal import check_terminals
 
     check_terminals()
 
-    from maelstrom_client import ClientOptions, SingleJob, start_nursery
+    from maelstrom_client import SingleJob, start_nursery
+    from maelstrom_client.ready import options_of
+    from maelstrom_pytest.plans import in_image
 
+    here = in_image(shells.on_this_machine(config), base_image(call.file.directives, config.image))
     nursery = nursery or start_nursery()  # that of the shell; the one of the collection is gone by then
-    options = ClientOptions(
-        project_directory=call.project, slots=1, cache_root=config.cache_root, cache_size=config.cache_size
-    )
-    with SingleJob(nursery, options) as single:
-        selected = (call.directory / test.partition("::")[0]).exists()
-        arguments = (test, *call.arguments) if selected else call.arguments
-        plan, collection = _collect(config, msgspec.structs.replace(call, arguments=arguments))
-        _check(collection, test)
-        item = choose_test(collection.items, test, selected=selected)
-        rootdir = collection.configured.rootdir if collection.configured else plan.directory
-        command = command_for(plan, item, rootdir, call.arguments)
-        return _show_shell(config, single, _container(plan, call, item), item, command)
+    with SingleJob(nursery, options_of(here, call.project, None)) as single:
+        waiting = Waiting()
+        try:
+            place = _find(here, call, test, waiting)
+        finally:
+            waiting.close()
+        return shells.open_shell(config, single, place, program=PROGRAM.name)
 
 
-def _container(plan: Plan, call: Call, item: Item) -> ContainerSpec:
-    """Return the container of a test. Raises UserError where it is made of an image that is not the plan's."""
-    rules = Rules(plan, call.file.directives)
-    missing = rules.missing([item])
-    if missing:
-        raise UserError(
-            f"failed to open a shell: {item.nodeid} runs in the image {missing[0]}",
-            hint=f"`maelstrom-run --tty --image {missing[0]} -- sh` is a shell there, without the project",
-        )
-    return rules.site(item).container
+def _find(config: PytestConfig, call: Call, test: str, waiting: Waiting) -> Place:
+    """Collect, choose, and have ready where the test runs."""
+    from maelstrom_pytest.plans import make_image_plan, make_plan
+    from maelstrom_pytest.program import open_runner
+
+    selected = (call.directory / test.partition("::")[0]).exists()
+    whole = msgspec.structs.replace(call, arguments=(test, *call.arguments)) if selected else call
+    plan = None
+    if config.image is None:
+        plan = make_plan(config, whole, markup=False, width=80, mount_point=GUEST_MOUNT_POINT)
+    opened = open_runner(config, call.project)
+
+    import asyncio
+
+    from maelstrom_pytest.course import collect_tests
+
+    async def find() -> Place:
+        async with opened as runner:
+            ours = plan or await make_image_plan(config, whole, cast("ImageRunner", runner), waiting)
+            waiting.busy("collecting the tests")
+            collection = await collect_tests(config, ours, runner, None)
+            _check(collection, test)
+            item = choose_test(collection.items, test, selected=selected)
+            rules = Rules(ours, call.file.directives)
+            await _have_plan(config, whole, runner, waiting, rules=rules, plan=ours, item=item)
+            site = rules.site(item)
+            rootdir = collection.configured.rootdir if collection.configured else ours.directory
+            return Place(item.nodeid, site.container, command_for(site.plan, item, rootdir, call.arguments))
+
+    return asyncio.run(find())
 
 
-def _collect(config: PytestConfig, call: Call) -> tuple[Plan, Collection]:
-    from maelstrom_pytest.plans import make_plan
-    from maelstrom_pytest.program import collect_alone
+async def _have_plan(
+    config: PytestConfig, call: Call, runner: Runner, waiting: Waiting, *, rules: Rules, plan: Plan, item: Item
+) -> None:
+    """Have the image ready that a test runs in, if it is another one than most run in."""
+    from maelstrom_pytest.plans import other_plan
 
-    plan = make_plan(config, call, markup=False, width=80, mount_point=planning.GUEST_MOUNT_POINT)
-    return plan, collect_alone(config, call, plan)
+    for image in rules.missing([item], ignored=True):
+        rules.add(await other_plan(config, call, runner, waiting, plan=plan, image=image))
 
 
 def _check(collection: Collection, test: str) -> None:
@@ -157,18 +126,3 @@ def _check(collection: Collection, test: str) -> None:
     text = "\n".join(part.strip() for part in said if part.strip())
     if text:
         raise UserError(f"failed to find the test {test}: pytest says\n{text}")
-
-
-def _show_shell(config: PytestConfig, single: SingleJob, container: ContainerSpec, item: Item, command: str) -> int:
-    from maelstrom_client.terminal import TerminalSession, TerminatedError
-
-    notice = (
-        f"maelstrom-pytest: a shell in the container of {item.nodeid}, whose changes vanish with it\n"
-        f"maelstrom-pytest: this runs the test, and is the last line of the shell's history:\n    {command}\n"
-    )
-    try:
-        with TerminalSession(escape=config.escape_char, notice=notice) as session:
-            spec = shell_job(container, command, session.size)
-            return exit_code(single.run(spec, {}, attendant=session))
-    except TerminatedError as terminated:
-        return BY_SIGNAL + terminated.signal

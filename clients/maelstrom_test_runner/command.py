@@ -31,6 +31,11 @@ def common_parameters(file: str, *, example: str, names: str) -> list[click.Para
         click.Option(
             ["--dry-run"], is_flag=True, help="Print the job of each test, as maelstrom-run reads it, run none."
         ),
+        click.Option(
+            ["--shell"],
+            metavar="TEST",
+            help="Open a shell in the container of this test; the end of its name is enough, if no other ends so.",
+        ),
         click.Option(["--init"], is_flag=True, help=f"Write a {file} with explanations."),
         click.Option(
             ["-w", "--watch/--no-watch"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from maelstrom_core.config import Value
 from maelstrom_core.config_cluster import ClientConfig
 from maelstrom_core.config_kinds import Choice, FilePath, Flag, Integer, Seconds, Size
+from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 
 UI = ("auto", "simple", "quiet", "fancy")
 
@@ -57,6 +58,12 @@ class RunnerConfig(ClientConfig):
         default=False,
     )
     seccomp = Value(Flag(), "Refuse to tests what ordinary programs do not do: namespaces, mounts, bpf.", default=True)
+    escape_char = Value(
+        EscapeCharacter(),
+        "With --shell (and --pdb, for pytest): the character that begins a command (^C quits, ^Z suspends, itself is "
+        "itself).",
+        default=DEFAULT,
+    )
     memory = Value(
         Size(), "Kill a test that uses more memory than this, where cgroups are delegated; 0 means any.", default=0
     )

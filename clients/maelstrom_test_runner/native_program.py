@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from maelstrom_worker.nursery import Nursery
 
 C = TypeVar("C", bound=RunnerConfig)
+INSTEAD = ("last_failed", "shard", "listing", "dry_run")
+"""Options that a shell has no use for; the others say among which tests its own is looked for."""
 
 
 class Given(NamedTuple):
@@ -96,8 +98,10 @@ def run_cli(
             return _watch(definition, config, directory, (ours, arguments[split:]), out)
         if given["init"]:
             return _write_file(definition, directory, read[0])
+        if given["shell"] is not None and any(given[name] for name in INSTEAD):
+            raise click.UsageError("--shell TEST is for one test, and excludes --list, --dry-run, --shard and the like")
         if given["replay"] is not None:
-            if any(given[name] for name in SELECTING):
+            if given["shell"] is not None or any(given[name] for name in SELECTING):
                 raise click.UsageError("--replay FILE shows a run that is over, and takes no selection")
             from maelstrom_test_runner.outlets import replay_file
 
@@ -161,6 +165,12 @@ def _run(
     )
     _take_any_text()
     own = Given({**given, "excluded_packages": packages}, extra)
+    if given["shell"] is not None:
+        from maelstrom_test_runner.native_shell import run_shell
+        from maelstrom_test_runner.outlets import screen_of
+
+        make = partial(definition.make, config, call, own, screen_of(sys.stderr, os.environ))
+        return run_shell(config, call, given["shell"], make, program=definition.program.name, nursery=nursery)
     body = partial(_run_told, definition, config, (call, own), nursery=nursery)
     beginning = Beginning(definition.program.name, definition.native, str(directory), tuple(sys.argv[1:]))
     return tell_run(config, beginning, stream, os.environ, body)

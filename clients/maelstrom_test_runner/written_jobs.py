@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from maelstrom_core.spec import ContainerSpec, EnvironmentElement, JobSpec
 from maelstrom_core.spec_write import container_document, job_document
@@ -30,10 +31,15 @@ def write_jobs(specs: Iterable[JobSpec], caller: Mapping[str, str]) -> Iterator[
 
 def referring(container: ContainerSpec, caller: Mapping[str, str]) -> ContainerSpec:
     """Return a container whose environment has the caller's variables by their names only."""
-    if not isinstance(container.environment, tuple):
-        return container
-    variables = tuple(_referring(element, caller) for element in container.environment)
-    return msgspec.structs.replace(container, environment=variables)
+
+    def shown(elements: tuple[EnvironmentElement, ...] | UnsetType) -> tuple[EnvironmentElement, ...] | UnsetType:
+        return elements if elements is UNSET else tuple(_referring(element, caller) for element in elements)
+
+    return msgspec.structs.replace(
+        container,
+        environment=shown(container.environment),
+        added_environment=shown(container.added_environment),
+    )
 
 
 def _referring(element: EnvironmentElement, caller: Mapping[str, str]) -> EnvironmentElement:

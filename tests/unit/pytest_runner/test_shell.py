@@ -12,7 +12,8 @@ from maelstrom_core.errors import InfrastructureError, SpecError, UserError
 from maelstrom_core.job import Cancelled, Effects, ExecutionError, Exited, Signaled, SystemFailure
 from maelstrom_core.spec import ContainerSpec, WindowSize
 from maelstrom_pytest.cli import run_cli
-from maelstrom_pytest.shell import choose_test, command_for, exit_code, shell_job
+from maelstrom_pytest.shell import choose_test, command_for
+from maelstrom_test_runner.shells import exit_code, shell_job
 from tests.unit.pytest_runner import builders
 
 ITEMS = [builders.item(name) for name in ("a.py::test_x[1]", "a.py::test_x[2]", "a.py::T::test_y", "b.py::test_y2")]
