@@ -27,7 +27,6 @@ from maelstrom_pytest.rules import base_image
 
 if TYPE_CHECKING:
     from maelstrom_pytest.plan import Plan
-    from maelstrom_pytest.plans import Call
     from maelstrom_pytest.plugin.drive import Drive
     from maelstrom_pytest.records import Item
     from maelstrom_test_runner.runner import ImageRunner, Runner
@@ -185,9 +184,12 @@ class Active:
         tell(item, reports, noted)
 
     def _drive(self, config: pytest.Config) -> Drive:
-        from maelstrom_pytest.plans import Call
+        from maelstrom_pytest.plan import GUEST_MOUNT_POINT
+        from maelstrom_pytest.plans import Call, make_image_plan, make_plan
         from maelstrom_pytest.plugin.drive import Drive
         from maelstrom_pytest.program import open_runner
+
+        ours = self._config
 
         uncaptured = config.getoption("capture") == "no"
         arguments = settings.guest_arguments(
@@ -196,26 +198,22 @@ class Active:
         directory = Path(config.invocation_params.dir)
         call = Call(directory, arguments, self._environment, file=self._file, python=sys.executable)
         words = Words(config)
-        opened = open_runner(self._config, call.project, self._nursery, note=words.remark)
+        plan = None
+        if ours.image is None:
+            plan = make_plan(ours, call, markup=False, width=80, mount_point=GUEST_MOUNT_POINT)
+        opened = open_runner(ours, call.project, self._nursery, note=words.remark)
 
         async def find_plan(runner: Runner) -> Plan:
-            return await self._find_plan(config, call, runner, words)
+            found = plan or await make_image_plan(ours, call, cast("ImageRunner", runner), words)
+            return self._with_wishes(found, config)
 
-        return Drive(self._config, call, find_plan, words, opened)
+        return Drive(ours, call, find_plan, words, opened)
 
-    async def _find_plan(self, config: pytest.Config, call: Call, runner: Runner, words: Words) -> Plan:
-        """Return the plan of most tests, with what the plugin asks of the guest."""
-        from maelstrom_pytest.plan import GUEST_MOUNT_POINT
-        from maelstrom_pytest.plans import make_image_plan, make_plan
-
-        ours = self._config
+    def _with_wishes(self, plan: Plan, config: pytest.Config) -> Plan:
+        """Return the plan with what the plugin asks of the guest."""
         terminal: Any = config.get_terminal_writer() if config.pluginmanager.hasplugin("terminalreporter") else None
         # explanations of assertions are coloured where they are made
         markup, width = (bool(terminal.hasmarkup), int(terminal.fullwidth)) if terminal is not None else (False, 80)
-        if ours.image is None:
-            plan = make_plan(ours, call, markup=markup, width=width, mount_point=GUEST_MOUNT_POINT)
-        else:
-            plan = await make_image_plan(ours, call, cast("ImageRunner", runner), words)
         seeds = {name: getattr(config.option, name) for name in settings.SEEDS if hasattr(config.option, name)}
         known = [["maelstrom", False], *([f"maelstrom-{name}", metavar is not None] for name, metavar, _ in OPTIONS)]
         wishes = {"data": True, "path": self._path, "options": seeds, "known": known}
