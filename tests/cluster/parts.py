@@ -48,11 +48,13 @@ class Part:
         self.ended: list[int] = []
         """The exit codes with which it has ended though nobody had it end."""
         self.log = LOGS / host.name
+        self._said = 0
         self._command = [*host.command, sys.executable, "-m", program, *options]
 
     def start(self) -> None:
         """Start it."""
         with self.log.open("ab") as log:
+            self._said = log.tell()
             self.process = subprocess.Popen(
                 self._command,
                 cwd=self.host.directory,
@@ -75,6 +77,7 @@ class Part:
     def end(self) -> int:
         """Have it end; return its exit code."""
         process = self._check()
+        eventually(lambda: self.log.stat().st_size > self._said or process.poll() is not None)  # it has begun
         process.terminate()
         try:
             return process.wait(PATIENCE)
