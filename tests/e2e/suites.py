@@ -359,6 +359,16 @@ EVERYTHING = {
     "test_doc.txt": ">>> 1\n2\n",
 }
 
+OWN_INICONFIG = """
+import sys
+from importlib.machinery import PathFinder
+
+OWN = True
+__path__ = PathFinder.find_spec("iniconfig", sys.path[1:]).submodule_search_locations
+exec(open(__path__[0] + "/__init__.py").read())
+"""
+"""What a project has that is one of those that pytest needs: here it is made of the installed one."""
+
 SUITES = {
     "doctest items": DOCTESTS,
     "doctest that goes on": DOCTESTS._replace(arguments=(*DOCTESTS.arguments, "--doctest-continue-on-failure")),
@@ -387,6 +397,13 @@ SUITES = {
             "pytest.ini": "[pytest]\npythonpath = src\n",
             "src/lib.py": "",
             "t/test_l.py": "import lib\ndef test(): pass\n",
+        },
+        1,
+    ),
+    "what pytest imports itself": Suite(
+        {
+            "iniconfig/__init__.py": OWN_INICONFIG,
+            "test_a.py": "import iniconfig\ndef test(): assert iniconfig.OWN\n",
         },
         1,
     ),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Warming up costs a template as much as it saves in some hundreds of forks.
 FEW, MANY = 0, 400
 
-GATE_MODULES = ("channel", "expressions", "heap", "hooks", "renew", "safety", "template")
+GATE_MODULES = ("channel", "expressions", "heap", "hooks", "renew", "safety")
 
 
 def run(
@@ -65,6 +65,9 @@ def run_template(
     imitate_module_run(arguments)
     import pytest
 
+    # It imports pytest, which must not be before the path is the caller's: the current directory may hold the project
+    # of what pytest itself imports, as Pygments.
+    modules["template"] = load(directory, "template")
     if request.get("forks", FEW) >= MANY:
         load(directory, "warm")["warm_up"]()
     running = make_plugin(load, directory, request, modules["channel"], None, 0)
