@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from maelstrom_broker.effects import Send
 from maelstrom_broker.records import Requirements, Worker
+from maelstrom_broker.shape import Shape
+from maelstrom_core.messages import Lacking
 
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _SHOWN = 5
 """Labels that are named."""
+
+
+def tell(shape: Shape, workers: Collection[Worker]) -> list[Send]:
+    """Return what is said to clients, once, of jobs that nobody can run."""
+    reason = lacking(shape.wanted, workers)
+    said: list[Send] = []
+    for client, line in shape.lines.items():
+        if client.states and client.peer not in shape.told:
+            shape.told.add(client.peer)
+            said.append(Send(client.peer, Lacking(line.head().sequence, reason)))
+    return said
 
 
 def lacking(wanted: Requirements, workers: Collection[Worker]) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 
 from maelstrom_broker.effects import Close, Effect, Send
-from maelstrom_broker.lacking import lacking
+from maelstrom_broker.lacking import tell
 from maelstrom_broker.pool import Pool
 from maelstrom_broker.records import Attempt, Client, Job, Peer, Requirements, Settings, Worker
 from maelstrom_broker.shape import Shape
@@ -279,7 +279,7 @@ class Scheduler:
                     self._steal(worker)
             for shape in unplaced:
                 if shape.waiting and not shape.fitting:
-                    self._tell_lacking(shape)
+                    self._effects += tell(shape, self.pool.workers.values())
 
     def _fill(self, worker: Worker, *, ahead: bool = False) -> bool:
         """Give a worker the jobs that it has room for; or those that may wait there. Tell whether anything changed."""
@@ -381,14 +381,6 @@ class Scheduler:
     def _tell(self, job: Job, state: m.StateName, worker: Worker | None = None) -> None:
         if job.client.states:
             self._effects.append(Send(job.client.peer, m.State(job.sequence, state, worker.name if worker else "")))
-
-    def _tell_lacking(self, shape: Shape) -> None:
-        """Tell clients, once, that nobody can run jobs of theirs, and why."""
-        for client, line in shape.lines.items():
-            if client.states and client.peer not in shape.told:
-                shape.told.add(client.peer)
-                reason = lacking(shape.wanted, self.pool.workers.values())
-                self._effects.append(Send(client.peer, m.Lacking(line.head().sequence, reason)))
 
     # time
 

@@ -15,7 +15,7 @@ import msgspec
 from maelstrom_container import syscalls
 from maelstrom_container.captured.mounts import check_layout, real_path, shown_uppers, with_captured
 from maelstrom_container.confine import confine
-from maelstrom_container.failures import not_executed, refused
+from maelstrom_container.failures import not_started, refused
 from maelstrom_container.job_groups import NO_GROUP, JobGroups
 from maelstrom_container.kept import ANY_NUMBER
 from maelstrom_container.native import ffi, lib
@@ -24,7 +24,7 @@ from maelstrom_container.outer import Outer
 from maelstrom_container.prepare import Prepared, captured_steps, prepare, template_capabilities
 from maelstrom_container.request import PASSED_NOTHING, Request, TemplateRequest
 from maelstrom_container.seccomp import INSTRUCTION
-from maelstrom_container.steps import CompiledSteps, compile_steps, describe, template_steps, upper_targets
+from maelstrom_container.steps import CompiledSteps, compile_steps, template_steps, upper_targets
 from maelstrom_container.strings import Strings, candidates
 from maelstrom_container.syscalls import memory_file
 from maelstrom_core.errors import SpecError
@@ -357,27 +357,7 @@ class Launcher:
         launch.rest_limit = request.rest_limit
 
     def _failure(self, steps: CompiledSteps, request: Request | TemplateRequest) -> ExecutionError | SystemFailure:
-        """Say why a program did not start."""
-        phase = self._landing.phase
-        error = OSError(self._landing.error, os.strerror(self._landing.error))
-        if phase == lib.PHASE_EXEC:
-            return not_executed(request.program, request.environment, self._landing.error)
-        if phase == lib.PHASE_DIRECTORY:
-            return ExecutionError(
-                f"failed to enter the working directory {request.working_directory}: {error.strerror}",
-                hint="it must be a directory inside the container",
-            )
-        if phase == lib.PHASE_CLONE:
-            return refused("start a process in namespaces of its own", error)
-        if phase == lib.PHASE_IDENTITY:
-            return refused("map the user of a container", error)
-        if phase == lib.PHASE_SEAL:
-            return refused("close a container", error)
-        if phase == lib.PHASE_GROUP:
-            return refused("enter the cgroup of a job", error)
-        if phase == lib.PHASE_PIPES:
-            return refused("make pipes for a job's output", error)
-        return refused(describe(steps.steps[phase]), error)
+        return not_started(self._landing.phase, self._landing.error, steps, request)
 
     def _completed(self) -> Outcome:
         landing = self._landing

@@ -7,7 +7,6 @@ what is unfinished is offered again, and told once. The broker stops what runs w
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
 from functools import partial
 
@@ -23,6 +22,7 @@ from maelstrom_client.cluster.offers import (
     own_name,
     submission,
     with_own_files,
+    say,
 )
 from maelstrom_client.cluster.placement import (
     Began,
@@ -395,8 +395,3 @@ class Cluster:
         if task.descriptor >= 0:
             os.close(task.descriptor)
         task.report(outcome)
-
-
-def say(text: str) -> None:
-    """Tell a user what he may want to know, and no job's outcome says."""
-    print(f"maelstrom: {text}", file=sys.stderr, flush=True)  # noqa: T201

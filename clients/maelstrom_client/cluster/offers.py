@@ -9,6 +9,7 @@ import os
 import platform
 import secrets
 import socket
+import sys
 from pathlib import Path
 
 import msgspec
@@ -93,3 +94,8 @@ def failure_of(message: m.Failed) -> SystemFailure:
     """Say that a job could not be run, and what is known of each attempt."""
     attempts = "; ".join(f"at {each.worker}: {each.reason}" for each in message.attempts[:5])
     return SystemFailure(f"{message.reason}{': ' if attempts else ''}{attempts}")
+
+
+def say(text: str) -> None:
+    """Tell a user what he may want to know, and no job's outcome says."""
+    print(f"maelstrom: {text}", file=sys.stderr, flush=True)  # noqa: T201

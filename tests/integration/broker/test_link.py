@@ -132,6 +132,7 @@ def test_a_connection_that_is_reset_is_lost_at_once_in_every_loop(monkeypatch: p
             while "lost" not in owner.told:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             linked.close()
+            assert not linked.up
 
     for run in (asyncio.run, uvloop.run):
         run(asyncio.wait_for(lose(), 60))

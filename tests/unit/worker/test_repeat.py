@@ -7,122 +7,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom_container.native import ffi as launcher_ffi
-from maelstrom_container.native import lib as launcher_lib
-from maelstrom_container.request import Request
-from maelstrom_core.job import Effects, Exited, NotForked, Outcome, Output
 from maelstrom_core.spec import Grace
-from maelstrom_worker.member import Member
-from maelstrom_worker.messages import Answer, MemberFds
-from maelstrom_worker.repeat import Repeater, lib
-from maelstrom_worker.ring import BUFFER, CAPACITY, Line, create_memory, ffi
-
-REQUEST = Request(
-    sequence=1,
-    arguments=("one",),
-    variables=("OWN=1",),
-    container=b"container",
-    program="/bin/program",
-    environment=("A=b",),
-    working_directory="/",
-    timeout=2.5,
-    stdin=b"",
-    inline_limit=1000,
-    result_limit=1000,
-)
-encode = msgspec.msgpack.encode
-replace = msgspec.structs.replace
-
-
-class FakeLauncher:
-    """Has a launch and a landing, and a function that notes what was launched."""
-
-    def __init__(self) -> None:
-        self.launch = launcher_ffi.new("struct launch *")
-        self.landing = launcher_ffi.new("struct landing *")
-        self.program = launcher_ffi.from_buffer(b"/bin/program\0")
-        self.launch.arguments, self.launch.argument_count = self.program, 1
-        self.launch.repeats = 1000
-        self.kept = launcher_ffi.new("struct kept *")
-        self.written = False
-        """Whether a job has written to the root that it shares with others."""
-        self.launched: list[tuple[int, tuple[bytes, ...]]] = []
-        self.variables: list[bytes] = []
-        self.land: Callable[[Any], None] = exited
-        self.resting: Callable[[], object] = lambda: None
-        self.watched_sockets = -1, (b"", b"")
-        self.ahead: list[bool] = []
-        """Of each launch, whether the container of the next one was to be made."""
-        self.dismissed: list[int] = []
-        """After how many launches."""
-        self._keep = (
-            ffi.callback("int(void *, void *)", self._run),
-            ffi.callback("void(void)", self._rest),
-            ffi.callback("void(void)", lambda: self.dismissed.append(len(self.launched))),
-            ffi.callback("int(void *)", lambda _kept: not self.written),
-        )
-
-    def pointers(self) -> tuple[int, ...]:
-        ends = (launcher_ffi.cast("uintptr_t", end) for end in (self.launch, self.landing))
-        functions = (ffi.cast("uintptr_t", function) for function in self._keep)
-        return tuple(map(int, (*ends, *functions)))
-
-    def _run(self, *_: object) -> int:
-        arguments = self._strings(self.launch.arguments, self.launch.argument_count)
-        self.launched.append((self.launch.sequence, tuple(arguments)))
-        self.variables = self._strings(self.launch.variables, self.launch.variable_count)
-        self.ahead.append(self.launch.ahead > 0)
-        self.land(self.landing)
-        return 0
-
-    def _strings(self, packed: Any, count: int) -> list[bytes]:
-        strings: list[bytes] = []
-        for _index in range(count):
-            strings.append(launcher_ffi.string(packed))  # type: ignore[attr-defined]
-            packed += len(strings[-1]) + 1
-        return strings
-
-    def _rest(self) -> None:
-        self.resting()
-
-
-def exited(landing: Any, code: int = 0) -> None:
-    landing.phase, landing.exited, landing.status = launcher_lib.PHASE_NONE, 1, code
-
-
-class ShortWay:
-    """One member's short way, and the supervisor's end of its line."""
-
-    def __init__(self) -> None:
-        memory = create_memory()
-        self.supervisor, line = Line(memory, supervisor=True), Line(memory, supervisor=False)
-        self.supervisor.set_hint(1)
-        os.close(memory)
-        self.launcher = FakeLauncher()
-        self.bells = [os.eventfd(0), os.eventfd(0)]
-        launcher: Any = self.launcher
-        self.repeater = Repeater(line, launcher, own_bell=self.bells[0], supervisor_bell=self.bells[1])
-
-    def close(self) -> None:
-        for bell in self.bells:
-            os.close(bell)
-
-    def serve(self, *requests: Request | bytes, repeatable: bool = True) -> int:
-        for request in requests:
-            assert self.supervisor.send(request if isinstance(request, bytes) else encode(request))
-        return self.repeater.serve(repeatable=repeatable)
-
-    def answers(self) -> list[Answer]:
-        return [msgspec.msgpack.decode(message, type=Answer) for message in self.supervisor.receive()]
+from maelstrom_worker.repeat import lib
+from maelstrom_worker.ring import BUFFER
+from tests.support.short_way import OTHER, REQUEST, ShortWay, encode, exited, replace
 
 
 @pytest.fixture
@@ -132,9 +28,6 @@ def member() -> Iterator[ShortWay]:
     assert member.repeater.message == encode(REQUEST)
     yield member
     member.close()
-
-
-OTHER = replace(REQUEST, sequence=99, program="/bin/other")
 
 
 def test_equal_requests_are_launched_with_their_own_arguments(member: ShortWay) -> None:
@@ -323,95 +216,3 @@ def test_one_that_nobody_calls_does_not_stay(member: ShortWay) -> None:
         timer.join()
     assert member.launcher.dismissed == [1, 2, 2]
     assert member.launcher.ahead == [False, False]
-
-
-@pytest.mark.parametrize(("field", "value"), [("phase", -6), ("exited", 0), ("timed_out", 1), ("was_cancelled", 1)])
-def test_landings_of_other_kinds_are_pythons_to_report(member: ShortWay, field: str, value: int) -> None:
-    def land(landing: Any) -> None:
-        exited(landing)
-        setattr(landing, field, value)
-
-    member.launcher.land = land
-    assert member.serve(replace(REQUEST, sequence=5)) == lib.REPEAT_LANDED
-    assert member.repeater.sequence == 5
-    assert member.answers() == []
-
-
-texts = st.binary(max_size=50)
-
-
-@given(st.integers(0, 2**63), st.integers(0, 255), st.lists(texts, min_size=3, max_size=3), st.integers(0, 2**60))
-def test_answers_are_what_python_would_say(sequence: int, code: int, streams: list[bytes], number: int) -> None:
-    member = ShortWay()
-    member.serve(REQUEST, repeatable=False)
-    memories = [launcher_ffi.new("char[]", data + b"x") for data in streams]
-    peak = 4000 + number % 2
-
-    def land(landing: Any) -> None:
-        exited(landing, code)
-        for stream, memory in zip(landing.streams, memories, strict=True):
-            stream.data, stream.kept, stream.lost = memory, len(memory) - 2, number % 100
-        landing.duration, landing.cpu_user, landing.cpu_system = number, number // 2, 0
-        landing.peak_memory, landing.own_peak = peak, 4000
-
-    member.launcher.land = land
-    assert member.serve(replace(REQUEST, sequence=sequence), OTHER) == lib.REPEAT_MESSAGE
-    outputs = [Output(data, number % 100) for data in streams]
-    effects = Effects(*outputs, number / 1e9, number // 2 / 1e9, 0.0, peak if peak > 4000 else None)
-    assert member.answers() == [Answer(sequence, Exited(code, effects))]
-    member.close()
-
-
-@pytest.mark.parametrize("size", [BUFFER - 2000, BUFFER, 1_000_000])
-def test_output_that_is_too_large_for_the_short_way_is_pythons(member: ShortWay, size: int) -> None:
-    memory = launcher_ffi.new("char[]", size)
-
-    def land(landing: Any) -> None:
-        exited(landing)
-        landing.streams[0].data, landing.streams[0].kept = memory, size
-
-    member.launcher.land = land
-    need = member.serve(REQUEST, OTHER)
-    if size < BUFFER - 1024:
-        assert need == lib.REPEAT_MESSAGE
-        assert member.answers() == [Answer(1, Exited(0, Effects(stdout=Output(bytes(size)))))]
-    else:
-        assert need == lib.REPEAT_LANDED
-
-
-def test_an_answer_for_which_there_is_no_room_is_pythons(member: ShortWay) -> None:
-    full = bytes(60_000)
-    memory = launcher_ffi.new("char[]", full)
-
-    def land(landing: Any) -> None:
-        exited(landing)
-        landing.streams[0].data, landing.streams[0].kept = memory, len(full)
-
-    member.launcher.land = land
-    fits = CAPACITY // (len(full) + 100)
-    assert member.serve(*[REQUEST] * (fits + 3)) == lib.REPEAT_LANDED
-    assert len(member.answers()) >= fits - 1
-
-
-class Said:
-    """A launcher, or the runners of templates, that runs nothing."""
-
-    repeatable = True
-
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-    def run(self, *_: object, **__: object) -> Outcome:
-        return self.outcome
-
-
-def test_a_job_that_was_to_be_forked_is_never_repeated_as_a_launch(member: ShortWay) -> None:
-    """Not even if the launch before it could be."""
-    memory = create_memory()
-    line: Any = Line(memory, supervisor=False)
-    launcher: Any = Said(Exited(0, Effects()))
-    runners: Any = Said(NotForked("no"))
-    whole = Member(line, launcher, runners, MemberFds(memory, *member.bells, -1))
-    assert whole.handle(encode(REQUEST))
-    assert not whole.handle(encode(replace(REQUEST, template=b"template")))
-    os.close(memory)
