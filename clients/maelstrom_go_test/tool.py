@@ -17,6 +17,7 @@ from maelstrom_go_test import packages
 from maelstrom_go_test.flags import Wanted
 from maelstrom_go_test.packages import EVERYTHING, Package
 from maelstrom_go_test.place import Installed
+from maelstrom_test_runner.guard import Guard
 
 OUTPUT_LIMIT = 64 * 1024 * 1024
 SIZE_LIMIT = 16 * 1024 * 1024
@@ -27,18 +28,6 @@ POLL = 0.02
 """Seconds between looks at what has been built."""
 PATIENCE = 5.0
 """Seconds that go is given to end when it is told to."""
-GUARD = """
-trap : INT
-exec 3<&0 </dev/null
-(read -r _ <&3; kill -KILL 0) >/dev/null 2>&1 &
-guard=$!
-"$@" 3<&-
-code=$?
-kill -KILL $guard
-exit $code
-"""
-"""Runs a command, and kills it and all that it has started when standard input, which we hold, comes to an end: also
-the compilers and linkers, which do not end with go. They are in one group of processes; ^C is given to it by us."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -69,20 +58,17 @@ class Go:
         """Call go and wait for its end; `watch` is called again and again meanwhile. Raises UserError."""
         try:
             process = await asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                GUARD,
-                "sh",
                 *command,
                 cwd=self._directory,
                 env={**self._environment, **(variables or {})},
-                stdin=asyncio.subprocess.PIPE,
+                stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
+                process_group=0,  # ^C is given to it by us
             )
         except OSError as error:
             raise UserError(f"failed to start `{command[0]}`: {error.strerror}") from error
+        guard = Guard(process.pid)
         assert process.stdout is not None  # noqa: S101 - they are pipes
         assert process.stderr is not None  # noqa: S101
         reading = asyncio.gather(_read(process.stdout), _read(process.stderr), process.wait())
@@ -96,6 +82,7 @@ class Go:
             stdout, stderr, code = reading.result()
         finally:
             await _end(process, reading)
+            guard.release()
         return Answer(code, stdout, stderr.decode("utf-8", "replace"))
 
     async def installed(self) -> Installed:

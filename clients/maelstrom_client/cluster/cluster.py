@@ -20,9 +20,9 @@ from maelstrom_client.cluster.offers import (
     machine_memory,
     outcome_of,
     own_name,
+    say,
     submission,
     with_own_files,
-    say,
 )
 from maelstrom_client.cluster.placement import (
     Began,
