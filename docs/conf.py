@@ -22,7 +22,7 @@ html_title = "Maelstrom"
 html_extra_path = ["html"]
 html_show_copyright = False
 
-DEVELOPERS = ["/ARCHITECTURE", "/CONTRIBUTING", "/docs/template-protocol", "/docs/decisions/*"]
+DEVELOPERS = ["/ARCHITECTURE", "/CONTRIBUTING", "/docs/protocol", "/docs/template-protocol", "/docs/decisions/*"]
 
 
 def add_contents(_app, name, source):
