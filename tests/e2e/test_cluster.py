@@ -258,7 +258,7 @@ def test_jobs_that_require_labels_and_memory_run_where_these_are_and_others_are_
     with cluster.running(small_job("true", labels=["gpu=yes", "none=such"])) as process:
         assert process.stderr is not None
         told = process.stderr.readline().decode()
-        assert told == "maelstrom: jobs wait: no worker that is connected has none=such\n"
+        assert told == "maelstrom-run: jobs wait: no worker that is connected has none=such\n"
         assert "no worker that is connected has none=such" in asked(cluster, "jobs")
         assert "no worker that is connected has none=such" in asked(cluster, "status")
         cluster.start_worker("--labels", "gpu=yes none=such")
@@ -274,7 +274,7 @@ def test_a_broker_that_does_not_come_back_is_given_up(cluster: Cluster) -> None:
         assert eventually(lambda: "running" in asked(cluster, "jobs"))
         broker.process.kill()
         told = process.stderr.readline().decode()
-        assert told.startswith(f"maelstrom: lost the connection to the broker at {cluster.address} (")
+        assert told.startswith(f"maelstrom-run: lost the connection to the broker at {cluster.address} (")
         assert told.endswith("; trying again\n")
         rest = process.stderr.read().decode()
         assert f"the broker at {cluster.address} was lost, and has not come back: " in rest

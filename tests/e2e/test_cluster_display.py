@@ -15,7 +15,7 @@ from tests.support.programs import PYTEST, RUN, Programs, Terminal, eventually, 
 SIZE = (160, 30)
 SLOTS = ("--slots", "4")
 """Enough for all jobs: what is offered to the broker has /usr described first."""
-LOST = "the broker was lost: the other side closed the connection; connecting again"
+LOST = "lost the connection to the broker at {} (the other side closed the connection); trying again"
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def lose_broker(cluster: Cluster, terminal: Terminal) -> None:
     assert cluster.broker is not None
     assert eventually(lambda: terminal.read() and sleepers(terminal.process.pid, "54321"))
     cluster.broker.process.kill()
-    assert eventually(lambda: terminal.read() and "connecting again" in terminal.text)
+    assert eventually(lambda: terminal.read() and "trying again" in terminal.text)
 
 
 @pytest.mark.parametrize("ui", ["fancy", "simple"])
@@ -43,12 +43,13 @@ def test_tests_of_pytest(cluster: Cluster, programs: Programs, project: Path, ui
         assert eventually(lambda: terminal.read() and len(terminal.text) > drawn)  # it goes on below the note
         terminal.type("\x03")
         assert terminal.wait() == 130
+        lost = LOST.format(cluster.address)
         rows, screen = seen(terminal.text, *SIZE)
-        assert rows.count(f"note: {LOST}") == 1
+        assert rows.count(f"note: {lost}") == 1
         assert not any("━" in row or "1 running" in row for row in rows)
         assert not screen.cursor.hidden
     events = [json.loads(line) for line in (project / "report.jsonl").read_text().splitlines()]
-    assert [event["text"] for event in events if event["event"] == "note"] == [LOST]
+    assert [event["text"] for event in events if event["event"] == "note"] == [lost]
 
 
 def test_jobs_of_maelstrom_run_with_a_line_of_progress(cluster: Cluster, programs: Programs, project: Path) -> None:
@@ -58,7 +59,8 @@ def test_jobs_of_maelstrom_run_with_a_line_of_progress(cluster: Cluster, program
         drawn = len(terminal.text)
         assert eventually(lambda: terminal.read() and len(terminal.text) > drawn)
         rows, _ = seen(terminal.text, *SIZE)
-        assert f"maelstrom-run: {LOST}" in rows
-        assert [row for row in rows if "running" in row] == [rows[rows.index(f"maelstrom-run: {LOST}") + 1]]
+        told = f"maelstrom-run: {LOST.format(cluster.address)}"
+        assert told in rows
+        assert [row for row in rows if "running" in row] == [rows[rows.index(told) + 1]]
         terminal.type("\x03")
         assert terminal.wait() == 130

@@ -65,7 +65,7 @@ def test_what_was_downloaded_is_used_when_the_registry_is_gone(
     assert programs.run(*command, cwd=project).check(0).out == "lower\n"
     other = project.parent / "other"
     other.mkdir()
-    done = programs.run(*command, cwd=other).check(1)
+    done = programs.run(*command, cwd=other).check(3)
     assert f"failed to reach {address}: Connection refused" in done.single_message
 
 
@@ -110,7 +110,7 @@ def test_credentials_of_docker_login(programs: Programs, project: Path, place: P
 def test_a_certificate_that_nobody_signed(programs: Programs, project: Path, place: Place, registry: str):
     with place.registry(tls=True) as address:
         words = ("--cache-root", "cache", "--image", f"docker://{address}/probe", "--", "probe", "cat", "kept")
-        done = programs.run(RUN, *words, cwd=project).check(1)
+        done = programs.run(RUN, *words, cwd=project).check(3)
         assert "its certificate is not valid" in done.single_message
         done = programs.run(
             RUN, "--accept-invalid-remote-container-tls-certs", "--no-progress", *words, cwd=project

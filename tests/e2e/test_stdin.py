@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from tests.support.programs import RUN, Programs, Terminal, alive, descendants, eventually, job, shell_job, stream
@@ -105,13 +104,6 @@ def test_an_input_that_cannot_be_read_is_an_error(programs: Programs, project: P
     os.close(writable_only)
     assert process.returncode == 2
     assert b"failed to read standard input for the job: Bad file descriptor" in err
-
-
-def test_no_standard_input_at_all_is_an_error(programs: Programs, project: Path):
-    command = ["sh", "-c", 'exec "$@" <&-', "sh", *programs.command(RUN, ("--stdin", "--", "cat"))]
-    done = subprocess.run(command, cwd=project, env=programs.environment(), capture_output=True, check=False)
-    assert done.returncode == 2
-    assert b"failed to read standard input for the job" in done.stderr
 
 
 def test_without_being_asked_for_a_job_has_no_input(programs: Programs, project: Path):

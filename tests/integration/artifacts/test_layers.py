@@ -261,7 +261,7 @@ def test_ro3_what_the_broker_asks_for_is_sent_and_what_was_never_offered_is_refu
     source = project(tmp_path / "source")
     refused: list[tuple[str, str]] = []
     artifacts = Artifacts(
-        tmp_path / "client", broker.dial, broker.token, refused=lambda digest, reason: refused.append((digest, reason))
+        tmp_path / "client", broker.dial, broker.token, refused=lambda digest, why, _turn: refused.append((digest, why))
     )
     digest = artifacts.offer(HostTree(str(source), "/project")).digest
     for asked in (digest, "0" * 64):
