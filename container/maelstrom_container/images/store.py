@@ -111,7 +111,8 @@ class ImageStore:
         """Have downloads end, wait for that, and close connections."""
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:  # an interrupt came before it began
+                thread.join()
         for source in self._sources:
             source.close()
 
