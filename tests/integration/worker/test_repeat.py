@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ import pytest
 from maelstrom_core.job import Cancelled, ExecutionError, Exited, Job, Outcome, Signaled, TimedOut
 from maelstrom_core.spec import BindMount
 from tests.support.pool import PATH, Pool, container, shell
-
-
-@pytest.fixture
-def member() -> Iterator[Pool]:
-    pool = Pool(slots=1)
-    yield pool
-    pool.close()
 
 
 def said(outcome: Outcome) -> bytes:

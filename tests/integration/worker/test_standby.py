@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,13 +19,6 @@ pytestmark = pytest.mark.skipif(
 )
 TRIES = 100
 """One stands by for a moment only: on a busy machine it may be gone before we look."""
-
-
-@pytest.fixture
-def member() -> Iterator[Pool]:
-    pool = Pool(slots=1)
-    yield pool
-    pool.close()
 
 
 def said(outcome: Outcome) -> bytes:
