@@ -49,11 +49,8 @@ def settled(look: Callable[[], Census]) -> Census:
     return counts[-1]
 
 
-def growth(before: Census, after: Census, *, mounts: int = 0) -> dict[str, object]:
-    """Return what there is more of, as leaks are; that there is less only means that we looked before all was quiet.
-
-    So many `mounts` more are none: a root that jobs share may be there or not.
-    """
+def growth(before: Census, after: Census) -> dict[str, object]:
+    """Return what there is more of, as leaks are; that there is less only means that we looked before all was quiet."""
     found: dict[str, object] = {}
     for name, value in before.items():
         now = after[name]
@@ -62,7 +59,7 @@ def growth(before: Census, after: Census, *, mounts: int = 0) -> dict[str, objec
                 if now[each] > value.get(each, 0):
                     found[f"{name}: {each}"] = (value.get(each, 0), now[each])
         elif isinstance(value, list) and isinstance(now, list):
-            if sum(map(int, now)) > sum(map(int, value)) + mounts if name == "mounts" else set(now) - set(value):
+            if sum(map(int, now)) > sum(map(int, value)) if name == "mounts" else set(now) - set(value):
                 found[name] = (value, now)
         elif isinstance(value, int) and isinstance(now, int) and now > value:
             found[name] = (value, now)

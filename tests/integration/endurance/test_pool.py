@@ -14,12 +14,12 @@ import pytest
 from maelstrom_core.job import Cancelled, Container, Exited
 from maelstrom_core.spec import BindMount, Network
 from tests.integration.endurance.conftest import JOBS, LITTER, MOUNTS, SLOTS, every_way, within
-from tests.support.census import census, growth, private_memory, settled
+from tests.support.census import Census, census, growth, private_memory, settled
 from tests.support.pool import Pool, shell
 from tests.support.programs import alive, descendants, eventually
 
-SHARED = 2 * 16
-"""Mounts of roots that jobs share: of each member's, there may be one or not."""
+SPOIL = "echo x > /var/tmp/spoilt; sleep 0.2"
+"""Written to, the root that jobs share is taken down, so that a census never finds one."""
 GROWTH = 6 << 10
 """KiB that the memory of all processes together may differ by, as it does from one moment to the next."""
 
@@ -39,10 +39,14 @@ def wide_pool() -> Iterator[Pool]:
 
 
 def acquaint(pool: Pool, *containers: Container, slots: int = 2) -> None:
-    """Have every member prepare each of the containers: it keeps the last few."""
+    """Have every member prepare each of the containers, of which it keeps the last few, and no root that jobs share."""
     for each in containers:
-        for number in [pool.start(shell("sleep 0.2", within=each)) for _ in range(slots)]:
+        for number in [pool.start(shell(SPOIL, within=each)) for _ in range(slots)]:
             assert isinstance(pool.wait(number), Exited)
+
+
+def holds_no_more_than(before: Census, pool: Pool) -> bool:
+    return eventually(lambda: not growth(before, census(pool.process.pid)))
 
 
 def run_every_way(pool: Pool, rounds: int) -> None:
@@ -55,13 +59,15 @@ def run_every_way(pool: Pool, rounds: int) -> None:
 
 
 def test_jobs_in_a_row_that_end_in_every_way_leave_everything_as_it_was(own_pool: Pool) -> None:
-    look = partial(census, own_pool.process.pid)
-    acquaint(own_pool, within(), within(network=Network.DISABLED))
+    look, containers = partial(census, own_pool.process.pid), (within(), within(network=Network.DISABLED))
+    acquaint(own_pool, *containers)
     run_every_way(own_pool, 4)
+    acquaint(own_pool, *containers)
     members, before, used = own_pool.members(), settled(look), private_memory(own_pool.process.pid)
     run_every_way(own_pool, JOBS // len(every_way()))
+    acquaint(own_pool, *containers)
     assert own_pool.members() == members
-    assert eventually(lambda: not growth(before, look(), mounts=SHARED)), growth(before, look())
+    assert holds_no_more_than(before, own_pool), growth(before, look())
     assert private_memory(own_pool.process.pid) < used + GROWTH
 
 
@@ -71,13 +77,13 @@ def test_each_in_a_container_of_its_own_leaves_everything_as_it_was(own_pool: Po
 
     def run(first: int, last: int) -> None:
         for number in range(first, last):
-            outcome = own_pool.run(shell("true", within=within(directories=(f"/var/{number}",))))
+            outcome = own_pool.run(shell("echo x > /written", within=within(directories=(f"/var/{number}",))))
             assert isinstance(outcome, Exited), outcome
 
     run(0, 40)
     before, used = settled(look), private_memory(own_pool.process.pid)
     run(40, 40 + JOBS)
-    assert eventually(lambda: not growth(before, look(), mounts=SHARED)), growth(before, look())
+    assert holds_no_more_than(before, own_pool), growth(before, look())
     assert private_memory(own_pool.process.pid) < used + GROWTH
 
 
@@ -93,9 +99,11 @@ def test_cancelled_at_any_moment_they_leave_everything_as_it_was(own_pool: Pool)
 
     acquaint(own_pool, within())
     run(10)
+    acquaint(own_pool, within())
     before = settled(look)
     run(JOBS // 6)
-    assert eventually(lambda: not growth(before, look(), mounts=SHARED)), growth(before, look())
+    acquaint(own_pool, within())
+    assert holds_no_more_than(before, own_pool), growth(before, look())
 
 
 def test_many_at_once_leave_everything_as_it_was(wide_pool: Pool, tmp_path: Path) -> None:
@@ -118,7 +126,7 @@ def test_many_at_once_leave_everything_as_it_was(wide_pool: Pool, tmp_path: Path
     before = settled(look)
     assert len(wide_pool.members()) == SLOTS
     wave("second")
-    assert eventually(lambda: not growth(before, look(), mounts=SHARED * SLOTS)), growth(before, look())
+    assert holds_no_more_than(before, wide_pool), growth(before, look())
     below = descendants(wide_pool.process.pid)
     assert len(below) > SLOTS
     wide_pool.close()
