@@ -3,14 +3,14 @@
 #         for another one after the fact: make clean first
 # VENV    where the environment is
 # TESTS   what `make test` runs, e.g. TESTS=tests/unit
-# WORKERS how many processes run the tests (default: one more than there are processors, as tests often wait)
+# WORKERS how many processes run the tests (default: two for each processor, as tests often wait)
 # VM      which kernels `make vm` tries, and what, e.g. VM="--kernel 6.1 --user user -- tests/integration/container"
 # BENCH   which benches `make bench` runs, e.g. BENCH="launch throughput"
 
 PYTHON ?=
 VENV ?= .venv
 TESTS ?= tests
-WORKERS ?= $(shell expr 1 + `nproc`)
+WORKERS ?= $(shell expr 2 \* `nproc`)
 BENCH ?=
 VM ?=
 
