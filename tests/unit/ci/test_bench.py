@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.bench import suites
 from ci.bench.measure import Bench, Result, as_line, as_record, measure, paired
 from ci.bench.programs import BenchError, PeerError, count_calls, run
 from ci.bench.registry import BENCHES, GROUPS
 from ci.bench.rows.peers import bwrap_command, find
 from ci.bench.rows.syscalls import FEW, MANY, per_job
-from ci.comparison.suites import Suite
+from ci.bench.whole_commands import measure as measure_projects
+from ci.bench.whole_commands import table
 
 
 def bench(**changes):
@@ -152,22 +152,22 @@ def test_every_bench_is_found_by_its_own_name():
     assert {"launch", "throughput", "original", "one-shot", "syscalls"} <= BENCHES.keys()
 
 
-def test_real_suites_are_measured_in_turns_and_what_does_not_work_is_left_out():
+def test_real_projects_are_measured_in_turns_and_what_does_not_work_is_left_out():
     story = []
 
-    def take(_suite, way):
+    def take(way):
         story.append(way)
         return None if way == "forked" else {"plain": 4.0, "xdist": 2.0, "test": 3.0, "auto": 1.0}[way]
 
-    found = suites.measure(Suite("/x", "python", (), {}), ["plain", "xdist", "forked", "test", "auto"], 2, take)
+    found = measure_projects(take, ["plain", "xdist", "forked", "test", "auto"], 2)
     assert found == {"plain": 4.0, "xdist": 2.0, "test": 3.0, "auto": 1.0}
     assert story[:7] == ["plain", "xdist", "forked", "test", "test", "auto", "auto"]
     assert story[7:] == ["plain", "xdist", "test", "auto"] * 2
 
 
-def test_the_table_of_real_suites_has_ratios_and_their_geometric_means():
+def test_the_table_of_real_projects_has_ratios_and_their_geometric_means():
     results = {"a": {"xdist": 2.0, "test": 4.0, "auto": 1.0}, "b": {"xdist": 1.0, "test": 0.5}}
-    assert suites.table(results, ["xdist", "test", "auto"]) == [
+    assert table(results, ["xdist", "test", "auto"], "xdist", kind="suite") == [
         "| suite | xdist, s | test, s | auto, s | test / xdist | auto / xdist |",
         "|---|---|---|---|---|---|",
         "| a | 2.0 | 4.0 | 1.0 | 2.00 | 0.50 |",
