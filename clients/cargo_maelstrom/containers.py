@@ -20,7 +20,6 @@ from maelstrom_core.collapse import resolve
 from maelstrom_core.spec import (
     BindMount,
     ContainerSpec,
-    EnvironmentElement,
     HostLayer,
     Layer,
     Limits,
@@ -30,7 +29,7 @@ from maelstrom_core.spec import (
     Use,
 )
 from maelstrom_core.spec_parse import check_limits
-from maelstrom_test_runner.containers import complete, hermetic
+from maelstrom_test_runner.containers import below_image, beside_image, complete, hermetic, variables_element
 from maelstrom_test_runner.directives import Directives, Treatment, includes_shared_libraries
 from maelstrom_test_runner.shown import Shown, ancestors, repository_root
 
@@ -85,18 +84,19 @@ class Containers:
     def _make(
         self, said: Treatment, package: Package, variables: Mapping[str, str], libraries: tuple[Layer, ...]
     ) -> ContainerSpec:
-        needed = (*self._needed, *libraries)
-        default = sealed_container(
-            Path(package.directory), layers=(*self._toolchain, *needed), environ={**self._environment, **variables}
-        )
+        needed, named = (*self._needed, *libraries), self._directives.containers
+        own = (*self._toolchain, *needed)
+        environment = {**self._environment, **variables}
+        default = sealed_container(Path(package.directory), layers=own, environ=environment)
         if self._minimal:
-            default = hermetic(default, (*self._toolchain, *needed), programs=None, carried=_is_carried)
+            default = hermetic(default, own, programs=None, carried=_is_carried)
         default = msgspec.structs.replace(default, seccomp=self._seccomp, limits=self._limits)
-        whole = complete(default, needed, said.container, self._directives.containers)
-        if said.container.image is not msgspec.UNSET or said.container.parent is not msgspec.UNSET:
-            own = EnvironmentElement({name: value.replace("$", "$$") for name, value in variables.items()})
+        whole = complete(below_image(default, own, said.container, named), needed, said.container, named)
+        if said.container.parent is not msgspec.UNSET:  # which may replace the environment
             added = () if whole.added_environment is msgspec.UNSET else whole.added_environment
-            whole = msgspec.structs.replace(whole, added_environment=(own, *added))
+            whole = msgspec.structs.replace(whole, added_environment=(variables_element(variables), *added))
+        carried = {name: value for name, value in environment.items() if _is_carried(name) or name in variables}
+        whole = beside_image(whole, carried)
         assert isinstance(whole.mounts, tuple)  # noqa: S101 - for the type checker
         return msgspec.structs.replace(whole, mounts=(*whole.mounts, *self._mounts))
 

@@ -15,7 +15,6 @@ import msgspec
 
 from maelstrom_client.sealed import sealed_container
 from maelstrom_container.host import HOST_DIRECTORIES, is_within
-from maelstrom_core.collapse import resolve
 from maelstrom_core.spec import (
     BindMount,
     ContainerSpec,
@@ -26,7 +25,6 @@ from maelstrom_core.spec import (
     ProjectLayer,
     Reference,
     Seccomp,
-    Use,
 )
 from maelstrom_core.spec_parse import check_limits
 from maelstrom_go_test.packages import Package
@@ -136,36 +134,20 @@ class Places:
         return found
 
     def _complete(self, said: Treatment) -> ContainerSpec:
-        whole = containers.complete(self._base(said), self._needed, said.container, self._place.named)
+        base = containers.below_image(self._default, self._needed, said.container, self._place.named)
+        whole = containers.complete(base, self._needed, said.container, self._place.named)
         assert isinstance(whole.mounts, tuple)  # noqa: S101 - for the type checker
         binaries = BindMount(BINARIES, self._place.binaries, read_only=True)
         whole = msgspec.structs.replace(whole, mounts=(*whole.mounts, binaries))
         goroot = self._place.installed.GOROOT
         if isinstance(whole.image, Reference):
-            return self._with_image(whole, whole.image.use)
+            carried = {name: value for name, value in self._place.environment.items() if _carried(name)}
+            return containers.beside_image(whole, carried)
         if self._place.hermetic or not goroot:
             return whole
         # as go test has it: what tests call is the go that has built them
         path = f"{goroot}/bin".replace("$", "$$") + ":$prev{PATH:-/usr/local/bin:/usr/bin:/bin}"
         return _with_variables(whole, {"PATH": path})
-
-    def _base(self, said: Treatment) -> ContainerSpec:
-        """Return what directives change: this machine, or of it what does not take the place of what an image has."""
-        image = resolve(said.container, self._place.named).image
-        if image is None:
-            return self._default
-        layers = self._needed if Use.LAYERS in image.use else self._default.layers
-        environment = () if Use.ENVIRONMENT in image.use else self._default.environment
-        return msgspec.structs.replace(self._default, layers=layers, environment=environment)
-
-    def _with_image(self, whole: ContainerSpec, use: frozenset[Use]) -> ContainerSpec:
-        """Return a container of an image: beside the image's variables those that say how tests are to run."""
-        if Use.ENVIRONMENT not in use:
-            return whole
-        carried = {name: value.replace("$", "$$") for name, value in self._place.environment.items() if _carried(name)}
-        element = EnvironmentElement({**carried, "HOME": "$prev{HOME:-/root}"})
-        added = whole.added_environment if isinstance(whole.added_environment, tuple) else ()
-        return msgspec.structs.replace(whole, added_environment=(element, *added))
 
 
 def _in_directory(whole: ContainerSpec, directory: str) -> ContainerSpec:

@@ -93,6 +93,36 @@ def hermetic(
     )
 
 
+def below_image(
+    default: ContainerSpec, kept: tuple[Layer, ...], said: ContainerSpec, named: Mapping[str, ContainerSpec]
+) -> ContainerSpec:
+    """Return the built-in container of this machine without what would lie over that of an image, where one is said.
+
+    Of its layers only those stay that are `kept`. Raises SpecError.
+    """
+    image = resolve(said, named).image
+    if image is None:
+        return default
+    return msgspec.structs.replace(
+        default,
+        layers=kept if Use.LAYERS in image.use else default.layers,
+        environment=() if Use.ENVIRONMENT in image.use else default.environment,
+    )
+
+
+def beside_image(whole: ContainerSpec, variables: Mapping[str, str]) -> ContainerSpec:
+    """Return a container with these variables beside those of its image, where it has any; HOME is the image's."""
+    if not isinstance(whole.image, Reference) or Use.ENVIRONMENT not in whole.image.use:
+        return whole
+    elements = variables_element(variables), EnvironmentElement({"HOME": "$prev{HOME:-/root}"})
+    return msgspec.structs.replace(whole, added_environment=(*elements, *_given(whole.added_environment)))
+
+
+def variables_element(variables: Mapping[str, str]) -> EnvironmentElement:
+    """Return variables as they are, without substitution."""
+    return EnvironmentElement({name: value.replace("$", "$$") for name, value in variables.items()})
+
+
 def image_name(said: ContainerSpec, named: Mapping[str, ContainerSpec], base: str | None) -> str | None:
     """Return the image of the container of which this is said; `base` is that of the built-in one. Raises SpecError."""
     if said.image is UNSET and said.parent is UNSET:

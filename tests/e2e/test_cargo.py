@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cargo import CARGO, cargo_environment
-from tests.support.images import two_layers, write_layout
+from tests.support.images import Image, tar, write_layout
 from tests.support.programs import Done, Programs, write_project
 
 WORKSPACE = {
@@ -76,7 +76,16 @@ use std::env::{current_dir, var};
     std::fs::write(format!("{}/x", env!("CARGO_TARGET_TMPDIR")), "x").unwrap();
 }
 """,
-    "alpha/tests/custom.rs": 'fn main() { assert!(std::env::args().all(|word| word != "fail")); }\n',
+    "alpha/tests/custom.rs": """\
+fn main() {
+    assert!(std::env::args().all(|word| word != "fail"));
+    if std::env::args().any(|word| word == "image") {
+        assert_eq!(std::fs::read_to_string("/etc/about").unwrap(), "of the image");
+        assert_eq!(std::env::var("COLOUR").unwrap(), "green");
+        assert!(std::fs::metadata("/usr/bin/env").is_err(), "this is the machine");
+    }
+}
+""",
     "beta/Cargo.toml": '[package]\nname = "beta"\nversion = "0.1.0"\nedition = "2021"\n[lib]\ndoctest = false\n',
     "beta/src/lib.rs": "#[test] fn of_beta() {}\n",
 }
@@ -213,13 +222,14 @@ def test_directives_say_how_tests_are_run(workspace: Workspace):
 
 
 def test_in_an_image_a_binary_has_its_libraries_files_and_variables(workspace: Workspace, tmp_path: Path):
-    layout = write_layout(tmp_path / "image", {"latest": two_layers()})  # it holds no library at all
+    image = Image(layers=(tar({"etc/": None, "etc/about": "of the image"}),), config={"Env": ["COLOUR=green"]})
+    layout = write_layout(tmp_path / "image", {"latest": image})  # it holds no library at all
     file = workspace.directory / "cargo-maelstrom.toml"
-    file.write_text(f'[[directives]]\nimage = "oci:{layout}"\n')
+    file.write_text(f'[[directives]]\nimage = "oci:{layout}"\ninclude_shared_libraries = true\n')
     try:
-        assert f"oci:{layout}" in workspace.run("--dry-run", "--lib", "passes").check(0).out
         expected = {"alpha [it] environment", "alpha [it] files", "alpha [it] program"}
         assert ran(workspace, ["-p", "alpha", "--test", "it"]) == expected
+        assert ran(workspace, ["-p", "alpha", "--test", "custom", "--", "image"]) == {"alpha [custom]"}
     finally:
         file.unlink()
 
