@@ -12,15 +12,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from maelstrom_test_runner.lines import plain
 from tests.support.go import GO, go_variables, needs_go
 from tests.support.images import Image, tar, write_layout
+from tests.support.interrupting import interrupt
 from tests.support.programs import (
     GO_TEST,
     PATIENCE,
     Done,
     Programs,
-    Terminal,
     alive,
     descendants,
     eventually,
@@ -187,19 +186,10 @@ def test_ctrl_c_ends_all_of_it_with_a_summary(programs: Programs, sleeping: Path
     seconds = "55555" if moment == "building" else "54321"
     slow = (f"-toolexec={sleeping.parent}/slow",) if moment == "building" else ()
     words = ("--cache-root", str(programs.cache), "--ui", "simple", "--slots", "1", *slow)
-    with Terminal(programs, GO_TEST, *words, cwd=sleeping, env=go_variables()) as terminal:
-        assert eventually(lambda: terminal.read() and sleepers(terminal.process.pid, seconds))
-        below = descendants(terminal.process.pid)
-        terminal.type("\x03")
-        assert terminal.wait() == 130
-        screen = plain("\n".join(terminal.screen))
-        assert "Traceback" not in screen
-        assert "Test Summary" in screen
-        if moment == "running":
-            assert "    example.com/sleeps TestSleeps: was running" in screen
-            assert "Successful Tests: 1" in screen
-        assert terminal.settings == terminal.before
-        assert eventually(lambda: not any(alive(pid) for pid in below), 10)
+    screen = interrupt(programs, GO_TEST, *words, sleeper=seconds, cwd=sleeping, env=go_variables())
+    if moment == "running":
+        assert "    example.com/sleeps TestSleeps: was running" in screen
+        assert "Successful Tests: 1" in screen
 
 
 def test_kill_9_ends_the_compilers(programs: Programs, sleeping: Path):
