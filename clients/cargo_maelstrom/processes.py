@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
-import signal
 from collections.abc import Callable, Mapping, Sequence
 
 from cargo_maelstrom.environment import Toolchain
 from maelstrom_core.errors import UserError
-from maelstrom_test_runner.guard import Guard
-
-LINE_LIMIT = 64 * 1024 * 1024
-"""Bytes of one line: a message names all features of a package."""
+from maelstrom_test_runner.building import started
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str:
@@ -30,11 +25,8 @@ def find_program(name: str, environment: Mapping[str, str]) -> str:
 
 async def ask(program: str, arguments: Sequence[str], directory: str) -> tuple[int, bytes, str]:
     """Return exit code, output and error output of a program. Raises UserError where it cannot be started."""
-    process = await _start(program, arguments, directory, stderr=asyncio.subprocess.PIPE)
-    try:
+    async with started([program, *arguments], directory, guarded=False) as process:
         output, errors = await process.communicate()
-    finally:
-        _kill(process)
     return process.returncode or 0, output, errors.decode(errors="replace")
 
 
@@ -53,17 +45,13 @@ async def stream(
     ends with us. Raises UserError where it cannot be started.
     """
     errors = asyncio.subprocess.PIPE if words is not None else None
-    process = await _start(program, arguments, directory, stderr=errors, variables=variables)
-    guard = Guard(process.pid)
-    try:
+    environment = {**os.environ, **variables} if variables else None
+    async with started([program, *arguments], directory, environment=environment, stderr=errors) as process:
         tasks = [_lines(process.stdout, line)]
         if words is not None:
             tasks.append(_lines(process.stderr, lambda data: words(data.decode(errors="replace"))))
         await asyncio.gather(*tasks)
         return await process.wait()
-    finally:
-        _kill(process)
-        guard.release()
 
 
 async def find_toolchain(environment: Mapping[str, str], directory: str, target: str | None) -> Toolchain:
@@ -88,38 +76,7 @@ async def find_toolchain(environment: Mapping[str, str], directory: str, target:
     )
 
 
-async def _start(
-    program: str,
-    arguments: Sequence[str],
-    directory: str,
-    *,
-    stderr: int | None,
-    variables: Mapping[str, str] | None = None,
-) -> asyncio.subprocess.Process:
-    try:
-        return await asyncio.create_subprocess_exec(
-            program,
-            *arguments,
-            cwd=directory,
-            env={**os.environ, **variables} if variables else None,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            limit=LINE_LIMIT,
-            process_group=0,  # ^C is ours: it ends with a summary
-        )
-    except OSError as error:
-        raise UserError(f"failed to start {program}: {error.strerror}") from error
-
-
 async def _lines(stream: asyncio.StreamReader | None, take: Callable[[bytes], object]) -> None:
     assert stream is not None  # noqa: S101 - it is a pipe
     while data := await stream.readline():
         take(data.rstrip(b"\n"))
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    """End a program that still runs, and the compilers that it has started."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from maelstrom_go_test import packages
 from maelstrom_go_test.flags import Wanted
 from maelstrom_go_test.packages import EVERYTHING, Package
 from maelstrom_go_test.place import Installed
-from maelstrom_test_runner.guard import Guard
+from maelstrom_test_runner.building import started
 
 OUTPUT_LIMIT = 64 * 1024 * 1024
 SIZE_LIMIT = 16 * 1024 * 1024
@@ -27,7 +25,7 @@ OLDEST = (1, 21)
 POLL = 0.02
 """Seconds between looks at what has been built."""
 PATIENCE = 5.0
-"""Seconds that go is given to end when it is told to."""
+"""Seconds that go is given to end when it is told to: it tidies up."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -56,33 +54,23 @@ class Go:
         variables: Mapping[str, str] | None = None,
     ) -> Answer:
         """Call go and wait for its end; `watch` is called again and again meanwhile. Raises UserError."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                cwd=self._directory,
-                env={**self._environment, **(variables or {})},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                process_group=0,  # ^C is given to it by us
-            )
-        except OSError as error:
-            raise UserError(f"failed to start `{command[0]}`: {error.strerror}") from error
-        guard = Guard(process.pid)
-        assert process.stdout is not None  # noqa: S101 - they are pipes
-        assert process.stderr is not None  # noqa: S101
-        reading = asyncio.gather(_read(process.stdout), _read(process.stderr), process.wait())
-        try:
-            while True:
-                done, _ = await asyncio.wait({reading}, timeout=None if watch is None else POLL)
-                if watch is not None:
-                    watch()
-                if done:
-                    break
-            stdout, stderr, code = reading.result()
-        finally:
-            await _end(process, reading)
-            guard.release()
+        environment = {**self._environment, **(variables or {})}
+        async with started(command, self._directory, environment=environment, patience=PATIENCE) as process:
+            assert process.stdout is not None  # noqa: S101 - they are pipes
+            assert process.stderr is not None  # noqa: S101
+            reading = asyncio.gather(_read(process.stdout), _read(process.stderr), process.wait())
+            try:
+                while True:
+                    done, _ = await asyncio.wait({reading}, timeout=None if watch is None else POLL)
+                    if watch is not None:
+                        watch()
+                    if done:
+                        break
+                stdout, stderr, code = reading.result()
+            except BaseException:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                raise
         return Answer(code, stdout, stderr.decode("utf-8", "replace"))
 
     async def installed(self) -> Installed:
@@ -157,18 +145,3 @@ async def _read(stream: asyncio.StreamReader) -> bytes:
     while chunk := await stream.read(1 << 16):
         kept += chunk[: max(0, OUTPUT_LIMIT - len(kept))]
     return bytes(kept)
-
-
-async def _end(process: asyncio.subprocess.Process, reading: asyncio.Future[tuple[bytes, bytes, int]]) -> None:
-    """Have a process gone: go tidies up when it is interrupted."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(process.wait()), PATIENCE)
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-    reading.cancel()
-    await asyncio.gather(reading, return_exceptions=True)
