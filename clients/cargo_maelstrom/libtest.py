@@ -36,6 +36,14 @@ IGNORED = re.compile(r"^test (?P<name>\S+)(?: - .*?)? \.\.\. ignored, (?P<reason
 PANIC = re.compile(
     r"^thread '.*?'(?: \(\d+\))? panicked at (?:'(?P<old>.*)', )?(?P<file>[^\n:]+):(?P<line>\d+):\d+", re.MULTILINE
 )
+ABORTS = re.compile(
+    r"^fatal runtime error: |\baborting\.?$|^memory allocation of \d+ bytes failed"
+    r"|: Assertion .*failed\.$|^terminate called |\*\*\*: terminated$"
+    r"|^(?:double free or corruption|(?:malloc|free)\(\):)",
+    re.MULTILINE,
+)
+"""What is said before abort(): by Rust, of overflown stacks, panics that cannot unwind and memory that is not there; by
+C and C++."""
 NOT_THERE = "this test was there when the binary listed its tests, but not when it was to be run"
 
 
@@ -105,7 +113,7 @@ def judge_test(name: str, outcome: Outcome, root: str) -> Verdict:
     if isinstance(outcome, TimedOut):
         return msgspec.structs.replace(failed, status=Status.TIMEOUT, detail="timed out")
     if isinstance(outcome, Signaled):
-        return msgspec.structs.replace(failed, detail=how_killed(outcome))
+        return msgspec.structs.replace(failed, detail=how_killed(outcome, stderr))
     if counts and counts[0].failed:
         return failed
     if counts and not counts[0].succeeded:
@@ -141,7 +149,7 @@ def judge_program(outcome: Outcome, *, libtest: bool = False) -> Verdict:
     if isinstance(outcome, TimedOut):
         return msgspec.structs.replace(failed, status=Status.TIMEOUT, detail="timed out")
     if isinstance(outcome, Signaled):
-        return msgspec.structs.replace(failed, detail=how_killed(outcome))
+        return msgspec.structs.replace(failed, detail=how_killed(outcome, stderr))
     return msgspec.structs.replace(failed, message=f"exit code {outcome.code}")
 
 
@@ -173,14 +181,17 @@ def panic_of(stderr: str, root: str) -> tuple[str, str, int]:
     return message.strip(), file, int(found["line"])
 
 
-def how_killed(outcome: Signaled) -> str:
+def how_killed(outcome: Signaled, stderr: str) -> str:
     """Say by what a process was killed.
 
-    For the first process of a container the kernel ignores the SIGABRT of abort(), which falls back on a fault then.
+    For the first process of a container the kernel ignores the SIGABRT of abort(), which falls back on a fault then:
+    what Rust and C say before they call it tells it from a fault of the test's own.
     """
     if reason := out_of_memory(outcome):
         return f"the test's process was killed: {reason}"
     if outcome.signal == signal.SIGSEGV:
+        if ABORTS.search(stderr):
+            return f"the test's process ended itself by abort() (SIGABRT, signal {int(signal.SIGABRT)})"
         return f"the test's process was killed by SIGSEGV (signal {outcome.signal}), or ended itself by abort()"
     try:
         name = f"{signal.Signals(outcome.signal).name} (signal {outcome.signal})"

@@ -89,8 +89,23 @@ def test_the_line_of_a_success_may_follow_what_has_no_end():
         assert judge(exited(0, f"\nrunning 1 test\n{line}{PASSED}")).status is Status.PASSED
 
 
-def test_abort_looks_like_a_fault():
-    assert judge(Signaled(11, Effects())).detail.endswith("SIGSEGV (signal 11), or ended itself by abort()")
+@pytest.mark.parametrize(
+    ("stderr", "said"),
+    [
+        ("", "was killed by SIGSEGV (signal 11), or ended itself by abort()"),
+        (
+            "\nthread 'x' has overflowed its stack\nfatal runtime error: stack overflow, aborting\n",
+            "(SIGABRT, signal 6)",
+        ),
+        ("thread caused non-unwinding panic. aborting.\n", "(SIGABRT, signal 6)"),
+        ("memory allocation of 9223372036854775807 bytes failed\n", "(SIGABRT, signal 6)"),
+        ("x: x.c:3: main: Assertion `0' failed.\n", "(SIGABRT, signal 6)"),
+        ("free(): invalid pointer\n", "(SIGABRT, signal 6)"),
+        ("aborting is not what I want\n", "or ended itself by abort()"),
+    ],
+)
+def test_abort_looks_like_a_fault_unless_something_is_said(stderr, said):
+    assert judge(Signaled(11, Effects(stderr=Output(stderr.encode())))).detail.endswith(said)
 
 
 def test_where_the_last_line_is_not_kept_nothing_is_known():
