@@ -47,6 +47,7 @@ BENCHES: dict[str, Bench] = {
         go.GO,
         go.SUM,
         go.MANY,
+        go.MANY_AUTO,
         cargo.NEXTEST,
         cargo.CARGO_TEST,
         cargo.CARGO_AUTO,

@@ -6,13 +6,11 @@ For `--help`, too, so it must be cheap: imports nothing but declarations of conf
 from __future__ import annotations
 
 from maelstrom_core.config import Program, Value
-from maelstrom_core.config_kinds import Choice, FilePath, Flag, Text, TextList
-from maelstrom_test_runner.config import RunnerConfig
+from maelstrom_core.config_kinds import FilePath, Flag, Text, TextList
+from maelstrom_test_runner.config import RunnerConfig, isolation_value
 
 PROGRAM = Program("cargo-maelstrom", "cargo")
 FILE_NAME = "cargo-maelstrom.toml"
-ISOLATION = ("test", "binary", "auto")
-"""The values of `native.Isolation`, which is not imported just to name them."""
 
 
 class CargoConfig(RunnerConfig):
@@ -29,7 +27,7 @@ class CargoConfig(RunnerConfig):
     offline = Value(Flag(), "Do not use the network for building.", default=False)
     build_jobs = Value(Text(), "How many processes cargo builds with.", default=None, default_text="cargo's", short="j")
     doc_tests = Value(Flag(), "Run the examples in documentation, all of a package as one test.", default=True)
-    isolation = Value(Choice(*ISOLATION), "How much shares one process and one container.", default="test")
+    isolation = isolation_value("binary")
     coverage = Value(
         Flag(),
         "Measure coverage: build with -C instrument-coverage, and report which lines the tests have run.",

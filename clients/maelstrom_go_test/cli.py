@@ -135,6 +135,7 @@ def _make(config: GoConfig, call: NativeCall, given: Given, _screen: Screen) -> 
     from maelstrom_go_test.place import Installed, Place
     from maelstrom_go_test.runner import GoRunner, Plan
     from maelstrom_go_test.tool import Go
+    from maelstrom_test_runner.native import Isolation
 
     wanted = _wanted(config, given)
     root = str(call.root)
@@ -146,6 +147,7 @@ def _make(config: GoConfig, call: NativeCall, given: Given, _screen: Screen) -> 
         directives=call.file.directives,
         binaries=binaries,
         grace=config.timeout_grace,
+        isolation=Isolation.BINARY if config.isolation == "package" else Isolation(config.isolation),
         verbose=given.own["verbose"],
         whole_output=given.own["json"],
         timeout=config.timeout,

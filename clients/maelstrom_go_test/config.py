@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from maelstrom_core.config import Program, Value
 from maelstrom_core.config_kinds import Flag, Text, TextList
-from maelstrom_test_runner.config import RunnerConfig
+from maelstrom_test_runner.config import RunnerConfig, isolation_value
 
 PROGRAM = Program("maelstrom-go-test", "maelstrom-go-test")
 FILE_NAME = "maelstrom-go-test.toml"
@@ -23,6 +23,7 @@ class GoConfig(RunnerConfig):
         default_text="go's",
     )
     short = Value(Flag(), "Tell tests to be short, as go test's -short.", default=False)
+    isolation = isolation_value("package")
     cache = Value(
         Flag(),
         "Do not run tests that have passed while nothing that they could see has changed; --repeat and -count do.",

@@ -89,12 +89,22 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     def arguments(self, name: str) -> tuple[str, ...]:
         """Return the arguments by which a binary runs one test, or benchmark."""
-        bench = name.startswith("Benchmark")
-        what = (
-            ("-test.run=^$", f"-test.bench=^{name}$" + below(self.bench, name))
-            if bench
-            else (f"-test.run=^{name}$" + below(self.run, name),)
-        )
+        if not name.startswith("Benchmark"):
+            return self._arguments(f"-test.run=^{name}$" + below(self.run, name))
+        own = [f"-test.benchtime={self.benchtime}"] if self.benchtime else []
+        own += ["-test.benchmem"] if self.benchmem else []
+        return self._arguments("-test.run=^$", f"-test.bench=^{name}$" + below(self.bench, name), *own)
+
+    def shared_arguments(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the arguments by which a binary runs several tests."""
+        parts = {name: below(self.run, name) for name in names}
+        whole = "|".join(name for name, part in parts.items() if not part)
+        patterns = [f"^({whole})$"] if whole else []
+        patterns += [f"^{name}${part}" for name, part in parts.items() if part]
+        return self._arguments(f"-test.run={'|'.join(patterns)}")
+
+    def _arguments(self, *what: str) -> tuple[str, ...]:
+        """Return the arguments of a binary; `what` says what is to be run."""
         own = [
             *what,
             "-test.v=test2json",
@@ -105,9 +115,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             own += [f"-test.{flag}={value}"] if value else []
         own += ["-test.short"] if self.short else []
         own += ["-test.fullpath"] if self.fullpath else []
-        if bench:
-            own += [f"-test.benchtime={self.benchtime}"] if self.benchtime else []
-            own += ["-test.benchmem"] if self.benchmem else []
         if self.covers:
             own += [f"-test.coverprofile={PROFILE}"]
         return (*own, *self.extra)

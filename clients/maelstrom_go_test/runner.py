@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,12 +31,14 @@ from maelstrom_go_test.rules import facts, package_facts
 from maelstrom_go_test.tool import Go
 from maelstrom_test_runner.directives import Directives, Treatment
 from maelstrom_test_runner.filters import selects
-from maelstrom_test_runner.native import Case, Found, Verdict, effects_of, not_run, output_text
+from maelstrom_test_runner.native import Case, Found, Isolation, Verdict, effects_of, not_run, output_text
 from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.selecting import Selection
 from maelstrom_test_runner.status import Status
 
 KINDS = ("Test", "Fuzz", "Example")
+LONGEST = 100_000
+"""Characters of names that go into one argument: the kernel takes 128 KiB."""
 
 
 class Data(NamedTuple):
@@ -45,6 +48,8 @@ class Data(NamedTuple):
     program: str
     """Its binary, in the container."""
     name: str
+    part: int = 0
+    """Tests of a package that share a process are of one part: their names fit into one argument."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     directives: Directives
     binaries: Path
     grace: float = 0.0
+    isolation: Isolation = Isolation.TEST
     verbose: bool = False
     whole_output: bool = False
     """Keep all that tests have written, for a display."""
@@ -218,7 +224,12 @@ class GoRunner:
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.open, package, self._plan.binaries / binary)
         places = sources.find_tests(package)
-        cases = [self._case(package, program, name, places) for name in chosen if name not in skipped]
+        lengths = accumulate(len(name) + 1 for name in chosen)
+        cases = [
+            self._case(Data(package, program, name, length // LONGEST), places)
+            for name, length in zip(chosen, lengths, strict=True)
+            if name not in skipped
+        ]
         if cases:
             found.cases(cases)
 
@@ -268,14 +279,15 @@ class GoRunner:
         )
         return await runner.submit(spec, stdin=b"")
 
-    def _case(self, package: Package, program: str, name: str, places: dict[str, tuple[str, int]]) -> Case:
+    def _case(self, data: Data, places: dict[str, tuple[str, int]]) -> Case:
+        package, name = data.package, data.name
         file, line = places.get(name, ("", 0))
         case = Case(
             name=f"{package.ImportPath} {name}",
             facts=facts(package, name),
             suite=package.ImportPath,
             title=name,
-            data=Data(package, program, name),
+            data=data,
             file=file,
             line=line,
             directory=package.Dir,
@@ -284,8 +296,7 @@ class GoRunner:
 
     def _known(self, keeper: Keeper, case: Case) -> Verdict | None:
         """Return the verdict of an earlier run, if it still holds."""
-        data = case.data
-        assert isinstance(data, Data)  # noqa: S101 - it is ours
+        data = _of(case)
         if not _is_kept(data.name):
             return None
         treatment = self._plan.directives.treatment(case.facts)
@@ -298,12 +309,14 @@ class GoRunner:
 
     def job(self, case: Case, treatment: Treatment) -> JobSpec:
         """Return the job of a test."""
-        assert self._places is not None  # noqa: S101 - there are tests, so packages are known
-        data = case.data
-        assert isinstance(data, Data)  # noqa: S101 - it is ours
+        data = _of(case)
         arguments = self._plan.wanted.arguments(data.name)
         if self._keeper is not None and _is_kept(data.name):
             arguments = (LOG, *arguments)  # not behind what the user wants to say to the binaries
+        return self._job(data, arguments, treatment)
+
+    def _job(self, data: Data, arguments: tuple[str, ...], treatment: Treatment) -> JobSpec:
+        assert self._places is not None  # noqa: S101 - there are tests, so packages are known
         return JobSpec(
             container=self._places.container(data.package.Dir, treatment),
             program=data.program,
@@ -311,13 +324,43 @@ class GoRunner:
             grace=self._grace,
         )
 
-    def judge(self, case: Case, outcome: Outcome) -> Verdict:
-        """Return the verdict of a test."""
-        data = case.data
-        assert isinstance(data, Data)  # noqa: S101 - it is ours
+    @property
+    def isolation(self) -> Isolation:
+        """How much shares a process."""
+        return self._plan.isolation
+
+    def kin(self, case: Case) -> Hashable:
+        """Return the package of a test; none where more is wanted of each than its verdict, or how fast it is."""
+        data = _of(case)
+        alone = self._keeper is not None or self._plan.whole_output or data.name.startswith("Benchmark")
+        return None if alone else (data.package.ImportPath, data.part)
+
+    def shared_job(self, cases: Sequence[Case], treatment: Treatment) -> JobSpec:
+        """Return the job of several tests of a package."""
+        names = [_of(case).name for case in cases]
+        return self._job(_of(cases[0]), self._plan.wanted.shared_arguments(names), treatment)
+
+    def judge_shared(self, cases: Sequence[Case], outcome: Outcome) -> Sequence[Verdict | None]:
+        """Return what the testing package says of each."""
+        package, names = _of(cases[0]).package, [_of(case).name for case in cases]
+        found = verdict.judge_shared(names, outcome, directory=package.Dir, verbose=self._plan.verbose)
+        if None not in found:  # else they all run again
+            self._cover(package, outcome)
+        return [
+            each and msgspec.structs.replace(each, partial=self._plan.wanted.is_partial(name))
+            for name, each in zip(names, found, strict=True)
+        ]
+
+    def _cover(self, package: Package, outcome: Outcome) -> None:
+        """Add what a process has covered."""
         effects = effects_of(outcome)
         if self.covered and effects is not None and effects.result.data:
-            self.covered[data.package.ImportPath].add(effects.result.data.decode("utf-8", "replace"))
+            self.covered[package.ImportPath].add(effects.result.data.decode("utf-8", "replace"))
+
+    def judge(self, case: Case, outcome: Outcome) -> Verdict:
+        """Return the verdict of a test."""
+        data = _of(case)
+        self._cover(data.package, outcome)
         found = self._verdict(data, outcome)
         if self._keeper is not None and _is_kept(data.name):
             self._keeper.take(data.package, data.name, outcome, passed=found.status is Status.PASSED)
@@ -331,6 +374,11 @@ class GoRunner:
             partial=self._plan.wanted.is_partial(data.name),
             output=verdict.whole_output(effects) if self._plan.whole_output and effects is not None else "",
         )
+
+
+def _of(case: Case) -> Data:
+    assert isinstance(case.data, Data)  # noqa: S101 - ours
+    return case.data
 
 
 def _is_kept(name: str) -> bool:

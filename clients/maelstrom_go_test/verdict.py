@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Sequence
+
+import msgspec
 
 from maelstrom_core.job import Effects, Exited, Outcome, Signaled, TimedOut
 from maelstrom_core.limit_words import out_of_memory, why_lost
@@ -31,8 +34,44 @@ def judge(name: str, outcome: Outcome, *, directory: str = "", verbose: bool = F
     effects = outcome.effects
     report = parse(effects.stdout.data)
     stderr = effects.stderr.data.decode("utf-8", "replace")
+    decided = _decide(name, outcome, report, report.find(name), stderr)
+    return _verdict(name, decided, report, effects, directory=directory, verbose=verbose)
+
+
+def judge_shared(
+    names: Sequence[str], outcome: Outcome, *, directory: str = "", verbose: bool = False
+) -> list[Verdict | None]:
+    """Return the verdict of each of several tests that shared a process; None where it is not known.
+
+    Each must have its own result, and the process have ended as they say: otherwise nobody knows what the tests did to
+    each other. What was written to standard error is said of each that failed.
+    """
+    unknown: list[Verdict | None] = [None] * len(names)
+    if not isinstance(outcome, Exited) or outcome.effects.stdout.lost:
+        return unknown
+    effects = outcome.effects
+    report = parse(effects.stdout.data)
+    nodes = [node for name in names if (node := report.find(name)) is not None and node.result in RESULTS]
+    failed = any(node.result == "FAIL" for node in nodes)
+    if len(nodes) < len(names) or report.verdict != ("FAIL" if failed else "PASS") or outcome.code != failed:
+        return unknown
+    rest = max(0.0, effects.duration - sum(node.seconds for node in nodes)) / len(nodes)
+    return [
+        msgspec.structs.replace(
+            _verdict(node.name, (RESULTS[node.result], ""), report, effects, directory=directory, verbose=verbose),
+            seconds=node.seconds + rest,
+        )
+        for node in nodes
+    ]
+
+
+def _verdict(
+    name: str, decided: tuple[Status, str], report: Report, effects: Effects, *, directory: str, verbose: bool
+) -> Verdict:
+    """Return the whole verdict of a test, of which status and detail are decided."""
+    status, detail = decided
+    stderr = effects.stderr.data.decode("utf-8", "replace")
     node = report.find(name)
-    status, detail = _decide(name, outcome, report, node, stderr)
     reason = skip_reason(node) if status is Status.SKIPPED and node is not None else ""
     text = ""
     if status.is_failure:

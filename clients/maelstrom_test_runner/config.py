@@ -10,6 +10,11 @@ from maelstrom_core.escape_character import DEFAULT, EscapeCharacter
 UI = ("auto", "simple", "quiet", "fancy")
 
 
+def isolation_value(widest: str) -> Value[str]:
+    """Return what says how much shares one job; `widest` is the runner's word for `native.Isolation.BINARY`."""
+    return Value(Choice("test", widest, "auto"), "How much shares one process and one container.", default="test")
+
+
 class RunnerConfig(ClientConfig):
     """What can be configured."""
 

@@ -232,9 +232,9 @@ def test_a_profile_of_coverage_is_that_of_go_test(programs: Programs, workspace:
     assert GO is not None
     ours, native = tmp_path / "ours", tmp_path / "native"
     two = workspace / "two"
-    for mode, more in (("set", ()), ("count", ()), ("set", ("-coverpkg=./...",))):
+    for mode, more, own in (("set", (), "test"), ("count", (), "package"), ("set", ("-coverpkg=./...",), "test")):
         options = (f"-covermode={mode}", *more, "./...")
-        done = go_test(programs, *options, f"-coverprofile={ours}", cwd=two).check(0)
+        done = go_test(programs, f"--isolation={own}", *options, f"-coverprofile={ours}", cwd=two).check(0)
         environment = programs.environment(go_variables())
         subprocess.run([GO, "test", *options, f"-coverprofile={native}"], cwd=two, env=environment, check=True)
         assert sorted(ours.read_text().splitlines()) == sorted(native.read_text().splitlines())

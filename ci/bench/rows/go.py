@@ -1,7 +1,8 @@
 """go: the whole command over a module whose test binaries are built, against go test, which links them anew each time.
 
 `gotestsum` has that runner as its reference, which shows and reports what `go test -json` says. `go-many` is the
-hardest case for us: one package, with tests so short that to start a process for each costs more.
+hardest case for us: one package, with tests so short that to start a process for each costs more; `go-many-auto` is the
+same where cheap tests share one.
 """
 
 from __future__ import annotations
@@ -48,25 +49,27 @@ def side(command: list[str], packages: int, tests: int, warm: int) -> Iterator[S
     yield lambda: milliseconds(inside)
 
 
-def ours_command() -> list[str]:
+def ours_command(*options: str) -> list[str]:
     """Return our command, with the cache of benchmarks."""
-    return [str(PROGRAM), "--cache-root", str(cache_directory()), "--ui", "quiet"]
+    return [str(PROGRAM), "--cache-root", str(cache_directory()), "--ui", "quiet", *options]
 
 
-def row(name: str, packages: int, tests: int, peer: tuple[str, ...] = ("go", "test")) -> Bench:
-    """Return the comparison for a module with `peer`, which is go test or what calls it."""
+def row(name: str, packages: int, tests: int, *options: str, peer: tuple[str, ...] = ("go", "test")) -> Bench:
+    """Return the comparison, of ours with these options, for a module with `peer`: go test or what calls it."""
     return Bench(
         name=name,
-        what=f"{packages * tests} tests of 1 ms in {packages} packages, binaries built; {' '.join(peer)} -count=1",
+        what=f"{packages * tests} tests of 1 ms in {packages} packages, binaries built{' '.join(['', *options])}; "
+        f"{' '.join(peer)} -count=1",
         unit="ms",
         better="less",
-        reach=1.0 if packages > 1 and peer[0] == "go" else None,
-        ours=lambda: side(ours_command(), packages, tests, 2),
+        reach=1.0 if peer[0] == "go" and (packages > 1 or options) else None,
+        ours=lambda: side(ours_command(*options), packages, tests, 2),
         reference=partial(side, [*peer, "-count=1", "./..."], packages, tests, 1),
         runs=5,
     )
 
 
 GO = row("go", 10, 20)
-SUM = row("gotestsum", 10, 20, ("gotestsum", "--format=pkgname", "--"))
+SUM = row("gotestsum", 10, 20, peer=("gotestsum", "--format=pkgname", "--"))
 MANY = row("go-many", 1, 1000)
+MANY_AUTO = row("go-many-auto", 1, 1000, "--isolation=auto")

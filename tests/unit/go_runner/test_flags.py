@@ -16,6 +16,13 @@ def test_by_default_a_test_is_run_as_go_test_runs_it():
     )
 
 
+def test_several_tests_are_one_pattern_and_parts_of_others_further_ones():
+    assert Wanted().shared_arguments(["TestA", "TestB"])[0] == "-test.run=^(TestA|TestB)$"
+    shared = Wanted(run="A|B|C/x", short=True).shared_arguments(["TestA", "TestB", "TestC"])
+    assert shared[0] == "-test.run=^(TestA|TestB)$|^TestC$/x"
+    assert shared[1:] == Wanted(short=True).arguments("TestA")[1:]
+
+
 def test_flags_reach_the_call_that_they_are_for():
     wanted = Wanted(tags="a,b", race=True, vet="off", build_flags=("-mod=vendor",), short=True, extra=("-x",))
     assert wanted.build() == ("-tags=a,b", "-race", "-mod=vendor")
@@ -30,7 +37,7 @@ def test_a_benchmark_runs_alone():
     wanted = Wanted(bench=".", benchtime="1x", benchmem=True)
     arguments = wanted.arguments("BenchmarkA")
     assert arguments[:2] == ("-test.run=^$", "-test.bench=^BenchmarkA$")
-    assert arguments[-2:] == ("-test.benchtime=1x", "-test.benchmem")
+    assert arguments[2:4] == ("-test.benchtime=1x", "-test.benchmem")
     assert "-test.benchmem" not in wanted.arguments("TestA")
 
 

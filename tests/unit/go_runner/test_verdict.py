@@ -3,7 +3,7 @@
 import pytest
 
 from maelstrom_core.job import Effects, Exited, Output, Signaled, TimedOut
-from maelstrom_go_test.verdict import judge
+from maelstrom_go_test.verdict import judge, judge_shared
 from maelstrom_test_runner.status import Status
 
 V = "\x16"
@@ -96,6 +96,36 @@ def test_a_benchmark_shows_its_figures():
         f"{V}=== RUN   BenchmarkX\n{V}=== RUN   BenchmarkX/y\nBenchmarkX/y\nBenchmarkX/y-2  \t10\t 3.1 ns/op\n{V}PASS\n"
     )
     assert judge("BenchmarkX", exited(text)).text == "BenchmarkX/y-2  \t10\t 3.1 ns/op\n"
+
+
+COMPANY = (
+    f"{V}=== RUN   TestA\n{V}=== PAUSE TestA\n{V}=== RUN   TestB\n    a_test.go:9: bad\n{V}--- FAIL: TestB (0.10s)\n"
+    f"{V}=== CONT  TestA\n{V}--- PASS: TestA (0.20s)\n{V}=== NAME  \n{V}FAIL\n"
+)
+
+
+def test_each_of_a_company_has_its_own_result_and_its_share_of_the_time():
+    first, second = judge_shared(["TestA", "TestB"], exited(COMPANY, 1, stderr="x\n"), directory="/m")
+    assert (first.status, first.text, round(first.seconds, 3)) == (Status.PASSED, "", 0.3)
+    assert (second.status, second.message, round(second.seconds, 3)) == (Status.FAILED, "a_test.go:9: bad", 0.2)
+    assert second.text == "    a_test.go:9: bad\nstderr: x\n"
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        exited(COMPANY),
+        exited(COMPANY, 2),
+        exited(COMPANY, 1, lost=1),
+        exited(COMPANY.replace(f"{V}FAIL", "FAIL"), 1),
+        exited(COMPANY.replace(f"{V}FAIL", f"{V}PASS"), 1),
+        exited(COMPANY.replace(f"{V}--- PASS: TestA", "--- PASS: TestA"), 1),
+        Signaled(9, effects(COMPANY)),
+        TimedOut(effects(COMPANY)),
+    ],
+)
+def test_where_not_all_is_as_it_should_be_nothing_is_known_of_a_company(outcome):
+    assert judge_shared(["TestA", "TestB"], outcome) == [None, None]
 
 
 def test_what_passes_is_shown_on_request():
