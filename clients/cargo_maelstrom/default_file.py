@@ -1,69 +1,30 @@
-"""What `cargo maelstrom --init` writes: a file that changes nothing, with everything that can be said in comments.
-
-Lines that begin with `#` and no space are what to uncomment; a test does so, and reads the file then.
-"""
+"""What `cargo maelstrom --init` writes, as far as it is not the same for all runners."""
 
 from __future__ import annotations
 
-CONTENTS = """\
-# How cargo-maelstrom runs the tests of this project. Remove the `#` of what you want to change.
-# It needs none of this: by default each test runs in a container that is this machine, sealed.
+from maelstrom_test_runner.default_file import Particulars, contents
 
-# Values that can also be given as options, in the environment, or in the user's own configuration file
-# (`cargo maelstrom --help` names them all). This file goes before the user's, and behind the others.
-
-# The minimal container instead: of this machine what is installed, but neither /etc nor variables; no network; and
-# only /tmp and the like can be written to.
-#hermetic = true
-# Seconds that any test may take; 0 means no limit. It goes before all directives.
-#timeout = 300
-# How often a test that fails is tried again. One that passes then is FLAKY.
-#retries = 2
-# How much shares one process and one container: test (nothing), auto (cheap tests of a binary), binary (all of one).
-#isolation = "auto"
+VALUES = """\
 # Do not run the examples in documentation.
 #doc-tests = false
-
-# Directives say something of the tests that their filter means; without a filter, of all tests. A test gets what all
-# directives say that mean it, in the order of this file.
-#
-# Filters: name, package, binary, benchmark, example, test with .equals .contains .starts_with .ends_with .matches
-# .globs; library, binary, benchmark, example, test, doc; all, none; joined by && || - ! and parentheses.
-# `cargo maelstrom --list -i FILTER` shows what one means.
-
-#[[directives]]
-#filter = "package.equals(client) && test"
-# disabled, loopback (the default), or local: this machine's own
-#network = "local"
-
-#[[directives]]
-#filter = "name.starts_with(database::)"
-# Seconds; 0 means no limit.
-#timeout = 60
-# How many slots such a test takes.
-#slots = 2
-# `added_environment` adds to what there is, `environment` replaces it. $env{NAME} is a variable of yours,
-# $prev{NAME} what was said before, both with a default behind `:-`.
-#added_environment = { RUST_BACKTRACE = "1", TOKEN = "$env{TOKEN:-none}" }
-# `added_mounts` adds mounts, `mounts` replaces the usual ones. Relative paths start at this file's directory.
-#added_mounts = [{ type = "tmp", mount_point = "/var/lib/database" }]
-# `added_layers` adds files where nothing of this machine is shown, `layers` replaces what is shown of it. The
-# project and what is built of it are there in any case.
-#added_layers = [{ stubs = ["/srv/database/"] }]
-
-#[[directives]]
-#filter = "name.contains(broken)"
-# Not run, and reported as ignored.
-#ignore = true
-
-# With `image` or `parent` a directive begins a container of its own.
-#[[directives]]
-#filter = "package.equals(compatibility)"
-#parent = "old"
-
-# Containers with a name, to be parents of others.
-#[containers.old]
-#image = "docker://debian:bookworm-slim"
-#enable_writable_file_system = false
-#limits = { open_files = 256 }
 """
+CONTENTS = contents(
+    Particulars(
+        program="cargo-maelstrom",
+        command="cargo maelstrom",
+        project="project",
+        isolation="test (nothing), auto (cheap tests of a binary), binary (all of one)",
+        values=VALUES,
+        meant="",
+        filters=(
+            "name, package, binary, benchmark, example, test with .equals .contains .starts_with\n"
+            "# .ends_with .matches .globs; library, binary, benchmark, example, test, doc"
+        ),
+        network="package.equals(client) && test",
+        slow="name.starts_with(database::)",
+        broken="name.contains(broken)",
+        other="package.equals(compatibility)",
+        shown="project and what is built of it",
+        image="docker://debian:bookworm-slim",
+    )
+)

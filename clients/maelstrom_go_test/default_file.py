@@ -1,24 +1,10 @@
-"""What `maelstrom-go-test --init` writes: a file that changes nothing, with everything that can be said in comments.
-
-Lines that begin with `#` and no space are what to uncomment; a test does so, and reads the file then.
-"""
+"""What `maelstrom-go-test --init` writes, as far as it is not the same for all runners."""
 
 from __future__ import annotations
 
-CONTENTS = """\
-# How maelstrom-go-test runs the tests of this module. Remove the `#` of what you want to change.
-# It needs none of this: by default each test runs in a container that is this machine, sealed.
+from maelstrom_test_runner.default_file import Particulars, contents
 
-# Values that can also be given as options, in the environment, or in the user's own configuration file
-# (`maelstrom-go-test --help` names them all). This file goes before the user's, and behind the others.
-
-# The minimal container instead: of this machine what is installed, but neither /etc nor variables; no network; and
-# only /tmp and the like can be written to.
-#hermetic = true
-# Seconds that any test may take; 0 means no limit. It goes before all directives.
-#timeout = 300
-# How often a test that fails is tried again. One that passes then is FLAKY.
-#retries = 2
+VALUES = """\
 # As go test's flags of these names.
 #race = true
 #short = true
@@ -28,46 +14,24 @@ CONTENTS = """\
 #build-flags = ["-ldflags=-s"]
 # Arguments for the test binaries.
 #extra-test-binary-args = ["-database=test"]
-
-# Directives say something of the tests that their filter means; without a filter, of all tests, and of the jobs in
-# which test binaries name their tests. A test gets what all directives say that mean it, in the order of this file.
-#
-# Filters: name, package_import_path, package_path, package_name with .equals .contains .starts_with .ends_with .matches
-# .globs; all, none; joined by && || - ! and parentheses. `maelstrom-go-test --list -i FILTER` shows what one means.
-
-#[[directives]]
-#filter = "package_path.starts_with(internal/client)"
-# disabled, loopback (the default), or local: this machine's own
-#network = "local"
-
-#[[directives]]
-#filter = "name.starts_with(TestDatabase)"
-# Seconds; 0 means no limit.
-#timeout = 60
-# How many slots such a test takes.
-#slots = 2
-# `added_environment` adds to what there is, `environment` replaces it. $env{NAME} is a variable of yours,
-# $prev{NAME} what was said before, both with a default behind `:-`.
-#added_environment = { DATABASE = "test", TOKEN = "$env{TOKEN:-none}" }
-# `added_mounts` adds mounts, `mounts` replaces the usual ones. Relative paths start at this file's directory.
-#added_mounts = [{ type = "tmp", mount_point = "/var/lib/database" }]
-# `added_layers` adds files where nothing of this machine is shown, `layers` replaces what is shown of it. The
-# repository and go itself are there in any case.
-#added_layers = [{ stubs = ["/srv/database/"] }]
-
-#[[directives]]
-#filter = "name.equals(TestBroken)"
-# Not run, and reported as ignored.
-#ignore = true
-
-# With `image` or `parent` a directive begins a container of its own.
-#[[directives]]
-#filter = "package_name.equals(compatibility)"
-#parent = "old"
-
-# Containers with a name, to be parents of others.
-#[containers.old]
-#image = "docker://debian:11-slim"
-#enable_writable_file_system = false
-#limits = { open_files = 256 }
 """
+CONTENTS = contents(
+    Particulars(
+        program="maelstrom-go-test",
+        command="maelstrom-go-test",
+        project="module",
+        isolation="test (nothing), auto (cheap tests of a package), package (all of one)",
+        values=VALUES,
+        meant=", and of the jobs in\n# which test binaries name their tests",
+        filters=(
+            "name, package_import_path, package_path, package_name with .equals .contains .starts_with\n"
+            "# .ends_with .matches .globs"
+        ),
+        network="package_path.starts_with(internal/client)",
+        slow="name.starts_with(TestDatabase)",
+        broken="name.equals(TestBroken)",
+        other="package_name.equals(compatibility)",
+        shown="repository and go itself",
+        image="docker://debian:11-slim",
+    )
+)
