@@ -99,7 +99,7 @@ class Builder:
         said = messages.Said(answer.stdout.decode("utf-8", "replace") + answer.stderr, pending)
         for path, package in pending.items():
             words = said.about.get(path, "")
-            own = words if words.rstrip().endswith("[setup failed]") else messages.build_failed(path, words)
+            own = words if words.rstrip().endswith(" failed]") else messages.build_failed(path, words)
             self._failed(package, own)
         return said.others if answer.code else ""
 

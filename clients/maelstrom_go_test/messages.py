@@ -12,7 +12,9 @@ from collections.abc import Iterable
 _HEAD = re.compile(r"^# (\S.*)$")
 _SECOND_HEAD = re.compile(r"^# \[(.*)\]$")
 """Of go vet, below the other."""
-_NOTHING = re.compile(r"^(\?|ok|---)\s.*\[no test files\]\s*$")
+_NOTHING = re.compile(r"^(\?|ok|---)\s.*\[no test files\]\s*$|^FAIL$")
+_FAILED = re.compile(r"^FAIL\s+(\S+) \[(?:build|setup) failed\]$")
+"""The last word about a package; on the other stream than what is wrong."""
 
 
 class Said:
@@ -23,10 +25,15 @@ class Said:
         wanted = frozenset(packages)
         self.about: dict[str, str] = {}
         self.others = ""
+        last: dict[str, str] = {}
         current = ""
         for line in text.splitlines(keepends=True):
             stripped = line.rstrip("\r\n")
             if _NOTHING.match(stripped):
+                continue
+            failed = _FAILED.match(stripped)
+            if failed is not None and failed[1] in wanted:
+                last[failed[1]] = line
                 continue
             head = _HEAD.match(stripped)
             if head is not None and not _SECOND_HEAD.match(stripped):
@@ -35,6 +42,8 @@ class Said:
                 self.about[current] = self.about.get(current, "") + line
             else:
                 self.others += line
+        for package, line in last.items():
+            self.about[package] = self.about.get(package, "") + line
 
 
 def _package(head: str, wanted: frozenset[str]) -> str:

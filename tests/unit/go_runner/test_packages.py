@@ -131,3 +131,10 @@ def test_words_of_a_build_are_told_apart_by_package():
     assert said.about["example.com/mod/ext"].endswith("oops\n")
     assert said.others == "go: downloading example.com/x v1.0.0\n# example.com/dep\n../dep/d.go:1:1: broken\n"
     assert build_failed("example.com/mod", "words\n") == "words\nFAIL\texample.com/mod [build failed]\n"
+
+
+def test_the_last_word_about_a_package_comes_last_and_once():
+    last = "FAIL\texample.com/mod [setup failed]\n"
+    said = Said(f"{last}FAIL\n# example.com/mod\na_test.go:70:8: expected ')', found 'EOF'\n", ["example.com/mod"])
+    assert said.about == {"example.com/mod": f"# example.com/mod\na_test.go:70:8: expected ')', found 'EOF'\n{last}"}
+    assert said.others == ""
