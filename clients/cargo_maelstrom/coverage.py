@@ -16,10 +16,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from cargo_maelstrom.brought import PLACE
 from cargo_maelstrom.environment import Toolchain
 
 DIRECTORY = "maelstrom-coverage"
 FLAG = "-Cinstrument-coverage"
+SUFFIX = ".profraw"
 FILE_LIMIT = 1_000_000
 MOST_FILES = 9
 """Of one binary; the runtime takes no more."""
@@ -34,6 +36,8 @@ class Measured(msgspec.Struct, frozen=True):
     """Where processes leave what they have run."""
     files: int = 1
     """How many files those of one binary share."""
+    elsewhere: bool = False
+    """They run on a cluster, and what they leave is brought."""
 
     @property
     def target_directory(self) -> str:
@@ -42,7 +46,8 @@ class Measured(msgspec.Struct, frozen=True):
 
     def variables(self) -> dict[str, str]:
         """Return what tests are told."""
-        return {"LLVM_PROFILE_FILE": f"{self.profiles}/%{min(MOST_FILES, self.files)}m.profraw"}
+        place, files = (PLACE, 1) if self.elsewhere else (self.profiles, self.files)
+        return {"LLVM_PROFILE_FILE": f"{place}/%{min(MOST_FILES, files)}m.profraw"}
 
 
 class Subject(NamedTuple):
@@ -142,4 +147,4 @@ def by_version(names: Iterable[str]) -> list[str]:
 def profiles_in(directory: str) -> list[str]:
     """Return the profiles in a directory."""
     with os.scandir(directory) as entries:
-        return sorted(entry.path for entry in entries if entry.name.endswith(".profraw"))
+        return sorted(entry.path for entry in entries if entry.name.endswith(SUFFIX))

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from cargo_maelstrom.coverage import (
     DIRECTORY,
+    SUFFIX,
     Measured,
     Subject,
     by_version,
@@ -43,7 +44,7 @@ class Tools(NamedTuple):
     export: str
 
 
-def open_measured(target_directory: str, files: int) -> Measured:
+def open_measured(target_directory: str, files: int, *, elsewhere: bool = False) -> Measured:
     """Make the directories of a run, for profiles of `files` processes at a time. Raises UserError."""
     directory = Path(target_directory, DIRECTORY)
     try:
@@ -52,7 +53,16 @@ def open_measured(target_directory: str, files: int) -> Measured:
         profiles = tempfile.mkdtemp(prefix=PREFIX, dir=directory)
     except OSError as error:
         raise UserError(f"failed to make a directory for coverage in {directory}: {error.strerror}") from error
-    return Measured(str(directory), profiles, files)
+    return Measured(str(directory), profiles, files, elsewhere)
+
+
+def keep(measured: Measured, profiles: bytes) -> None:
+    """Keep what one job has brought. Raises UserError."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=measured.profiles, suffix=SUFFIX, delete=False) as file:
+            file.write(profiles)
+    except OSError as error:
+        raise UserError(f"failed to keep coverage in {measured.profiles}: {error.strerror}") from error
 
 
 def report_coverage(subject: Subject, environment: Mapping[str, str], say: Callable[[str], object]) -> None:
@@ -105,7 +115,10 @@ def _report(subject: Subject, tools: Tools, profiles: Sequence[str], say: Callab
     measured = subject.measured
     profile, trace = Path(measured.directory, PROFILE), Path(measured.directory, TRACE)
     merged = Path(measured.profiles, PROFILE)
-    problem, _ = _call([tools.merge, "merge", "-sparse", "-o", str(merged), *profiles])
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as names:  # more than fit into a command line
+        names.write("".join(f"{profile}\n" for profile in profiles))
+        names.flush()
+        problem, _ = _call([tools.merge, "merge", "-sparse", "-o", str(merged), f"-input-files={names.name}"])
     if problem:
         return problem
     first, *others = subject.programs

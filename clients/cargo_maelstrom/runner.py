@@ -19,6 +19,8 @@ from cargo_maelstrom.arguments import (
     doc_command,
     metadata_command,
 )
+from cargo_maelstrom.brought import bringing, split
+from cargo_maelstrom.build import Build
 from cargo_maelstrom.company import company_arguments, judge_company
 from cargo_maelstrom.config import CargoConfig
 from cargo_maelstrom.containers import Containers
@@ -27,7 +29,7 @@ from cargo_maelstrom.environment import Toolchain, binary_variables, configured_
 from cargo_maelstrom.libtest import Listed, judge_program, judge_test, parse_listing, parse_reasons
 from cargo_maelstrom.messages import Artifacts, TestBinary, parse_message
 from cargo_maelstrom.metadata import Package, Workspace, parse_metadata, without_harness
-from cargo_maelstrom.processes import ask, find_program, find_toolchain, stream
+from cargo_maelstrom.processes import ask, find_program, find_toolchain
 from cargo_maelstrom.selecting import chosen_packages, facts_of_case, facts_of_doc, suite_of
 from cargo_maelstrom.words import Words
 from maelstrom_core.errors import InfrastructureError, UserError
@@ -99,6 +101,19 @@ class CargoRunner:
 
     async def find(self, found: Found, runner: Runner) -> None:
         """Build, and tell of the tests of each binary as soon as it is there."""
+        selection, call = self._call.selection, self._call
+        known = not (selection.include or selection.exclude or self._config.coverage)
+        early = None
+        if known and not (self._choices.only_doc or call.listing or call.dry_run):
+            early = self._start_build(None)
+        try:
+            await self._find(found, runner, early)
+        finally:
+            if early is not None:
+                await early.stop()
+
+    async def _find(self, found: Found, runner: Runner, early: Build | None) -> None:
+        """Do so; a build that has begun `early` is of all that is meant."""
         found.busy("asking cargo what there is")
         directory = str(self._call.directory)
         metadata, self._toolchain = await asyncio.gather(
@@ -110,8 +125,8 @@ class CargoRunner:
             raise UserError(f"failed to read the project: cargo says\n{errors.strip()}")
         workspace = parse_metadata(output)
         packages, only = chosen_packages(workspace, self._choices, self._call.selection, directory=directory)
-        if not packages:
-            return
+        if not packages and only is not None:
+            return  # else cargo says what is wrong
         if self._config.coverage:
             self._measure(workspace)
         if self._config.target_dir is not None:
@@ -129,31 +144,38 @@ class CargoRunner:
             minimal=self._config.hermetic,
             seccomp=self._config.seccomp,
             memory=self._config.memory,
-            profiles=self.measured.profiles if self.measured is not None else None,
+            profiles=self.measured.profiles if self.measured is not None and not self.measured.elsewhere else None,
         )
         if not self._choices.only_doc:
-            await self._build(found, runner, only)
+            await self._build(found, runner, early or self._start_build(only))
         if self._config.doc_tests and self._choices.doc and self._arguments.others:
             self._tell_doc(found, packages)
 
     def _measure(self, workspace: Workspace) -> None:
         """Have everything built for coverage, apart from what is built otherwise. Raises UserError."""
         config, caller = self._config, self._caller
-        if config.broker is not None:
-            raise UserError("coverage is measured on this machine only", hint="leave out --broker")
         from cargo_maelstrom.covered import open_measured  # few want it
 
-        self.measured = open_measured(str(config.target_dir or workspace.target_directory), config.slots)
+        directory = str(config.target_dir or workspace.target_directory)
+        self.measured = open_measured(directory, config.slots, elsewhere=config.broker is not None)
         target = Path(self.measured.target_directory)
         self._config = CargoConfig(**{**config.values, "target_dir": target})
         self._flags, options = build_flags(caller, self._call.directory, self._toolchain.cargo_home)
         caller |= self._flags
         self._choices = msgspec.structs.replace(self._choices, flags=options)
 
-    async def _build(self, found: Found, runner: Runner, only: Sequence[str] | None) -> None:
-        """Have cargo build; list what is built meanwhile."""
-        found.busy("building")
+    def _start_build(self, only: Sequence[str] | None) -> Build:
+        """Have cargo begin with these packages; None: with all that the user means."""
         arguments = build_command(self._config, self._choices, only, colour=self._colour)
+        variables = self._flags
+        if self.measured is not None:  # what is of interest of programs that build is not their coverage
+            variables = {**variables, "LLVM_PROFILE_FILE": os.devnull}
+        shown = not (self._call.listing or self._call.dry_run)
+        return Build(self._cargo, arguments, str(self._call.directory), shown=shown, variables=variables)
+
+    async def _build(self, found: Found, runner: Runner, build: Build) -> None:
+        """List what is built meanwhile."""
+        found.busy("building")
         words = Words(found)
         listings: list[asyncio.Task[None]] = []
 
@@ -169,12 +191,8 @@ class CargoRunner:
                 asyncio.get_running_loop().create_task(self._tell_tests(found, runner, binary)) for binary in binaries
             )
 
-        shown = None if self._call.listing or self._call.dry_run else words.take
         try:
-            directory, variables = str(self._call.directory), self._flags
-            if self.measured is not None:  # what is of interest of programs that build is not their coverage
-                variables = {**variables, "LLVM_PROFILE_FILE": os.devnull}
-            code = await stream(self._cargo, arguments, directory, line=take, words=shown, variables=variables)
+            code = await build.follow(take, words.take)
             words.finish()
             if code:
                 hint = "what it had to say is above"
@@ -185,6 +203,7 @@ class CargoRunner:
         finally:
             for listing in listings:
                 listing.cancel()
+            await build.stop()
 
     async def _tell_tests(self, found: Found, runner: Runner, binary: TestBinary) -> None:
         """List a binary's tests, and tell of them."""
@@ -281,6 +300,9 @@ class CargoRunner:
 
     def job(self, case: Case, treatment: Treatment) -> JobSpec:
         """Return the job of a test: its binary, told its name; or cargo, for documentation."""
+        return self._bringing(self._job(case, treatment))
+
+    def _job(self, case: Case, treatment: Treatment) -> JobSpec:
         test = _of(case)
         if test.binary is None:
             arguments = doc_command(self._config, self._choices, test.package.spec, self._arguments)
@@ -316,12 +338,26 @@ class CargoRunner:
             threads=treatment.slots,
             flags=self._arguments.flags(ignored=first.ignored),
         )
-        return msgspec.structs.replace(self._spec(treatment, first.binary), arguments=arguments)
+        return self._bringing(msgspec.structs.replace(self._spec(treatment, first.binary), arguments=arguments))
 
     def judge_shared(self, cases: Sequence[Case], outcome: Outcome) -> Sequence[Verdict | None]:
         """Return what libtest's log says of each."""
         names = [str(_of(case).name) for case in cases]
-        return judge_company(names, outcome, self._workspace.workspace_root)
+        return judge_company(names, self._take_profiles(outcome), self._workspace.workspace_root)
+
+    def _bringing(self, spec: JobSpec) -> JobSpec:
+        return bringing(spec) if self.measured is not None and self.measured.elsewhere else spec
+
+    def _take_profiles(self, outcome: Outcome) -> Outcome:
+        """Keep the coverage that a job has brought; return its outcome without. Raises UserError."""
+        if self.measured is None or not self.measured.elsewhere:
+            return outcome
+        from cargo_maelstrom.covered import keep
+
+        outcome, profiles = split(outcome)
+        if profiles:
+            keep(self.measured, profiles)
+        return outcome
 
     def _spec(self, said: Treatment, binary: TestBinary) -> JobSpec:
         key = binary.package.id, binary.kind in {"test", "bench"}
@@ -336,7 +372,7 @@ class CargoRunner:
 
     def judge(self, case: Case, outcome: Outcome) -> Verdict:
         """Return what libtest says of a test, or the exit code of what has no libtest."""
-        test = _of(case)
+        test, outcome = _of(case), self._take_profiles(outcome)
         if test.binary is not None and test.name is not None:
             return judge_test(test.name, outcome, self._workspace.workspace_root)
         return judge_program(outcome, libtest=test.binary is None)
