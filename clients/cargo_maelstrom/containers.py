@@ -81,6 +81,10 @@ class Containers:
         """Return the container in which cargo itself runs for a package."""
         return self._make(said, package, variables, ())
 
+    def is_of_image(self, said: Treatment) -> bool:
+        """Tell whether this says that a container is one of an image. Raises SpecError."""
+        return resolve(said.container, self._directives.containers).image is not None
+
     def _make(
         self, said: Treatment, package: Package, variables: Mapping[str, str], libraries: tuple[Layer, ...]
     ) -> ContainerSpec:

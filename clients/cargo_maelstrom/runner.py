@@ -47,6 +47,9 @@ THREADS = "--test-threads=2"
 twice: of some 150 system calls of a small test these are 40. With one it would print the name before the output."""
 LONGEST = 50_000
 """Characters of names that go into one command line."""
+NO_LIBRARIES = (
+    "a binary uses the libraries of its image; `include_shared_libraries = true` gives it those of this machine"
+)
 
 
 class TestOf(msgspec.Struct, frozen=True):
@@ -215,10 +218,12 @@ class CargoRunner:
                 found.cases([self._case(binary, None)])
             return
         everything, ignored = await asyncio.gather(
-            self._list(found, runner, binary, "--list", "--format=terse"),
-            self._list(found, runner, binary, "--list", "--format=terse", "--ignored"),
+            self._list(runner, binary, "--list", "--format=terse"),
+            self._list(runner, binary, "--list", "--format=terse", "--ignored"),
         )
-        if everything is None or ignored is None:
+        if isinstance(everything, str) or isinstance(ignored, str):
+            wrong = everything if isinstance(everything, str) else ignored
+            found.broken(suite_of(binary), f"failed to list the tests of {binary.executable}: {wrong}")
             return
         of_ignored = {each.name for each in ignored}
         reasons = await self._reasons(runner, binary, sorted(of_ignored)) if of_ignored else {}
@@ -232,15 +237,15 @@ class CargoRunner:
             cases.append(self._case(binary, each.name, ignored=natively, reason=reason))
         found.cases(cases)
 
-    async def _list(self, found: Found, runner: Runner, binary: TestBinary, *arguments: str) -> list[Listed] | None:
-        """Return what a binary lists; tell what is wrong, and return None, where it cannot."""
+    async def _list(self, runner: Runner, binary: TestBinary, *arguments: str) -> list[Listed] | str:
+        """Return what a binary lists, or what is wrong."""
         said = self._call.file.directives.treatment(facts_of_case(binary, None))
         spec = msgspec.structs.replace(self._spec(said, binary), arguments=arguments, priority=FIRST)
         outcome = await runner.submit(spec, stdin=b"")
         broken = not_run(outcome)
         if broken is not None:
-            found.broken(suite_of(binary), f"failed to list the tests of {binary.executable}: {broken.detail}")
-            return None
+            hint = NO_LIBRARIES if self._containers.is_of_image(said) else broken.hint
+            return broken.detail + (f"\n  hint: {hint}" if hint else "")
         effects = effects_of(outcome)
         assert effects is not None  # noqa: S101 - it ran
         if effects.stdout.lost:
@@ -252,8 +257,7 @@ class CargoRunner:
         text = effects.stdout.data.decode(errors="replace")
         if not isinstance(outcome, Exited) or outcome.code:
             whole = output_text(text, effects.stderr.data.decode(errors="replace"))
-            found.broken(suite_of(binary), f"failed to list the tests of {binary.executable}: it says\n{whole}")
-            return None
+            return f"it says\n{whole}"
         return list(parse_listing(text))
 
     async def _reasons(self, runner: Runner, binary: TestBinary, names: Sequence[str]) -> dict[str, str]:

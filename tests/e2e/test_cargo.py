@@ -225,8 +225,13 @@ def test_in_an_image_a_binary_has_its_libraries_files_and_variables(workspace: W
     image = Image(layers=(tar({"etc/": None, "etc/about": "of the image"}),), config={"Env": ["COLOUR=green"]})
     layout = write_layout(tmp_path / "image", {"latest": image})  # it holds no library at all
     file = workspace.directory / "cargo-maelstrom.toml"
-    file.write_text(f'[[directives]]\nimage = "oci:{layout}"\ninclude_shared_libraries = true\n')
+    text = f'[[directives]]\nimage = "oci:{layout}"\n'
+    file.write_text(text)
     try:
+        done = workspace.run("-p", "alpha", "--test", "it").check(1)
+        assert done.out.count("failed to list the tests of ") == 1
+        assert "  hint: a binary uses the libraries of its image; `include_shared_libraries = true`" in done.out
+        file.write_text(f"{text}include_shared_libraries = true\n")
         expected = {"alpha [it] environment", "alpha [it] files", "alpha [it] program"}
         assert ran(workspace, ["-p", "alpha", "--test", "it"]) == expected
         assert ran(workspace, ["-p", "alpha", "--test", "custom", "--", "image"]) == {"alpha [custom]"}
