@@ -95,7 +95,10 @@ def test_company_changes_no_verdict(programs: Programs, crate: Path, tmp_path: P
 
 
 def test_coverage_is_that_of_cargo_test(programs: Programs, crate: Path, tmp_path: Path):
-    done = programs.run(CARGO, "--coverage", "--lib", cwd=crate, env=cargo_environment()).check(1)
+    done = programs.run(CARGO, "--coverage", "--lib", cwd=crate, env=cargo_environment())
+    if "profiler_builtins" in done.out:
+        pytest.skip("the rustc here was built without what programs need to count: Debian's was, rustup's was not")
+    done.check(1)
     left = crate / "target" / "maelstrom-coverage"
     assert [path.name for path in left.glob("profraw-*")] == []
     if "nothing here can read the profiles" in done.out:
