@@ -18,6 +18,10 @@ from maelstrom_core.messages import LostAttempt
 if TYPE_CHECKING:
     from maelstrom_broker.shape import Line, Shape
 
+_UNKNOWN = 1 << 20
+_SHORTEST = 2.0**-20
+"""Seconds; what takes less is as short."""
+
 Peer = NewType("Peer", int)
 """The number of a connection, never used again: whoever comes back is somebody new."""
 
@@ -25,6 +29,14 @@ Key = tuple[str, int]
 """The name of a job: its client's id, its sequence number there."""
 
 JobState = Literal["artifacts", "queued", "assigned", "gone"]
+
+
+def length_class(seconds: float | None) -> int:
+    """Return a number that is greater for what takes a quarter longer, and greatest where nothing is known."""
+    if seconds is None:
+        return _UNKNOWN
+    fraction, exponent = math.frexp(max(_SHORTEST, seconds))
+    return 4 * exponent + int(8 * fraction)  # four for each doubling: a fraction is at least a half, and below one
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -154,12 +166,14 @@ class Job(msgspec.Struct, eq=False, gc=False):
     shape: Shape
     priority: int
     estimate: float | None
+    length: int
+    """The class of its length, see `length_class`."""
     arrival: int
     artifacts: Artifacts
     payload: bytes
     state: JobState = "artifacts"
     ticket: int = 0
-    """Of its entry in a queue: others are left over."""
+    """Of its entry in a queue: others are left over. Grows whenever it begins to wait, and when it ends."""
     passed: int = 0
     """How often another one was taken because its layers were there."""
     attempt: Attempt | None = None
@@ -173,10 +187,9 @@ class Job(msgspec.Struct, eq=False, gc=False):
         return self.client.name, self.sequence
 
     @property
-    def rank(self) -> tuple[int, float, int]:
-        """Its place among the jobs of its client, lowest first: priority, then longest, then as they came."""
-        estimate = math.inf if self.estimate is None else self.estimate * self.shape.wanted.slots
-        return -self.priority, -estimate, self.arrival
+    def rank(self) -> tuple[int, int, int]:
+        """Its place among the jobs of its client, lowest first: priority, then about the longest, then as they came."""
+        return -self.priority, -self.length, self.arrival
 
 
 class Attempt(msgspec.Struct, eq=False):

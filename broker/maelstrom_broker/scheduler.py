@@ -15,7 +15,7 @@ from collections import Counter
 from maelstrom_broker.effects import Close, Effect, Send
 from maelstrom_broker.lacking import tell
 from maelstrom_broker.pool import Pool
-from maelstrom_broker.records import Attempt, Client, Job, Peer, Requirements, Settings, Worker
+from maelstrom_broker.records import Attempt, Client, Job, Peer, Requirements, Settings, Worker, length_class
 from maelstrom_broker.shape import Shape
 from maelstrom_broker.story import Story
 from maelstrom_core import messages as m
@@ -56,6 +56,7 @@ class Scheduler:
             self.pool.shape(wanted),
             message.priority,
             message.estimate,
+            length_class(None if message.estimate is None else message.estimate * message.slots),
             self._arrivals,
             message.layers,
             payload,

@@ -1,13 +1,16 @@
 """Jobs that want the same of a worker: where they wait, and which workers could take one.
 
-Two kinds of heaps, whose entries are not removed but grow stale: jobs of one client (`Line`), clients of one shape, and
-workers by load. So an event costs the same whether ten workers or thousands are there, ten jobs or a million wait.
+Jobs of one client (`Line`) are in queues, one for each priority and class of length; clients of one shape, and
+workers by load, are in heaps. Entries are not removed but grow stale. So an event costs the same whether ten workers
+or thousands are there, ten jobs or a million wait: the jobs of a queue are read in the order in which they were
+written.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Iterator
 
 import msgspec
@@ -17,20 +20,63 @@ from maelstrom_broker.records import Client, Job, Peer, Requirements, Worker
 _SLACK = 64
 """Stale entries that a heap may hold besides one for each live one."""
 _PEEK = 7
-"""Entries at the top of a heap that are looked at for a job whose layers are there."""
+"""Jobs that are looked at for one whose layers are there."""
 _PATIENCE = 8
 """How often a job may be passed over for one of these."""
 
 _tickets = itertools.count(1)
 
-Rank = tuple[int, int, int, float, int]
+Rank = tuple[int, int, int, int, int]
 """Of the next job: priority, then its client's slots in use and last turn, then longest, then as they came."""
+
+
+class _Queue:
+    """Jobs as urgent as each other and about as long, as they came: what waits longest in memory is read in order."""
+
+    __slots__ = ("jobs", "late", "tickets")
+
+    def __init__(self) -> None:
+        self.jobs: deque[Job] = deque()
+        self.tickets: deque[int] = deque()
+        """What the ticket of each was; an entry whose job has another one now is stale."""
+        self.late: list[tuple[int, int, Job]] = []
+        """A heap of those that came to wait, or to wait again, after others that had come later: with their tickets."""
+
+    def push(self, job: Job) -> None:
+        """Let a job wait."""
+        if self.jobs and job.arrival <= self.jobs[-1].arrival:
+            heapq.heappush(self.late, (job.arrival, job.ticket, job))
+        else:
+            self.jobs.append(job)
+            self.tickets.append(job.ticket)
+
+    def late_one(self) -> tuple[Job | None, int]:
+        """Return the first of those that came late, and how many stale entries were dropped for that."""
+        late, dropped = self.late, 0
+        while late and late[0][1] != late[0][2].ticket:
+            heapq.heappop(late)
+            dropped += 1
+        return late[0][2] if late else None, dropped
+
+    def some(self) -> Iterator[Job]:
+        """Yield some of the first jobs."""
+        for job, ticket in itertools.islice(zip(self.jobs, self.tickets, strict=True), _PEEK):
+            if job.ticket == ticket:
+                yield job
+        for _, ticket, job in self.late[:_PEEK]:
+            if job.ticket == ticket:
+                yield job
+
+    def all(self) -> Iterator[Job]:
+        """Yield all that wait, in no order."""
+        yield from (job for job, ticket in zip(self.jobs, self.tickets, strict=True) if job.ticket == ticket)
+        yield from (job for _, ticket, job in self.late if job.ticket == ticket)
 
 
 class Line:
     """The waiting jobs of one client with one shape."""
 
-    __slots__ = ("_heap", "client", "place", "size", "version")
+    __slots__ = ("_head", "_order", "_queues", "_stale", "client", "place", "size", "version")
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -38,48 +84,86 @@ class Line:
         self.version = 0
         self.place: tuple[int, int, int] | None = None
         """What it was last put in the order of its shape by."""
-        self._heap: list[tuple[int, float, int, int, Job]] = []
+        self._queues: dict[tuple[int, int], _Queue] = {}
+        """By the first two parts of the ranks of their jobs."""
+        self._order: list[tuple[int, int]] = []
+        """A heap of their names."""
+        self._head: Job | None = None
+        """The first job, if it is known."""
+        self._stale = 0
 
     def push(self, job: Job) -> None:
         """Let a job wait."""
-        job.ticket = ticket = next(_tickets)
+        job.ticket += 1
         job.state = "queued"
-        priority, estimate, arrival = job.rank
-        heapq.heappush(self._heap, (priority, estimate, arrival, ticket, job))
+        rank = job.rank
+        name = rank[:2]
+        if name not in self._queues:
+            self._queues[name] = _Queue()
+            heapq.heappush(self._order, name)
+        self._queues[name].push(job)
         self.size += 1
+        if self._head is not None and rank < self._head.rank:
+            self._head = job
 
     def remove(self, job: Job) -> None:
         """Let a job wait no longer; its entry goes when it comes up, or when there are too many of them."""
-        job.ticket = 0
+        job.ticket += 1
         self.size -= 1
+        self._stale += 1
+        if job is self._head:
+            self._head = None
         if not self.size:
-            self._heap.clear()
-        elif len(self._heap) > 2 * self.size + _SLACK:
-            self._heap = [entry for entry in self._heap if entry[3] == entry[4].ticket]
-            heapq.heapify(self._heap)
+            self._queues, self._order, self._stale = {}, [], 0
+        elif self._stale > self.size + _SLACK:
+            self._sweep()
 
     def head(self) -> Job:
         """Return the first job; there is one."""
-        heap = self._heap
-        while heap[0][3] != heap[0][4].ticket:
-            heapq.heappop(heap)
-        return heap[0][4]
+        while self._head is None:
+            queue = self._queues[self._order[0]]
+            jobs, tickets = queue.jobs, queue.tickets
+            while jobs and jobs[0].ticket != tickets[0]:
+                jobs.popleft()
+                tickets.popleft()
+                self._stale -= 1
+            self._head = jobs[0] if jobs else None
+            if queue.late:
+                late, dropped = queue.late_one()
+                self._stale -= dropped
+                if late is not None and (self._head is None or late.arrival < self._head.arrival):
+                    self._head = late
+            if self._head is None:
+                del self._queues[heapq.heappop(self._order)]
+        return self._head
 
     def head_for(self, worker: Worker) -> Job:
         """Return the first job, or one soon after it, as urgent, of which the worker has all layers."""
         head = self.head()
         if head.passed >= _PATIENCE or not worker.missing(head.artifacts):
             return head
-        for entry in self._heap[1:_PEEK]:
-            job = entry[4]
-            if entry[3] == job.ticket and job.priority == head.priority and not worker.missing(job.artifacts):
+        names = sorted(name for name in self._order[:_PEEK] if name[0] == -head.priority)
+        soon = itertools.chain.from_iterable(self._queues[name].some() for name in names)
+        for job in itertools.islice(soon, _PEEK):
+            if job is not head and not worker.missing(job.artifacts):
                 head.passed += 1
                 return job
         return head
 
     def jobs(self) -> Iterator[Job]:
         """Yield all that wait, in no order."""
-        return (entry[4] for entry in self._heap if entry[3] == entry[4].ticket)
+        return itertools.chain.from_iterable(queue.all() for queue in self._queues.values())
+
+    def _sweep(self) -> None:
+        """Drop all entries that are stale."""
+        jobs = sorted(self.jobs(), key=lambda job: job.arrival)
+        self._queues, self._order, self._stale = {}, [], 0
+        for job in jobs:
+            name = job.rank[:2]
+            if name not in self._queues:
+                self._queues[name] = _Queue()
+            self._queues[name].push(job)
+        self._order = sorted(self._queues)
 
 
 class WorkerIndex:
@@ -219,8 +303,8 @@ class Shape:
         line = self.first_line()
         if line is None:
             raise LookupError("no job waits")
-        priority, estimate, arrival = line.head().rank
-        return priority, line.client.used, line.client.served, estimate, arrival
+        priority, length, arrival = line.head().rank
+        return priority, line.client.used, line.client.served, length, arrival
 
     def all_waiting(self) -> list[Job]:
         """Return all jobs that wait, in the order of their ranks among their clients'."""

@@ -104,7 +104,7 @@ MUTANTS = {
     "the wrong attempt is told": Mutant(Scheduler, "finished", "len(job.lost) + 1", "1"),
     # order
     "urgent jobs come last": Mutant(Job, "rank", "-self.priority", "self.priority"),
-    "short jobs come first": Mutant(Job, "rank", "-estimate", "estimate"),
+    "short jobs come first": Mutant(Job, "rank", "-self.length", "self.length"),
     "shares are not counted": Mutant(Scheduler, "_assign", "client.used += wanted.slots", "pass"),
     "turns are not counted anew": Mutant(Scheduler, "_release", "shape.moved(line)", "pass"),
     "who could not run it gets it again": Mutant(Scheduler, "broken", "avoid=True", "avoid=False"),

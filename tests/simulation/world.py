@@ -17,6 +17,8 @@ from tests.simulation.link import Clock, End, link
 from tests.simulation.peers import Peer, SimulatedClient, SimulatedWorker
 from tests.simulation.watch import Seen, Watch
 
+AS_LONG = 1.25
+"""By what factor jobs may differ that count as equally long."""
 LABELS = ("arch=x86_64", "arch=arm64", "gpu")
 CHAOS = 25.0
 """Seconds of simulated time in which things happen."""
@@ -198,7 +200,7 @@ class World:
                 used = job.client.used - slots[each.client]
                 assert other.client is job.client or used <= other.client.used, "another client has less"
                 if other.client is job.client and each.client not in choosy:
-                    longest = math.inf if each.message.estimate is None else each.message.estimate
+                    longest = math.inf if each.message.estimate is None else each.message.estimate * AS_LONG
                     assert longest >= (math.inf if other.estimate is None else other.estimate), "a longer job waits"
 
     def read(self, digest: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from maelstrom_broker.effects import Close, Effect, Send
-from maelstrom_broker.records import Peer
+from maelstrom_broker.records import Peer, length_class
 from maelstrom_core import messages as m
 from tests.unit.broker.driver import Driver, blobs, runs, states
 
@@ -33,6 +35,35 @@ def test_sc1_priority_then_longest_then_as_they_came() -> None:
         driver.submit(1, sequence, priority=priority, estimate=estimate)
     given = order(driver, 101, runs(driver.worker(101)))
     assert given == ["1.4", "1.2", "1.1", "1.3", "1.6", "1.0", "1.5"]
+
+
+def test_jobs_of_about_the_same_length_go_as_they_came() -> None:
+    driver = Driver(look_ahead=0)
+    driver.client(1)
+    for sequence, estimate in enumerate([1.0, 1.2, 1.1, 1.3, 0.0, 1e-9, 1.0]):
+        driver.submit(1, sequence, estimate=estimate)
+    given = order(driver, 101, runs(driver.worker(101)))
+    assert given == ["1.3", "1.0", "1.1", "1.2", "1.6", "1.4", "1.5"]
+
+
+def test_a_job_that_waits_again_has_its_old_place() -> None:
+    driver = Driver(look_ahead=0)
+    driver.client(1)
+    for worker in (101, 102):
+        driver.worker(worker)
+    for sequence in range(5):
+        driver.submit(1, sequence, estimate=1.0)
+    driver.gone(101)
+    assert driver.end(102, "1.1")[-1] == Send(Peer(102), m.Run(3), b"1.0")
+    assert order(driver, 102, [(102, "1.0")]) == ["1.0", "1.2", "1.3", "1.4"]
+
+
+@given(st.floats(0, 1e9), st.floats(0, 1e9))
+def test_a_class_of_length_is_greater_for_what_takes_a_quarter_longer(one: float, two: float) -> None:
+    seconds, other = sorted((one, two))
+    assert length_class(seconds) <= length_class(other) < length_class(None)
+    if other >= 1.25 * seconds and other > 1e-5:
+        assert length_class(seconds) < length_class(other)
 
 
 def test_sc2_who_connects_under_a_number_that_is_taken_is_a_bug_and_who_leaves_twice_is_not() -> None:
