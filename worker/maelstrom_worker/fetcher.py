@@ -6,8 +6,9 @@
     fetcher.release(artifacts)
 
 However many jobs want a layer it is made once, and however many layers an artifact it is fetched once. Only manifests
-are layers. What the store has already, by the same contents, is not fetched. A layer that was evicted and made again is
-another directory: its `LayerDirectory` differs, so that no root that was prepared with the old one is used.
+are layers. What the store has already, by the same contents, is not fetched, nor what is installed here. A layer that
+was evicted and made again is another directory: its `LayerDirectory` differs, so that no root that was prepared with
+the old one is used.
 
 In the directory `fetched` a small file for each artifact says what its layer is called in the store: so that after a
 restart `holding` knows what is there. Blocking; imports containers and the core.
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from maelstrom_container.store import LayerStore
+from maelstrom_container.trees.own_files import OwnFiles
 from maelstrom_container.trees.realise import write_tree
 from maelstrom_container.trees.tree import LARGEST_MANIFEST, decode
 from maelstrom_core import log
@@ -147,7 +149,8 @@ class Fetcher:
         if tree.size > self._largest:
             raise SpecError(f"a layer of {tree.size} bytes is larger than the {self._largest} that this worker takes")
         name = tree.manifest.digest()
-        layer = self._store.layer(name, lambda root: write_tree(tree, root, self._store.blobs, self))
+        own = OwnFiles()
+        layer = self._store.layer(name, lambda root: write_tree(tree, root, self._store.blobs, self, own))
         fresh = self._fetched / f"{digest}.{os.getpid()}"
         try:
             fresh.write_text(name)
@@ -155,7 +158,8 @@ class Fetcher:
         except OSError:  # after a restart it is fetched again
             with contextlib.suppress(OSError):
                 fresh.unlink()
-        log.info("layer fetched", artifact=digest[:16], seconds=f"{time.monotonic() - begun:.3f}", bytes=tree.size)
+        seconds = f"{time.monotonic() - begun:.3f}"
+        log.info("layer fetched", artifact=digest[:16], seconds=seconds, bytes=tree.size, own=own.taken)
         return name, layer
 
     def _look(self) -> None:

@@ -1,6 +1,7 @@
 """From a tree that has travelled to a directory: what blobs this machine has already is linked, the rest is fetched.
 
-A pack is fetched if one of its files is missing, and kept in memory only; a large file is fetched to where it belongs.
+What its installed programs have is copied. A pack is fetched if one of its files is missing, and kept in memory only; a
+large file is fetched to where it belongs.
 Every file is checked against its own digest: blobs are shared between layers, so one manifest that lies must not
 reach another's. Imports the tree writer, which keeps everything below one directory.
 """
@@ -22,6 +23,7 @@ from maelstrom_container.blobs import blob_name
 from maelstrom_container.file_batches import FileWrite, in_threads, write_files
 from maelstrom_container.manifest import Directory, Entry, File, HardLink, Symlink, Whiteout, show
 from maelstrom_container.tree_writer import TreeWriter, storable
+from maelstrom_container.trees.own_files import OwnFiles
 from maelstrom_container.trees.tree import Pack, Tree
 from maelstrom_core.errors import SpecError
 
@@ -45,11 +47,11 @@ class Fetch(Protocol):
         """Write an artifact of this size, checked, to an empty file."""
 
 
-def write_tree(tree: Tree, root: int, blobs: Path, fetch: Fetch) -> int:
+def write_tree(tree: Tree, root: int, blobs: Path, fetch: Fetch, own: OwnFiles | None = None) -> int:
     """Write a layer into an empty directory, open as `root`; return its size in bytes.
 
-    `blobs` is the directory of files that layers share. Raises SpecError for a manifest that cannot be
-    realised, OSError, and what `fetch` raises.
+    `blobs` is the directory of files that layers share, `own` what this machine has beside them. Raises SpecError for
+    a manifest that cannot be realised, OSError, and what `fetch` raises.
     """
     with TreeWriter(root) as writer:
         links: list[tuple[bytes, bytes]] = []
@@ -67,7 +69,7 @@ def write_tree(tree: Tree, root: int, blobs: Path, fetch: Fetch) -> int:
                     writer.whiteout(entry.path)
         shared = os.open(blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            contents = _Contents(writer, shared, fetch)
+            contents = _Contents(writer, shared, fetch, own)
             works: Iterator[Pack | tuple[str, tuple[Entry, ...]]] = itertools.chain(tree.alone, tree.packs)
             in_threads(contents.write, works, threads=THREADS)
         finally:
@@ -81,11 +83,12 @@ def write_tree(tree: Tree, root: int, blobs: Path, fetch: Fetch) -> int:
 class _Contents:
     """Files of one layer that have contents; used by several threads."""
 
-    def __init__(self, writer: TreeWriter, blobs: int, fetch: Fetch) -> None:
+    def __init__(self, writer: TreeWriter, blobs: int, fetch: Fetch, own: OwnFiles | None) -> None:
         self._writer = writer
         self._mutex = threading.Lock()
         self._blobs = blobs
         self._fetch = fetch
+        self._own = own
 
     def write(self, work: Pack | tuple[str, tuple[Entry, ...]]) -> None:
         """Make the files of one artifact."""
@@ -109,6 +112,7 @@ class _Contents:
 
     def _write_pack(self, pack: Pack) -> None:
         writes: dict[bytes, list[FileWrite]] = {}
+        places: dict[int, Entry] = {}
         at = 0
         for entry in pack.files:
             node = entry.node
@@ -116,10 +120,16 @@ class _Contents:
             directory, _, name = entry.path.rpartition(b"/")
             write = FileWrite(name, blob_name(node).encode(), node.mode, node.mtime, at, node.size)
             writes.setdefault(directory, []).append(write)
+            places[at] = entry
             at += node.size
         left = self._write_files(writes, None)
         if not left:
             return
+        if self._own is not None:
+            view = memoryview(bytearray(pack.size))
+            if self._own.fill([(places[each.at], each.at) for files in left.values() for each in files], view):
+                self._write_files(left, view)
+                return
         view = memoryview(self._fetch.memory(pack.digest, pack.size))
         if len(view) != pack.size:
             raise SpecError(f"artifact {pack.digest} has {len(view)} bytes, where the manifest says {pack.size}")
@@ -176,7 +186,8 @@ class _Contents:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(name, flags, 0o600, dir_fd=parent)
         try:
-            if made is None or not self._copy(made, descriptor):
+            here = made is not None and self._copy(made, descriptor)
+            if not here and not (self._own is not None and self._own.copy(entry, descriptor)):
                 self._fetch.file(digest, node.size, descriptor)
             os.fchmod(descriptor, node.mode)
             time = storable(node.mtime)

@@ -23,6 +23,7 @@ from maelstrom_container.store import LayerStore
 from maelstrom_container.trees import describe
 from maelstrom_container.trees.describe import Described, Describer
 from maelstrom_container.trees.look import Source
+from maelstrom_container.trees.own_files import OwnFiles
 from maelstrom_container.trees.realise import write_tree
 from maelstrom_container.trees.tree import encode, make_tree
 from maelstrom_core.errors import SpecError
@@ -62,15 +63,15 @@ class Local:
         assert os.write(descriptor, self._content(digest)) == size
 
 
-def realise(described: Described, directory: Path, fetch: Local | None = None) -> Local:
+def realise(described: Described, directory: Path, fetch: Local | None = None, own: OwnFiles | None = None) -> Local:
     """Make a layer in a new directory beside the directory of blobs."""
     blobs = directory.parent / "blobs"
-    blobs.mkdir(exist_ok=True)
+    blobs.mkdir(exist_ok=True, parents=True)
     directory.mkdir()
     fetch = fetch or Local(described)
     root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        write_tree(described.tree, root, blobs, fetch)
+        write_tree(described.tree, root, blobs, fetch, own)
     finally:
         os.close(root)
     return fetch
@@ -143,6 +144,30 @@ def test_what_this_machine_has_is_not_fetched(tmp_path: Path) -> None:
     assert len(fetched) == 1
     assert len(second.named) > 2
     assert contents(tmp_path / "two") == contents(tmp_path / "source")
+
+
+def test_what_is_installed_here_is_copied_if_it_is_the_same_and_everybodys_to_read(tmp_path: Path) -> None:
+    source = project(tmp_path / "source", 100)
+    described = Describer(tmp_path / "snapshots").describe(Source(os.fsencode(source), b"usr"))
+    machine = tmp_path / "machine"
+    project(machine / "usr", 100)
+    own = OwnFiles(os.fsencode(machine) + b"/", (b"usr/",))
+    assert realise(described, tmp_path / "one/layer", own=own).given == []
+    assert contents(tmp_path / "one/layer/usr") == contents(source)
+    assert own.taken == sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+
+    (machine / "usr/package1/module1.py").write_bytes(b"2\n" * 2000)  # as large, and another
+    (machine / "usr/large").write_bytes(bytes(256) * 4000)
+    fetched = realise(described, tmp_path / "two/layer", own=own).given
+    assert len(fetched) == 2 < len(described.named)
+    assert contents(tmp_path / "two/layer/usr") == contents(source)
+    for path in machine.rglob("*"):
+        path.chmod(0o700)  # not for everybody
+    secret = OwnFiles(os.fsencode(machine) + b"/", (b"usr/",))
+    assert sorted(realise(described, tmp_path / "secret/layer", own=secret).given) == sorted(described.named)
+    elsewhere = OwnFiles(os.fsencode(machine) + b"/", (b"opt/",))
+    assert sorted(realise(described, tmp_path / "three/layer", own=elsewhere).given) == sorted(described.named)
+    assert (secret.taken, elsewhere.taken) == (0, 0)
 
 
 def test_a_layer_of_the_store_keeps_whiteouts_and_opaque_directories(tmp_path: Path) -> None:
