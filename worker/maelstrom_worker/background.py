@@ -47,7 +47,7 @@ class Background:
             thread.start()
 
     def post(self, call: Callable[[], object]) -> None:
-        """Have something called in the loop's own thread, from any other one; not after `close`."""
+        """Have something called in the loop's own thread, in a later turn, from any thread; not after `close`."""
         self._posted.append(call)
         self._ring()
 
@@ -83,7 +83,7 @@ class Background:
     def _tell(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
-        while self._posted:
+        for _ in range(len(self._posted)):  # what they post has a turn of its own
             self._posted.popleft()()
         while self._done:
             then, result, error = self._done.popleft()

@@ -13,6 +13,7 @@ from functools import partial
 import msgspec
 
 from maelstrom_client.artifacts import Artifacts
+from maelstrom_client.cluster.describing import Describing
 from maelstrom_client.cluster.offers import (
     ARCHITECTURE,
     failure_of,
@@ -41,14 +42,12 @@ from maelstrom_core import log
 from maelstrom_core import messages as m
 from maelstrom_core.bounded import Bounded
 from maelstrom_core.dial import Endpoint, Loop, dial_plainly
-from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import (
     Cancelled,
     Container,
     ExecutionError,
     Job,
     Outcome,
-    RealisedLayer,
     SystemFailure,
 )
 from maelstrom_core.link import Link, RefusedError
@@ -107,8 +106,9 @@ class Cluster:
         self._tasks: dict[JobId, _Task] = {}
         self._cache_root = cache_root
         self._carried: Bounded[Container, Container] = Bounded(REMEMBERED)
-        self._known: dict[tuple[RealisedLayer, ...], m.Layers] = {}
-        self._describing: dict[tuple[RealisedLayer, ...], list[JobId]] = {}
+        self._describing = Describing(
+            background, self._artifacts.offer, described=self._described, failed=self._not_described
+        )
         self._unsent: deque[JobId] = deque()
         self._gone: SystemFailure | None = None
         """What becomes of jobs that need the broker, where that is given up."""
@@ -251,7 +251,7 @@ class Cluster:
                 case RunHere(job=identity):
                     self._run_here(identity)
                 case Describe(job=identity):
-                    self._describe(identity)
+                    self._describing.describe(identity, self._tasks[identity].traveller.container.layers)
                 case Offer(job=identity):
                     self._offer(identity)
                 case Withdraw(job=identity):
@@ -291,37 +291,16 @@ class Cluster:
             task.job, partial(self._ended_here, identity), task.on_start, identity, descriptor=descriptor
         )
 
-    def _describe(self, identity: JobId) -> None:
-        layers = self._tasks[identity].traveller.container.layers
-        known = self._known.get(layers)
-        if known is not None:
-            self._tasks[identity].artifacts = known
+    def _described(self, identity: JobId, artifacts: m.Layers) -> None:
+        task = self._tasks.get(identity)
+        if task is not None:
+            task.artifacts = artifacts
             self._apply(self._placement.described(identity))
-            return
-        waiting = self._describing.get(layers)
-        if waiting is not None:
-            waiting.append(identity)
-            return
-        self._describing[layers] = [identity]
-        self._background.run(partial(self._describe_all, layers), partial(self._described, layers))
 
-    def _described(
-        self, layers: tuple[RealisedLayer, ...], artifacts: m.Layers | None, error: BaseException | None
-    ) -> None:
-        waiting = self._describing.pop(layers)
-        if artifacts is None:
-            if not isinstance(error, MaelstromError | OSError):
-                raise error or RuntimeError
-            self._tell(f"jobs of one container are run on this machine, as its layers cannot travel: {error}")
-            for identity in waiting:
-                self._apply(self._placement.stays(identity))
-            return
-        self._known[layers] = artifacts
+    def _not_described(self, waiting: list[JobId], error: BaseException) -> None:
+        self._tell(f"jobs of one container are run on this machine, as its layers cannot travel: {error}")
         for identity in waiting:
-            task = self._tasks.get(identity)
-            if task is not None:
-                task.artifacts = artifacts
-                self._apply(self._placement.described(identity))
+            self._apply(self._placement.stays(identity))
 
     def _offer(self, identity: JobId) -> None:
         task = self._tasks.get(identity)
@@ -357,10 +336,6 @@ class Cluster:
         if job is not None and job.place == "offered" and self._link.up and reason not in self._lacking:
             self._lacking.add(reason)
             self._tell(f"jobs wait: {reason}")
-
-    def _describe_all(self, layers: tuple[RealisedLayer, ...]) -> m.Layers:
-        """Return what the layers are called on their way; in a thread."""
-        return tuple(self._artifacts.offer(layer) for layer in layers)
 
     def _not_sent(self, digest: str, reason: str, turn: int) -> None:
         """Tell the broker that it will not get an artifact, if it is still the one that has asked; in a thread."""
