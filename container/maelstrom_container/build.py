@@ -7,6 +7,7 @@ python_environment) are in modules of their own. Imports builders only; writing 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from maelstrom_container.digest_cache import DigestCache
 from maelstrom_container.file_batches import signature
@@ -33,8 +34,11 @@ _MAX_STUBS = 100_000
 CopiedLayer = TarLayer | GlobLayer | PathsLayer | StubsLayer | SymlinksLayer | SharedLibraryDependenciesLayer
 
 
-def build(layer: CopiedLayer, project_directory: str, digests: DigestCache) -> BuiltLayer:
-    """Build any layer that holds copies. Raises SpecError for whatever is wrong with it."""
+def build(layer: CopiedLayer, project_directory: str, digests: DigestCache, binaries: Path | None = None) -> BuiltLayer:
+    """Build any layer that holds copies. Raises SpecError for whatever is wrong with it.
+
+    `binaries` is a directory where what is found out about binaries is kept.
+    """
     match layer:
         case TarLayer():
             return build_tar(layer, project_directory, digests)
@@ -47,7 +51,7 @@ def build(layer: CopiedLayer, project_directory: str, digests: DigestCache) -> B
         case SymlinksLayer():
             return build_symlinks(layer, digests)
         case SharedLibraryDependenciesLayer():
-            return build_shared_libraries(layer, project_directory, digests)
+            return build_shared_libraries(layer, project_directory, digests, binaries)
 
 
 def build_tar(layer: TarLayer, project_directory: str, digests: DigestCache) -> TarArtifact:
@@ -108,14 +112,16 @@ def build_symlinks(layer: SymlinksLayer, digests: DigestCache) -> ManifestLayer:
 
 
 def build_shared_libraries(
-    layer: SharedLibraryDependenciesLayer, project_directory: str, digests: DigestCache
+    layer: SharedLibraryDependenciesLayer, project_directory: str, digests: DigestCache, known: Path | None = None
 ) -> ManifestLayer:
     """Return the libraries and loaders that the binaries need, not the binaries themselves."""
-    from maelstrom_container.shared_libraries import find_shared_libraries
+    from maelstrom_container.known_binaries import KnownBinaries
+    from maelstrom_container.shared_libraries import System, find_shared_libraries
 
+    system = System() if known is None else System(read=KnownBinaries(known).read)
     builder = ManifestBuilder(digests)
     binaries = [local_path(path, project_directory) for path in layer.shared_library_dependencies]
-    for path in find_shared_libraries(binaries):
+    for path in find_shared_libraries(binaries, system):
         # libraries are found by the name of a symlink, often: it is the file that is needed
         builder.add_local(container_path(path, layer, project_directory), path, follow=True)
     return builder.build()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,10 +27,11 @@ _MUSL_DEFAULTS = ("/lib", "/usr/local/lib", "/usr/lib")
 
 
 class System(msgspec.Struct, frozen=True):
-    """What of this machine decides the search besides the binaries."""
+    """What of this machine decides the search besides the binaries; and how those are read."""
 
     configuration: str = "/etc/ld.so.conf"
     musl_configuration: str = "/etc"
+    read: Callable[[str], Binary | None] = read_binary
 
 
 class _Object(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ def find_shared_libraries(binaries: Iterable[str], system: System | None = None)
     system = system or System()
     found: set[str] = set()
     for path in binaries:
-        binary = read_binary(path)
+        binary = system.read(path)
         if binary is None:
             raise SpecError(
                 f"failed to find the shared libraries of {path}: it is not an ELF binary",
@@ -86,7 +87,7 @@ def _find(name: str, needed_by: _Object, system: System, *, musl: bool) -> _Obje
     for path in _candidates(name, needed_by, system, musl=musl):
         if not os.path.isfile(path):
             continue
-        binary = read_binary(path)
+        binary = system.read(path)
         # libraries of another architecture are skipped by the loader, too
         if binary is not None and binary.architecture == needed_by.binary.architecture:
             return _Object(path, binary, _rpaths(path, binary, needed_by.rpaths))

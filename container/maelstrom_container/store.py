@@ -9,6 +9,7 @@ show this machine's directories become HostTrees and cost nothing. Every method 
     CACHE_ROOT/snapshots/           what large layers were made of, see `incremental`
     CACHE_ROOT/trees/               what directories held that were sent elsewhere, see `trees`
     CACHE_ROOT/python/              what interpreters said about themselves
+    CACHE_ROOT/binaries/            what binaries said about the libraries that they need
 """
 
 from __future__ import annotations
@@ -219,7 +220,7 @@ class LayerStore:
 
     def _realise_copied(self, layer: CopiedLayer, project_directory: Path) -> LayerDirectory:
         for attempt in range(_BUILD_ATTEMPTS):
-            built = build(layer, str(project_directory), self._digests)
+            built = build(layer, str(project_directory), self._digests, self._root / "binaries")
             try:
                 return self.layer(_digest(built), partial(_write, built, self.blobs))
             except SourceChangedError:

@@ -68,6 +68,23 @@ def test_lb19_layer_holds_files_with_their_modes_where_symlinks_lead(built):
     assert nodes[b"lib/libb.so.1"].mode == 0o750
 
 
+def test_what_a_binary_needs_is_remembered_until_it_changes(built, monkeypatch):
+    layer = SharedLibraryDependenciesLayer(shared_library_dependencies=("main",))
+    monkeypatch.setattr("maelstrom_container.known_binaries.is_settled", lambda _changed: True)
+
+    def libraries():
+        with DigestCache(None) as digests:
+            entries = build(layer, str(built), digests, built / "known").manifest.entries
+        return {Path(entry.path.decode()).name for entry in entries}
+
+    first = libraries()
+    with monkeypatch.context() as patch:
+        patch.setattr("maelstrom_container.known_binaries.read_binary", None)
+        assert libraries() == first
+    shutil.copyfile(built / "lib/libb.so.1", built / "main")
+    assert not {"liba.so", "libb.so.1"} & libraries()
+
+
 def test_missing_library_is_an_error_naming_it_and_who_needs_it(built):
     (built / "lib" / "libb.so.1").unlink()
     with pytest.raises(SpecError, match=r"libb\.so\.1 that .*liba\.so needs"):
