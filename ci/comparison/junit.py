@@ -14,6 +14,8 @@ from xml.etree import ElementTree as ET
 Address = tuple[str, str]
 """Class name and name of a test case."""
 
+OURS = frozenset({"worker", "worker_attempt"})
+"""Properties that say where on a cluster a test ran."""
 Case = tuple[tuple[str, ...], ...]
 """What is said of a test case: its marks (tag, type, message) and properties (the word, name, value)."""
 
@@ -56,7 +58,8 @@ def _case(element: ET.Element) -> Case:
     said: list[tuple[str, ...]] = []
     for child in element:
         if child.tag == "properties":
-            said += [("property", each.get("name", ""), _lasting(each.get("value", ""))) for each in child]
+            told = [each for each in child if each.get("name") not in OURS]
+            said += [("property", each.get("name", ""), _lasting(each.get("value", ""))) for each in told]
         elif child.tag not in {"system-out", "system-err"}:  # no verdicts, and pytest's own choice
             said.append((child.tag, child.get("type", ""), _lasting(child.get("message", ""))))
     return tuple(said)

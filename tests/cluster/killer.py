@@ -11,12 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from tests.cluster.hosts import Host
 from tests.cluster.parts import PORT, Cluster
 from tests.cluster.plan import Deed
 
 SLOW = "8mbit"
-_LOOK, _LOOKS = 0.05, 10
-"""Seconds between two looks for a transfer, and how many looks."""
+_LOOK = 0.1
+"""Seconds between two looks for something to do a deed to."""
 AHEAD = 10
 """Deeds that may come before something else is done meanwhile."""
 _PATIENCE = 20.0
@@ -135,29 +136,62 @@ class Killer:
                 host.fill()
                 return host.empty
             case "reset":
-                connections = host.connections()
-                for connection in connections[:1]:
-                    host.reset(connection)
-                self.missed[deed.kind] += not connections
-                return None
+                return Hunt(lambda: self._reset(host), self._missed(deed)).end
             case _:
                 host.slow_down(SLOW)
-                return lambda: self._interrupt(deed)
+                hunt = Hunt(lambda: self._interrupt(host), self._missed(deed))
+                return lambda: (hunt.end(), host.speed_up())
 
-    def _interrupt(self, deed: Deed) -> None:
-        """Break the transfers that are under way at a host, and let it be fast again."""
-        host = self._cluster.hosts[deed.host]
+    def _missed(self, deed: Deed) -> Callable[[], object]:
+        return lambda: self.missed.update([deed.kind])
+
+    @staticmethod
+    def _reset(host: Host) -> bool:
+        """Break a connection of a host; tell whether there is one."""
+        connections = host.connections()
+        for connection in connections[:1]:
+            host.reset(connection)
+        return bool(connections)
+
+    def _interrupt(self, host: Host) -> bool:
+        """Break the transfers that are under way at a host; tell whether there are any."""
         broker = self._cluster.broker.host
         ours = f"{host.address}:"
-        for _ in range(_LOOKS):
-            found = [
-                each
-                for each in broker.connections()
-                if each.near.endswith(f":{PORT}") and each.waiting and (host is broker or each.far.startswith(ours))
-            ]
-            if found or self._stopped.wait(_LOOK):
-                break
+        found = [
+            each
+            for each in broker.connections()
+            if each.near.endswith(f":{PORT}") and each.waiting and (host is broker or each.far.startswith(ours))
+        ]
         for connection in found:
             broker.reset(connection)
-        self.missed[deed.kind] += not found
-        host.speed_up()
+        return bool(found)
+
+
+class Hunt:
+    """Tries to do a deed again and again, in a thread of its own, until it is done or over: `end`."""
+
+    def __init__(self, strike: Callable[[], bool], missed: Callable[[], object]) -> None:
+        """Have `missed` called in the end if no `strike` found anything."""
+        self._strike = strike
+        self._missed = missed
+        self._over = threading.Event()
+        self._hit = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="hunt", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop. Raises what went wrong."""
+        self._over.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        if not self._hit:
+            self._missed()
+
+    def _run(self) -> None:
+        try:
+            while not self._hit and not self._over.wait(_LOOK):
+                self._hit = self._strike()
+        except BaseException as error:  # noqa: BLE001 - for who ends it
+            self._error = error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -49,10 +50,19 @@ class Trial:
         return self._reckon(killer, wrong)
 
     def run_program(self, deeds: Iterator[Deed], command: Sequence[str], directory: Path) -> bool:
-        """Run a program with the options of the cluster while there are deeds; return whether it ended with 0."""
-        killer = Killer(self._cluster, deeds, tell=_tell)
-        killer.start()
-        process = self._cluster.client.popen(*command, cwd=directory)
+        """Run a program with the cluster's options; return whether it ended with 0.
+
+        Deeds begin when it has written a line, and are as many as two for each line: one is about one job, mostly.
+        """
+        told: list[bytes] = []
+        killer = Killer(self._cluster, deeds, tell=_tell, progress=lambda: len(told))
+        process = self._cluster.client.popen(*command, cwd=directory, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if not told:
+                killer.start()
+            told.append(line)
+            sys.stdout.buffer.write(line)
         code = process.wait()
         killer.stop()
         return self._reckon(killer, [f"the program ended with {code}"] if code else [])
