@@ -139,11 +139,14 @@ class Killer:
                 return Hunt(lambda: self._reset(host), self._missed(deed)).end
             case _:
                 host.slow_down(SLOW)
-                hunt = Hunt(lambda: self._interrupt(host), self._missed(deed))
-                return lambda: (hunt.end(), host.speed_up())
+                return Hunt(lambda: self._interrupt(host), self._missed(deed), host.speed_up).end
 
     def _missed(self, deed: Deed) -> Callable[[], object]:
-        return lambda: self.missed.update([deed.kind])
+        def tell() -> None:
+            self.missed[deed.kind] += 1
+            self._tell(f"{time.monotonic() - self.since:7.2f} s: found nothing: {deed}")
+
+        return tell
 
     @staticmethod
     def _reset(host: Host) -> bool:
@@ -170,10 +173,16 @@ class Killer:
 class Hunt:
     """Tries to do a deed again and again, in a thread of its own, until it is done or over: `end`."""
 
-    def __init__(self, strike: Callable[[], bool], missed: Callable[[], object]) -> None:
-        """Have `missed` called in the end if no `strike` found anything."""
+    def __init__(
+        self,
+        strike: Callable[[], bool],
+        missed: Callable[[], object],
+        over: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Have `over` called when a `strike` has found something, or in the end, and then `missed` before."""
         self._strike = strike
         self._missed = missed
+        self._after = over
         self._over = threading.Event()
         self._hit = False
         self._error: BaseException | None = None
@@ -188,10 +197,13 @@ class Hunt:
             raise self._error
         if not self._hit:
             self._missed()
+            self._after()
 
     def _run(self) -> None:
         try:
             while not self._hit and not self._over.wait(_LOOK):
                 self._hit = self._strike()
+            if self._hit:
+                self._after()
         except BaseException as error:  # noqa: BLE001 - for who ends it
             self._error = error

@@ -26,8 +26,8 @@ _LASTS: dict[Kind, tuple[float, float]] = {
     "cut": (0.2, 4.0),
     "outage": (32.0, 38.0),
     "slow": (1.0, 4.0),
-    "reset": (1.0, 3.0),
-    "transfer": (3.0, 6.0),
+    "reset": (3.0, 7.0),
+    "transfer": (4.0, 8.0),
     "fill": (0.5, 3.0),
 }
 """Seconds. Who is silent for 30 is given up by the others, which is what an outage is for; for a connection or a
