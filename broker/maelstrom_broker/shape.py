@@ -12,6 +12,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,8 @@ _SLACK = 64
 """Stale entries that a heap may hold besides one for each live one."""
 _PEEK = 7
 """Jobs that are looked at for one whose layers are there."""
+_IDLE = 64
+"""Queues of a line beyond which those that are empty are not kept."""
 _PATIENCE = 8
 """How often a job may be passed over for one of these."""
 
@@ -33,22 +36,24 @@ Rank = tuple[int, int, int, int, int]
 class _Queue:
     """Jobs as urgent as each other and about as long, as they came: what waits longest in memory is read in order."""
 
-    __slots__ = ("jobs", "late", "tickets")
+    __slots__ = ("late", "listed", "waiting")
 
     def __init__(self) -> None:
-        self.jobs: deque[Job] = deque()
-        self.tickets: deque[int] = deque()
-        """What the ticket of each was; an entry whose job has another one now is stale."""
-        self.late: list[tuple[int, int, Job]] = []
+        self.waiting: deque[Any] = deque()
+        """Jobs, each followed by what its ticket was; an entry whose job has another one now is stale."""
+        self.late: list[tuple[int, int, Job]] | tuple[()] = ()
         """A heap of those that came to wait, or to wait again, after others that had come later: with their tickets."""
+        self.listed = False
+        """Whether its line looks at it."""
 
     def push(self, job: Job) -> None:
         """Let a job wait."""
-        if self.jobs and job.arrival <= self.jobs[-1].arrival:
-            heapq.heappush(self.late, (job.arrival, job.ticket, job))
-        else:
-            self.jobs.append(job)
-            self.tickets.append(job.ticket)
+        waiting = self.waiting
+        if not waiting or job.arrival > waiting[-2].arrival:
+            waiting.extend((job, job.ticket))
+            return
+        late = self.late = self.late or []
+        heapq.heappush(late, (job.arrival, job.ticket, job))
 
     def late_one(self) -> tuple[Job | None, int]:
         """Return the first of those that came late, and how many stale entries were dropped for that."""
@@ -58,19 +63,15 @@ class _Queue:
             dropped += 1
         return late[0][2] if late else None, dropped
 
-    def some(self) -> Iterator[Job]:
-        """Yield some of the first jobs."""
-        for job, ticket in itertools.islice(zip(self.jobs, self.tickets, strict=True), _PEEK):
+    def jobs(self, most: int | None = None) -> Iterator[Job]:
+        """Yield those that wait, of so many of the first entries, or all."""
+        entries = iter(self.waiting)
+        for job, ticket in itertools.islice(zip(entries, entries, strict=True), most):
             if job.ticket == ticket:
                 yield job
-        for _, ticket, job in self.late[:_PEEK]:
+        for _, ticket, job in self.late[:most]:
             if job.ticket == ticket:
                 yield job
-
-    def all(self) -> Iterator[Job]:
-        """Yield all that wait, in no order."""
-        yield from (job for job, ticket in zip(self.jobs, self.tickets, strict=True) if job.ticket == ticket)
-        yield from (job for _, ticket, job in self.late if job.ticket == ticket)
 
 
 class Line:
@@ -85,9 +86,9 @@ class Line:
         self.place: tuple[int, int, int] | None = None
         """What it was last put in the order of its shape by."""
         self._queues: dict[tuple[int, int], _Queue] = {}
-        """By the first two parts of the ranks of their jobs."""
+        """By the first two parts of the ranks of their jobs; some are empty."""
         self._order: list[tuple[int, int]] = []
-        """A heap of their names."""
+        """A heap of the names of those that are listed."""
         self._head: Job | None = None
         """The first job, if it is known."""
         self._stale = 0
@@ -98,10 +99,13 @@ class Line:
         job.state = "queued"
         rank = job.rank
         name = rank[:2]
-        if name not in self._queues:
-            self._queues[name] = _Queue()
+        queue = self._queues.get(name)
+        if queue is None:
+            queue = self._queues[name] = _Queue()
+        if not queue.listed:
+            queue.listed = True
             heapq.heappush(self._order, name)
-        self._queues[name].push(job)
+        queue.push(job)
         self.size += 1
         if self._head is not None and rank < self._head.rank:
             self._head = job
@@ -122,19 +126,22 @@ class Line:
         """Return the first job; there is one."""
         while self._head is None:
             queue = self._queues[self._order[0]]
-            jobs, tickets = queue.jobs, queue.tickets
-            while jobs and jobs[0].ticket != tickets[0]:
-                jobs.popleft()
-                tickets.popleft()
+            waiting = queue.waiting
+            while waiting and waiting[0].ticket != waiting[1]:
+                waiting.popleft()
+                waiting.popleft()
                 self._stale -= 1
-            self._head = jobs[0] if jobs else None
+            self._head = waiting[0] if waiting else None
             if queue.late:
                 late, dropped = queue.late_one()
                 self._stale -= dropped
                 if late is not None and (self._head is None or late.arrival < self._head.arrival):
                     self._head = late
             if self._head is None:
-                del self._queues[heapq.heappop(self._order)]
+                queue.listed = False
+                name = heapq.heappop(self._order)
+                if len(self._queues) > _IDLE:
+                    del self._queues[name]
         return self._head
 
     def head_for(self, worker: Worker) -> Job:
@@ -143,7 +150,7 @@ class Line:
         if head.passed >= _PATIENCE or not worker.missing(head.artifacts):
             return head
         names = sorted(name for name in self._order[:_PEEK] if name[0] == -head.priority)
-        soon = itertools.chain.from_iterable(self._queues[name].some() for name in names)
+        soon = itertools.chain.from_iterable(self._queues[name].jobs(_PEEK) for name in names)
         for job in itertools.islice(soon, _PEEK):
             if job is not head and not worker.missing(job.artifacts):
                 head.passed += 1
@@ -152,16 +159,17 @@ class Line:
 
     def jobs(self) -> Iterator[Job]:
         """Yield all that wait, in no order."""
-        return itertools.chain.from_iterable(queue.all() for queue in self._queues.values())
+        return itertools.chain.from_iterable(queue.jobs() for queue in self._queues.values())
 
     def _sweep(self) -> None:
         """Drop all entries that are stale."""
         jobs = sorted(self.jobs(), key=lambda job: job.arrival)
-        self._queues, self._order, self._stale = {}, [], 0
+        self._queues, self._stale = {}, 0
         for job in jobs:
             name = job.rank[:2]
             if name not in self._queues:
                 self._queues[name] = _Queue()
+                self._queues[name].listed = True
             self._queues[name].push(job)
         self._order = sorted(self._queues)
 
