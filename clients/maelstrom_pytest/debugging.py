@@ -81,7 +81,7 @@ class Turns:
     def begin(self, debugger: Debugger, on_start: Callable[[Flight], object]) -> tuple[asyncio.Future[Outcome], Flight]:
         """Give the terminal to the test that has waited for it for longest; `on_start` is called when it has it."""
         work = self.waiting.popleft()
-        self.current = flight = Flight(work, warm=False)
+        self.current = flight = Flight(work)
 
         def start() -> None:
             self.attached = True

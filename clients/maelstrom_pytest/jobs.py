@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from maelstrom_core.spec import JobSpec, TemplateSpec
 from maelstrom_pytest import plan as planning
+from maelstrom_pytest.loaded import Loaded
 from maelstrom_pytest.records import Item
 from maelstrom_pytest.rules import Site
 from maelstrom_pytest.works import Work, ranked
@@ -24,15 +25,18 @@ class Jobs:
         """How many there will be, about."""
         self.stages: dict[tuple[int, str], planning.Stage] = {}
         """From which template the tests of a file at a site are forked."""
+        self.loaded = Loaded()
         self._templates: dict[tuple[int, planning.Stage], TemplateSpec] = {}
         self._unforkable: set[tuple[int, str]] = set()
         self._accidents: Counter[tuple[int, str]] = Counter()
         self._past = past
         self._urgent = urgent
 
-    def make(self, work: Work) -> tuple[JobSpec, bytes, bool]:
-        """Return the job for some tests, its input, and whether it is forked from a template."""
+    def make(self, work: Work) -> tuple[JobSpec, bytes]:
+        """Return the job for some tests, and its input."""
         site = work.site
+        if work.template is not None:
+            return planning.fork(site.container, work.template, timeout=None), planning.fork_request(())
         if site.plan.templates and work.prune and not work.cold and not any(item.alone for item in work.items):
             files = _files(work)
             stages = {self.stages[file] for file in files}
@@ -40,11 +44,15 @@ class Jobs:
             if not self._unforkable & files and all(item.file for item in work.items):
                 template, grace = self.template(site, stage), planning.grace_of(site.plan)
                 spec = planning.fork(site.container, template, timeout=work.timeout, grace=grace)
-                stdin = planning.fork_request(work.items, site.directory)
-                return ranked(spec, work, self._past, self._urgent), stdin, True
+                stdin = planning.fork_request(work.items, site.directory, loaded=self.loaded.asks(template))
+                return ranked(spec, work, self._past, self._urgent), stdin
         spec = planning.job(site.plan, site.container, timeout=work.timeout)
         stdin = planning.run_request(site.plan, work.items, site.directory, prune=work.prune)
-        return ranked(spec, work, self._past, self._urgent), stdin, False
+        return ranked(spec, work, self._past, self._urgent), stdin
+
+    def loading(self, site: Site) -> Work:
+        """Return what has the template loaded from which all others are forked."""
+        return Work((), site, template=self.template(site, ()))
 
     def template(self, site: Site, stage: planning.Stage) -> TemplateSpec:
         """Return the template of a stage; always the same one, since it is told from others for each job."""

@@ -235,9 +235,12 @@ def grace_of(plan: Plan) -> Grace | None:
     return Grace(plan.grace, signal.SIGABRT) if plan.grace else None
 
 
-def fork_request(items: Sequence[Item], directory: str | None = None) -> bytes:
-    """Return what a fork is given: the items to run, and the directory that they are to be in if it is another one."""
-    return _dump({"mode": "run", **_selection(items, directory)})
+def fork_request(items: Sequence[Item], directory: str | None = None, *, loaded: bool = True) -> bytes:
+    """Return what a fork is given: the items to run, and the directory that they are to be in if it is another one.
+
+    `loaded` asks for what its template has covered as well.
+    """
+    return _dump({"mode": "run", **_selection(items, directory), **({} if loaded else {"loaded": False})})
 
 
 def collect_request(plan: Plan, *, early: bool = False) -> bytes:

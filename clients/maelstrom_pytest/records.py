@@ -212,6 +212,8 @@ class Covered(msgspec.Struct, frozen=True, tag="covered"):
     """Ways from line to line: from, to, from, to, ..."""
     tracers: dict[str, str]
     """Coverage's own plugins that measured, by file."""
+    loaded: bool = False
+    """With what the job's template had covered when it was loaded."""
 
 
 class CoverageReport(msgspec.Struct, frozen=True, tag="coverage-report"):

@@ -23,6 +23,7 @@ import msgspec
 from maelstrom_core.errors import MaelstromError
 from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
 from maelstrom_core.limit_words import limited
+from maelstrom_core.spec import TemplateSpec
 from maelstrom_pytest import plan as planning
 from maelstrom_pytest.config import FILE_NAME
 from maelstrom_pytest.debugging import Debugger, Turns, after_debugging, asked, has_quit, is_wanted
@@ -30,7 +31,7 @@ from maelstrom_pytest.expressions import Learned
 from maelstrom_pytest.jobs import Jobs
 from maelstrom_pytest.listener import Listener
 from maelstrom_pytest.plan import Isolation, Plan
-from maelstrom_pytest.records import NO_TEMPLATE, Expressions, Item, Transcript, parse
+from maelstrom_pytest.records import NO_TEMPLATE, Covered, Expressions, Item, Transcript, parse
 from maelstrom_pytest.rules import Rules, in_shares
 from maelstrom_pytest.verdict import Verdict, after_attempts, ignored, judge_job
 from maelstrom_pytest.works import Flight, Work, cold_note, key, keys, leak_note, rank
@@ -116,13 +117,10 @@ class Run:
 
     def load_base(self, *, forks: int) -> None:
         """Have the template loaded from which all tests are forked, by a fork that runs none."""
-        if not self._plan.templates:
-            return
-        self._jobs.forks = forks
-        base = self.rules.base
-        spec = planning.fork(base.container, self._jobs.template(base, ()), timeout=None)
-        future = self._runner.submit(spec, stdin=planning.fork_request(()))
-        self._fly(future, Flight(Work((), base), warm=True))
+        if self._plan.templates:
+            self._jobs.forks = forks
+            self._queue.append(self._jobs.loading(self.rules.base))
+            self._submit_guesses()
 
     async def finish(self, items: Sequence[Item], *, stop_after: int = 0, verify: int = 0) -> int:
         """Run the tests; stops early after `stop_after` failures (0: never). Raises what the runner raises.
@@ -146,7 +144,7 @@ class Run:
             for flight, future in self._settle(works):
                 if not self._stopped:
                     self._listener.started(flight.work.items)
-                    self._judge(flight.work, flight.warm, future.result())
+                    self._judge(flight.work, flight.template, future.result())
             self._submit()
             await self._over
         finally:
@@ -232,10 +230,12 @@ class Run:
     def _submit(self) -> None:
         """Hand out jobs as far as the window goes; see whether all is over. Who debugs has all of our attention."""
         self._debug_next()
+        if not self._queue and not self._flying and self._over is not None:
+            self._queue.extend(self._jobs.loaded.owed())
         while self._turns.current is None and self._queue and len(self._flying) < self._window and not self._stopped:
             work = self._queue.popleft()
-            spec, stdin, warm = self._jobs.make(work)
-            flight = Flight(work, warm)
+            spec, stdin = self._jobs.make(work)
+            flight = Flight(work, spec.template)
             on_start = partial(self._on_start, flight)
             if self._show:
                 from maelstrom_test_runner.live import submit_shown
@@ -255,7 +255,7 @@ class Run:
 
     def _on_start(self, flight: Flight) -> None:
         flight.begun = True
-        if self._over is not None:
+        if self._over is not None and flight.work.items:
             self._begin(flight)
 
     def _begin(self, flight: Flight) -> None:
@@ -285,7 +285,7 @@ class Run:
 
     def _take(self, flight: Flight, outcome: Outcome) -> None:
         late = self._turns.end() if flight is self._turns.current else []
-        self._judge(flight.work, flight.warm, outcome if flight.live is None else flight.live.finish(outcome))
+        self._judge(flight.work, flight.template, outcome if flight.live is None else flight.live.finish(outcome))
         for other, future in late:
             self._take(other, future.result())
 
@@ -296,16 +296,18 @@ class Run:
             return
         self._fly(*turns.begin(self._debugger, self._on_start))
 
-    def _judge(self, work: Work, warm: bool, outcome: Outcome) -> None:
+    def _judge(self, work: Work, template: TemplateSpec | None, outcome: Outcome) -> None:
         if isinstance(outcome, NotForked):
             self._not_forked(work, outcome)
             return
-        if warm:
-            self._jobs.was_forked(work)
+        warm = template is not None
         if (told := limited(outcome)) is not None and told.lacking is not None:
             self._note_once(told.lacking)
         result = outcome.effects.result if isinstance(outcome, Exited | Signaled | TimedOut) else None
         transcript = parse(result.data, result.lost) if result is not None else parse(b"")
+        if template is not None:
+            self._jobs.was_forked(work)
+            self._jobs.loaded.hear(work.site, template, transcript.last(Covered))
         for told in transcript.all(Expressions):
             self.learned.add(told)
         if self._hear is not None:
@@ -385,9 +387,10 @@ class Run:
 
     def _not_forked(self, work: Work, outcome: NotForked) -> None:
         """Run these tests in another way, and all others of their files, unless that was an accident."""
-        reason = outcome.reason
+        if not work.items:
+            return
         if self._jobs.not_forked(work, accident=outcome.accident):
-            self._note_once(reason, cold_note(work, reason))
+            self._note_once(outcome.reason, cold_note(work, outcome.reason))
         self._listener.requeued(work.items)
         self._queue.appendleft(msgspec.structs.replace(work, cold=True))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from maelstrom_core.spec import JobSpec
+from maelstrom_core.spec import JobSpec, TemplateSpec
 from maelstrom_pytest.records import Item
 from maelstrom_pytest.rules import Site
 from maelstrom_pytest.verdict import Verdict
@@ -50,6 +50,8 @@ class Work(msgspec.Struct, frozen=True):
     """It came to a breakpoint then."""
     attempts: tuple[Verdict, ...] = ()
     """The test failed in these."""
+    template: TemplateSpec | None = None
+    """There are no items: this template is to be loaded, and to say what that has covered."""
 
     @property
     def name(self) -> str:
@@ -62,8 +64,8 @@ class Flight(msgspec.Struct):
     """A job that was handed to the runner."""
 
     work: Work
-    warm: bool
-    """Whether it is forked from a template."""
+    template: TemplateSpec | None = None
+    """What it is forked from."""
     begun: bool = False
     live: LiveOutput | None = None
     """What it writes, if that is shown as it comes."""

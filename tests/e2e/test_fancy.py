@@ -17,6 +17,8 @@ import pytest
 def test_many(number):
     assert number % 100 != 50, f"number {{number}} is wrong"
 """
+AP22 = re.compile(r"\A\s*\d+ s test_a\.py::test_sleeps\n.+\n. 1 of 2  1 ok  1 running\b.*\s*\Z")
+"""What is on the screen when one test has ended and is gone from it, and another runs."""
 SLEEPING = "import subprocess\ndef test_quick(): pass\ndef test_sleeps(): subprocess.run(['sleep', '54321'])\n"
 
 
@@ -80,7 +82,7 @@ def test_ctrl_c_restores_the_terminal_and_says_what_was_running(programs: Progra
     write_project(project, {"test_a.py": SLEEPING})
     with Terminal(programs, PYTEST, cwd=project) as terminal:
         assert eventually(lambda: terminal.read() and sleepers(terminal.process.pid, "54321"))
-        assert eventually(lambda: terminal.read() and "test_a.py::test_sleeps" in terminal.text)
+        assert eventually(lambda: terminal.read() and AP22.search("\n".join(seen(terminal.text, 100, 30)[0])))
         below = descendants(terminal.process.pid)
         terminal.type("\x03")
         assert terminal.wait() == 130

@@ -48,6 +48,16 @@ class Recorder:
         """Add the plugins that have measured files."""
         self.tracers.update(tracers)
 
+    def add(self, other: Recorder) -> None:
+        """Add all that another one has kept."""
+        for context, lines in other.lines.items():
+            self.set_context(context)
+            self.add_lines(lines)
+        for context, arcs in other.arcs.items():
+            self.set_context(context)
+            self.add_arcs(arcs)
+        self.add_file_tracers(other.tracers)
+
     def add_data(self, data: Any) -> None:
         """Add all that a data file holds."""
         with_arcs = data.has_arcs()
@@ -91,9 +101,10 @@ class Measured:
     """The coverage of this process, in the hands of a recorder from now on."""
 
     def __init__(self, cov: Any, controller: Any) -> None:
-        self.recorder = Recorder()
+        self.recorder, self.loaded = Recorder(), Recorder()
+        self.context = cov.config.context
         self.collector = cov._collector
-        self.collector.use_data(self.recorder, cov.config.context)
+        self.collector.use_data(self.recorder, self.context)
         self.file = os.path.abspath(os.path.join(str(getattr(controller, "topdir", ".")), str(cov.config.data_file)))
         self.before = self.data_files()  # a project may have some from earlier
         controller.finish = do_nothing
@@ -106,12 +117,21 @@ class Measured:
         except OSError:
             return set()
 
-    def record(self) -> dict[str, Any]:
-        """Return the record of all that has been measured."""
+    def settle(self) -> None:
+        """Put aside what has been measured so far, before this process is forked: its forks have that in common."""
+        self.collector.flush_data()
+        self.loaded.add(self.recorder)
+        self.recorder = Recorder()
+        self.collector.use_data(self.recorder, self.context)
+
+    def record(self, loaded: bool = True) -> dict[str, Any]:
+        """Return the record of what has been measured; `loaded`: with what has been put aside."""
         self.collector.flush_data()
         for file in sorted(self.data_files() - self.before):
             self.read(file)
-        return self.recorder.record()
+        if loaded:
+            self.recorder.add(self.loaded)
+        return dict(self.recorder.record(), loaded=loaded)
 
     def read(self, file: str) -> None:
         """Add the data file of a program that a test started."""

@@ -85,6 +85,8 @@ class Gate:
         if objection is not None:
             self.forks.refuse(objection)
         self.running.take_measure(config)
+        if self.running.measured is not None:
+            self.running.measured.settle()
         self.whole_end = self.hooks["matters_at_the_end"](config, measured=self.running.measured is not None)
         # not in the base: a conftest further down may yet want a proper end, and what was printed
         if self.running.collected is not None and not self.whole_end:

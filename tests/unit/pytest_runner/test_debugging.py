@@ -76,7 +76,7 @@ def test_what_pytest_says_of_breakpoints_and_of_quitting():
 
 
 def test_while_a_test_has_the_terminal_others_wait():
-    turns, mine, other = Turns(), Flight(work(), warm=False), Flight(work(), warm=True)
+    turns, mine, other = Turns(), Flight(work()), Flight(work())
     turns.current = mine
     assert not turns.holds_back(other, None)
     turns.attached = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from pathlib import Path
 
 import pyte
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from maelstrom_test_runner.displays.fancy import FancyDisplay
 from maelstrom_test_runner.displays.region import _stretches, region
-from maelstrom_test_runner.events import Busy, Collected, Ended, Interrupted, Resized
+from maelstrom_test_runner.events import Busy, Collected, Ended, Interrupted, Requeued, Resized, Test
 from maelstrom_test_runner.lines import cells
 from maelstrom_test_runner.state import RunState
 from maelstrom_test_runner.status import Status
@@ -99,6 +100,30 @@ def test_screens_in_the_docs_are_those_that_are_drawn(width, height):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     assert text == path.read_text()
+
+
+def test_ap22_what_runs_is_shown_with_its_time_until_it_has_ended():
+    """It begins, waits again without its time when its job ended without it, begins anew, and goes."""
+    events = [begun(), Collected(at=0, tests=2), started(1, "t::a"), started(2, "t::b")]
+    assert running_at(7, events) == ["     6 s t::a", "     5 s t::b", "2 running"]
+    events.append(Requeued(at=8, tests=(Test("t::a"),)))
+    assert running_at(9, events) == ["     7 s t::b", "1 running", "1 waiting"]
+    events.append(started(10, "t::a"))
+    assert running_at(12, events) == ["    10 s t::b", "     2 s t::a", "2 running"]
+    events.append(finished(13, "t::b"))
+    assert running_at(14, events) == ["     4 s t::a", "1 ok", "1 running"]
+    events.append(finished(15, "t::a", Status.FAILED))
+    assert running_at(16, events) == ["1 ok", "1 failed"]
+
+
+def running_at(at, events):
+    """Return what a terminal shows below what scrolls: the tests that run, and how many there are of each kind."""
+    terminal = show([*events, Collected(at=at, tests=0)], close=False)
+    rows = terminal.text.splitlines()
+    bar = next(number for number, row in enumerate(rows) if "━" in row or "─" in row)
+    kinds = ("ok", "failed", "running", "waiting")
+    counts = [part for part in rows[bar + 1].split("  ") if part.endswith(kinds)]
+    return [row for row in rows[:bar] if re.match(r" +\d+ s ", row)] + counts
 
 
 def test_nothing_of_the_lower_part_is_left_at_the_end():

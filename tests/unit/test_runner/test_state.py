@@ -35,7 +35,7 @@ def test_a_run_that_went_to_its_end_names_nothing_as_running():
     assert after(begun(), Collected(at=0, tests=2), started(0, "a"), started(0, "b")).summary().running == ()
 
 
-def test_ap22_tests_of_one_name_are_told_apart():
+def test_tests_of_one_name_are_told_apart():
     state = after(started(1, "a"), finished(2, "a", occurrence=1))
     assert state.running == {Test("a"): 1}
 
