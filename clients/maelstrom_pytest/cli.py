@@ -16,7 +16,7 @@ import click
 
 from maelstrom_core.config_click import build_command, run_command
 from maelstrom_pytest.config import FILE_NAME, PROGRAM, PytestConfig, pytest_arguments
-from maelstrom_test_runner.command import SELECTING, common_parameters
+from maelstrom_test_runner.command import SELECTING, check_instead, common_parameters
 
 if TYPE_CHECKING:
     from maelstrom_core.config_sources import ConfigFile
@@ -66,6 +66,7 @@ def run_cli(arguments: Sequence[str], run: Run | None = None, *, nursery: Nurser
         return read[0].config_files()
 
     def act(config: PytestConfig, selection: tuple[str, ...], **given: Any) -> int:
+        check_instead(given)
         if given["watch"]:
             return _watch_here(config, arguments[:split], arguments[split:])
         if given["init"]:

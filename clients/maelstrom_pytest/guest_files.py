@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from maelstrom_container.templates import library
-from maelstrom_core.errors import InfrastructureError
+from maelstrom_core.errors import InfrastructureError, UserError
 from maelstrom_pytest.interpreter import Interpreter
 
 MODULES = (
@@ -52,7 +52,7 @@ for name in sys.argv[3:]:
 def stage(cache: Path, interpreter: Interpreter, mount_point: str) -> Path:
     """Return a directory with the guest's sources and compiled files for an interpreter, making it if need be.
 
-    Raises InfrastructureError if the cache cannot be written or the interpreter cannot compile the guest.
+    Raises UserError if the cache cannot be written, InfrastructureError if the interpreter cannot compile the guest.
     """
     target = place(cache, interpreter, mount_point)
     if target.is_dir():
@@ -87,9 +87,9 @@ def publish(fresh: Path, target: Path) -> None:
             raise
 
 
-def not_written(target: Path, error: OSError) -> InfrastructureError:
+def not_written(target: Path, error: OSError) -> UserError:
     """Return the error for files that could not be written."""
-    return InfrastructureError(
+    return UserError(
         f"failed to write the files of the pytest guest to {target}: {error.strerror}",
         hint="give --cache-root a writable directory",
     )

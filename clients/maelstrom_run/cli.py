@@ -63,7 +63,13 @@ def run_cli(arguments: Sequence[str], backend: Backend, *, die: Callable[[int], 
     ) -> int:
         log.listen(config.log_level)
         if doctor:
+            if command:
+                raise click.UsageError("--doctor runs no command")
             return backend.doctor(config)
+        if image is not None:
+            from maelstrom_container.images.name import parse_name
+
+            parse_name(image)
         interaction = choose_interaction(command, file, one=one, tty=tty, stdin=stdin)
         one = one or (tty and file is not None)
         bounds = Bounds(memory_size(memory), processes, cpu_weight)

@@ -5,12 +5,35 @@ For `--help`, too, so it must be cheap.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 SELECTING = ("include", "exclude", "last_failed", "shard", "listing", "dry_run")
 """Those that say which tests, or what to do instead of running them."""
+
+INSTEAD = {
+    "init": "--init",
+    "replay": "--replay",
+    "shell": "--shell",
+    "listing": "--list",
+    "dry_run": "--dry-run",
+}
+"""What is done instead of running tests; one of them at a time."""
+ONCE = ("init", "replay", "shell")
+"""Those that --watch cannot do again and again."""
+
+
+def check_instead(given: Mapping[str, Any]) -> None:
+    """Raise click.UsageError where two things are asked for that exclude each other."""
+    asked = [name for name in INSTEAD if given[name] not in {None, False}]
+    words = [INSTEAD[name] for name in asked]
+    if given["watch"] and any(name in ONCE for name in asked):
+        words.insert(0, "--watch")
+    if len(words) > 1:
+        raise click.UsageError(f"{words[0]} and {words[1]} exclude each other")
 
 
 def common_parameters(file: str, *, example: str, names: str) -> list[click.Parameter]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TextIO, TypeVar
 import click
 
 from maelstrom_core.config_click import build_command, run_command
-from maelstrom_test_runner.command import SELECTING, common_parameters
+from maelstrom_test_runner.command import SELECTING, check_instead, common_parameters
 from maelstrom_test_runner.config import RunnerConfig
 from maelstrom_test_runner.opening import open_runner
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from maelstrom_worker.nursery import Nursery
 
 C = TypeVar("C", bound=RunnerConfig)
-INSTEAD = ("last_failed", "shard", "listing", "dry_run")
+CHOOSING = ("last_failed", "shard")
 """Options that a shell has no use for; the others say among which tests its own is looked for."""
 
 
@@ -99,12 +99,13 @@ def run_cli(
         return read[0].config_files()
 
     def act(config: C, **given: Any) -> int:
+        check_instead(given)
         if given["watch"]:
             return _watch(definition, config, directory, (ours, arguments[split:]), out)
         if given["init"]:
             return _write_file(definition, directory, read[0])
-        if given["shell"] is not None and any(given[name] for name in INSTEAD):
-            raise click.UsageError("--shell TEST is for one test, and excludes --list, --dry-run, --shard and the like")
+        if given["shell"] is not None and any(given[name] for name in CHOOSING):
+            raise click.UsageError("--shell TEST is for one test, and excludes --last-failed and --shard")
         if given["replay"] is not None:
             if given["shell"] is not None or any(given[name] for name in SELECTING):
                 raise click.UsageError("--replay FILE shows a run that is over, and takes no selection")

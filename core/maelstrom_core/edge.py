@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from maelstrom_core.errors import InfrastructureError, MaelstromError
+from maelstrom_core.errors import InfrastructureError, MaelstromError, UserError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -49,6 +49,8 @@ def run_program(program: str, main: Callable[[], int]) -> int:
             return _end(f"{program}: {inner.render()}", inner.exit_code)
         if isinstance(error, BrokenPipeError) and _output_is_broken():
             return _end("", EXIT_BROKEN_PIPE)
+        if isinstance(error, FileNotFoundError) and (gone := _directory_gone()) is not None:
+            return _end(f"{program}: {gone.render()}", gone.exit_code)
         import traceback
 
         return _end(f"{traceback.format_exc()}\n{program}: this is a bug in maelstrom; please report it", EXIT_BUG)
@@ -161,6 +163,15 @@ def _discard(descriptor: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     os.dup2(null, descriptor)
     os.close(null)
+
+
+def _directory_gone() -> UserError | None:
+    """Return what to say where the directory that we were called in has been removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return UserError("the current directory is not there any more", hint="change to one that is: cd DIRECTORY")
+    return None
 
 
 def _output_is_broken() -> bool:

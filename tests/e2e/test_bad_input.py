@@ -67,6 +67,10 @@ def test_a_file_of_the_project_that_is_no_toml(programs: Programs, project: Path
         (GO_TEST, ("--replay", "a", "--last-failed"), ("--replay", "no selection")),
         (CARGO, ("--replay", "a", "--last-failed"), ("--replay", "no selection")),
         (CARGO, ("--doc", "--lib"), ("--doc", "--lib")),
+        (PYTEST, ("--list", "--dry-run"), ("--list and --dry-run exclude each other",)),
+        (GO_TEST, ("--init", "--replay", "a"), ("--init and --replay exclude each other",)),
+        (CARGO, ("--watch", "--shell", "a"), ("--watch and --shell exclude each other",)),
+        (RUN, ("--doctor", "--", "true"), ("--doctor runs no command",)),
     ],
 )
 def test_options_that_contradict_each_other(
@@ -76,7 +80,26 @@ def test_options_that_contradict_each_other(
     assert all(word in said for word in words), said
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_directory_that_is_gone(programs: Programs, project: Path, program: str):
+    command = programs.command(program, ("--", "true") if program == RUN else ("--list",))
+    without = ["/bin/sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", *command]
+    done = subprocess.run(without, cwd=project, env=programs.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{PROGRAMS[program]}: the current directory is not there any more\n  hint: ")
+
+
+@pytest.mark.parametrize("option", ["--junit-xml", "--trace", "--report"])
+def test_a_report_that_cannot_be_written_is_known_before_tests_run(programs: Programs, project: Path, option: str):
+    write_project(project, {"test_a.py": GOOD, "reports/old": ""})
+    assert f"give {option} another path" in refused(programs, PYTEST, option, "reports", cwd=project)
+
+
 # maelstrom-run
+
+
+def test_a_name_that_no_image_can_have(programs: Programs, project: Path):
+    assert "`nope://x` is not the name of an image" in refused(programs, RUN, "--image", "nope://x", cwd=project)
 
 
 def test_a_specification_with_an_unknown_field(programs: Programs, project: Path):
@@ -158,9 +181,9 @@ def test_a_file_of_jobs_that_is_not_there(programs: Programs, project: Path):
 
 def test_a_cache_that_cannot_be_made(programs: Programs, project: Path):
     (project / "file").write_text("")
-    done = programs.run(RUN, "--cache-root", str(project / "file" / "cache"), "--", "true", cwd=project)
-    assert done.code in {2, 3}
-    assert str(project / "file") in done.single_message
+    for program, *arguments in ((RUN, "--", "true"), (PYTEST,), (GO_TEST,)):
+        words = refused(programs, program, "--cache-root", str(project / "file" / "cache"), *arguments, cwd=project)
+        assert str(project / "file") in words
 
 
 def test_hostile_archives(programs: Programs, project: Path):

@@ -134,7 +134,7 @@ def test_a_shell_where_a_test_of_go_runs(programs: Programs, project: Path) -> N
         assert terminal.wait() == 2
         assert "there is no test TestC" in terminal.text
     done = programs.run(GO_TEST, "--shell", "TestA", "--list", cwd=project, env=go_variables()).check(2)
-    assert "excludes --list" in done.err
+    assert "--shell and --list exclude each other" in done.err
 
 
 def test_a_shell_where_a_test_of_cargo_runs(programs: Programs, project: Path) -> None:

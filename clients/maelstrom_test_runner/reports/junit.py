@@ -6,13 +6,14 @@ Imports the standard library's XML writer when a report is made.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from maelstrom_core.errors import UserError
-from maelstrom_core.whole_file import write_whole
+from maelstrom_core.whole_file import check_place, write_whole
 from maelstrom_test_runner.events import AnyEvent, Begun, CollectionError, Ended, Finished, Skipped, TestCase
 from maelstrom_test_runner.lines import plain
 from maelstrom_test_runner.state import RunState
@@ -29,6 +30,9 @@ class JUnitReport:
     """Writes the report when a run has ended, also before its time; none where nothing was to be run."""
 
     def __init__(self, path: Path) -> None:
+        """Prepare a report. Raises UserError where it could not be written."""
+        with _writing(path):
+            check_place(path)
         self._path = path
         self._uncollected: list[TestCase] = []
         self._cases: list[TestCase] = []
@@ -109,8 +113,14 @@ def clean(text: str) -> str:
 
 def write(path: Path, contents: bytes) -> None:
     """Put a report in place, whole or not at all; raises UserError if that cannot be done."""
-    try:
+    with _writing(path):
         write_whole(path, contents, shared=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(
             f"failed to write the JUnit report to {path}: {error.strerror}", hint="give --junit-xml another path"

@@ -7,13 +7,15 @@ the first row of its machine that is free; there are as many rows as jobs ran at
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from maelstrom_core.errors import UserError
-from maelstrom_core.whole_file import write_whole
+from maelstrom_core.whole_file import check_place, write_whole
 from maelstrom_test_runner.events import AnyEvent, Begun, Busy, Collected, Ended, Finished, Requeued, Started, Test
 from maelstrom_test_runner.state import RunState
 
@@ -45,6 +47,9 @@ class TraceReport:
     """Writes the timeline when the run has ended, also before its time."""
 
     def __init__(self, path: Path) -> None:
+        """Prepare a timeline. Raises UserError where it could not be written."""
+        with _writing(path):
+            check_place(path)
         self._path = path
         self._slices: list[dict[str, Any]] = []
         self._jobs: dict[Test, _Job] = {}
@@ -155,12 +160,18 @@ class TraceReport:
                 for row in range(rows + 1)
             ]
         document = {"displayTimeUnit": "ms", "traceEvents": [*names, *self._slices]}
-        try:
+        with _writing(self._path):
             write_whole(self._path, _encoded(document), shared=True)
-        except OSError as error:
-            raise UserError(
-                f"failed to write the timeline to {self._path}: {error.strerror}", hint="give --trace another path"
-            ) from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"failed to write the timeline to {path}: {error.strerror}", hint="give --trace another path"
+        ) from error
 
 
 def _named(kind: str, row: Row, name: str) -> dict[str, Any]:

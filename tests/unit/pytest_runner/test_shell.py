@@ -114,7 +114,7 @@ def test_shell_takes_one_test_and_what_is_pytests():
 
 
 @pytest.mark.usefixtures("no_configuration")
-@pytest.mark.parametrize("other", [["b.py"], ["-k", "x"], ["-m", "x"], ["--list"]])
+@pytest.mark.parametrize("other", [["b.py"], ["-k", "x"], ["-m", "x"], ["--last-failed"]])
 def test_shell_excludes_other_selections(capsys, other):
     assert run_cli(["--shell", "a.py::x", *other]) == 2
     assert "takes no other selection" in capsys.readouterr().err
