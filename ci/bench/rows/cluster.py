@@ -21,7 +21,7 @@ from ci.bench.measure import Bench, Sample
 from ci.bench.programs import BUILD, REPOSITORY, BenchError
 
 WORKERS, SLOTS = 4, 4
-JOBS, SECONDS = 1000, 0.05
+JOBS, SECONDS = 3000, 0.05
 PROGRAMS = ["/bin/sleep"]
 
 
