@@ -38,7 +38,7 @@ class Pool:
         if shape is None:
             shape = self.shapes[wanted] = Shape(wanted)
             for worker in self.workers.values():
-                if not worker.draining and worker.fits(wanted):
+                if not (worker.draining or worker.gone) and worker.fits(wanted):
                     self._join(shape, worker)
         shape.jobs += 1
         self._idle.pop(shape, None)

@@ -137,8 +137,8 @@ class Scheduler:
 
     def worker_gone(self, worker: Worker, reason: str) -> None:
         """Forget a worker; its jobs are tried elsewhere, and of those that ran it counts as an attempt."""
+        worker.gone = True  # first: what its jobs want now may be wanted for the first time
         self._withdraw_worker(worker)
-        worker.gone = True
         waited = set(worker.ahead)
         for attempt in list(worker.attempts.values()):
             ran = attempt.started or attempt.number not in waited

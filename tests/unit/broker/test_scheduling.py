@@ -189,6 +189,19 @@ def test_sc15_or_go_to_another_one() -> None:
     assert driver.gone(101) == [Send(Peer(102), m.Run(2), b"1.0")]
 
 
+def test_what_a_job_of_a_lost_worker_wants_anew_does_not_count_that_worker() -> None:
+    driver = Driver(look_ahead=0)
+    driver.client(1)
+    driver.worker(101)
+    driver.submit(1, 0)
+    driver.worker(102, slots=2, memory=100)
+    assert runs(driver.say(101, m.Broken(driver.attempt("1.0"), "disk full"))) == [(102, "1.0")]
+    for sequence in range(1, 12):  # until what the job wanted at first is forgotten
+        assert runs(driver.submit(1, sequence, memory=sequence)) == [(102, f"1.{sequence}")]
+        driver.end(102, f"1.{sequence}")
+    assert runs(driver.gone(102)) == [(101, "1.0")]
+
+
 def test_sc16_a_client_that_is_gone_makes_room_for_others_when_its_jobs_have_stopped() -> None:
     driver = Driver(look_ahead=0)
     driver.client(1)
