@@ -55,7 +55,7 @@ def run(command: Command, directory: Path, environment: dict[str, str]) -> str |
         start_new_session=True,
     ) as process:
         try:
-            output, _ = process.communicate(timeout=PATIENCE)
+            output, _ = process.communicate(timeout=3 * PATIENCE)  # some compile
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)  # bash has started others
             raise

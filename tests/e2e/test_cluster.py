@@ -26,10 +26,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def test_jobs_of_a_stream_run_on_the_workers_that_there_are(cluster: Cluster) -> None:
     cluster.start_broker()
     workers = [cluster.start_worker(slots=1) for _ in range(2)]
+    with cluster.running(*(small_job("sleep 11111") for _ in range(2))):
+        assert eventually(lambda: all(sleepers(worker.process.pid, "11111") for worker in workers))
     done = cluster.run(*(small_job(f"echo number {number}") for number in range(20))).check(0)
     assert sorted(done.out.splitlines()) == sorted(f"number {number}" for number in range(20))
-    fetched = [list((worker.programs.cache / "fetched").glob("*")) for worker in workers]
-    assert all(fetched), "a worker ran nothing"
     for worker in workers:
         worker.process.terminate()
         assert worker.process.wait(PATIENCE) == 0

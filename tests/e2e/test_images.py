@@ -214,7 +214,7 @@ def test_a_layer_with_other_contents_than_the_configuration_names_is_never_used(
     [("busybox", "did you mean `docker://busybox`?"), ("docker://A", "`A` cannot be the name of an image")],
 )
 def test_what_is_no_name(programs: Programs, project: Path, name: str, message: str):
-    done = programs.run(RUN, "--image", name, "--", "probe", cwd=project).check(1)
+    done = programs.run(RUN, "--image", name, "--", "probe", cwd=project).check(2)
     assert message in done.single_message
 
 

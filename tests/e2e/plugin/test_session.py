@@ -202,8 +202,8 @@ def test_wrong_values_are_a_mistake_of_usage(session: Session, project: Path) ->
     for option in ("--maelstrom-slots=0", "--maelstrom-isolation=none"):
         done = session.pytest("--maelstrom", option, cwd=project).check(4)
         assert f"ERROR: option {option.partition('=')[0]}" in done.err
-    done = session.pytest("--maelstrom", "--maelstrom-cache-root=test_a.py", cwd=project).check(3)
-    assert "hint: give --maelstrom-cache-root a writable directory" in done.out
+    done = session.pytest("--maelstrom", "--maelstrom-cache-root=test_a.py", cwd=project).check(4)
+    assert "hint: give --maelstrom-cache-root a writable directory" in done.err
 
 
 def test_collecting_alone_starts_nothing(session: Session, project: Path) -> None:

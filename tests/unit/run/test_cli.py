@@ -188,7 +188,9 @@ def test_an_image_without_a_command_runs_what_it_runs_by_itself(backend):
     assert backend.client.own == [True, False]
 
 
-@pytest.mark.parametrize("arguments", [["--image", "x", "--file", "y"], ["--image", "x", "--one", "true"]])
+@pytest.mark.parametrize(
+    "arguments", [["--image", "docker://x", "--file", "y"], ["--image", "docker://x", "--one", "true"]]
+)
 def test_image_is_for_a_command(backend, capsys, arguments):
     assert run_cli(arguments, backend) == 2
     assert "--image takes neither --one nor --file" in capsys.readouterr().err
