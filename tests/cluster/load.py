@@ -28,10 +28,10 @@ from tests.support.programs import RUN
 AHEAD = 24
 """Jobs that are unfinished at a time."""
 RETRIES = 3
-JOBS_PER_LAYER = 1
+JOBS_PER_LAYER = 3
 """Jobs after which there is another layer; a job takes two of the last `WINDOW`."""
 WINDOW = 8
-LARGE = (MB // 2, 3 * MB)
+LARGE = (MB, 4 * MB)
 """Bytes of a layer's large file."""
 SMALL_FILES = 20
 SILENCE = 150.0

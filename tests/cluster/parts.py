@@ -136,7 +136,7 @@ class Cluster:
             self._worker(network.host(f"worker-{number}", disk=room.disk, user=number % 2 == 0), joining, room)
             for number in range(1, workers + 1)
         ]
-        self.client = Client(network.host(CLIENT, disk=2 * room.disk), (*joining, "--no-local"))
+        self.client = Client(network.host(CLIENT, disk=8 * room.disk), (*joining, "--no-local"))
         self.parts = {part.host.name: part for part in (self.broker, *self.workers)}
         self.hosts = {name: part.host for name, part in self.parts.items()} | {CLIENT: self.client.host}
 
