@@ -14,16 +14,17 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from maelstrom_core.errors import UserError
 from maelstrom_core.spec import BindMount, ContainerSpec, EnvironmentElement
 from maelstrom_core.whole_file import whole_file
+from maelstrom_test_runner.reports.writing import writing
 
+_WHAT, _HINT = "the report of coverage", "name another path for it"
 MOUNT_POINT = "/.maelstrom/coverage"
 """Where the job finds the directory of the data file."""
 OPTION = "--cov-report"
@@ -98,18 +99,18 @@ class Granted:
     def __enter__(self) -> Self:
         """Make what is to be bound. Raises UserError."""
         for path in self._places.files:
-            with _writing(path):
+            with writing(_WHAT, path, _HINT):
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 if not os.path.lexists(path):
                     self._made.append(Path(path))
                 Path(path).touch()
         for path in self._places.directories:
-            with _writing(path):
+            with writing(_WHAT, path, _HINT):
                 if not os.path.lexists(path):
                     self._made.append(Path(path))
                 Path(path).mkdir(parents=True, exist_ok=True)
         if self._places.data is not None:
-            with _writing(self._places.data):
+            with writing(_WHAT, self._places.data, _HINT):
                 self._scratch = Path(tempfile.mkdtemp(prefix="maelstrom-coverage-"))
                 with suppress(FileNotFoundError):
                     shutil.copy(self._places.data, self._scratch)  # for --cov-append
@@ -133,7 +134,7 @@ class Granted:
         """Put the data in its place, unless something went wrong; leave no empty file that was not there."""
         try:
             if kind is None and self._scratch is not None and self._places.data is not None:
-                with _writing(self._places.data):
+                with writing(_WHAT, self._places.data, _HINT):
                     _keep(self._scratch / os.path.basename(self._staged), Path(self._places.data))
         finally:
             if self._scratch is not None:
@@ -144,16 +145,6 @@ class Granted:
                         path.rmdir()
                     elif path.stat().st_size == 0:
                         path.unlink()
-
-
-@contextmanager
-def _writing(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"failed to write the report of coverage to {path}: {error.strerror}", hint="name another path for it"
-        ) from error
 
 
 def _keep(made: Path, target: Path) -> None:

@@ -6,17 +6,18 @@ Imports the standard library's XML writer when a report is made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from maelstrom_core.errors import UserError
 from maelstrom_core.whole_file import check_place, write_whole
 from maelstrom_test_runner.events import AnyEvent, Begun, CollectionError, Ended, Finished, Skipped, TestCase
 from maelstrom_test_runner.lines import plain
+from maelstrom_test_runner.reports.writing import writing
 from maelstrom_test_runner.state import RunState
+
+_WHAT, _HINT = "the JUnit report", "give --junit-xml another path"
 
 # what XML 1.0 has no place for, not even escaped
 INVALID = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -31,7 +32,7 @@ class JUnitReport:
 
     def __init__(self, path: Path) -> None:
         """Prepare a report. Raises UserError where it could not be written."""
-        with _writing(path):
+        with writing(_WHAT, path, _HINT):
             check_place(path)
         self._path = path
         self._uncollected: list[TestCase] = []
@@ -113,15 +114,5 @@ def clean(text: str) -> str:
 
 def write(path: Path, contents: bytes) -> None:
     """Put a report in place, whole or not at all; raises UserError if that cannot be done."""
-    with _writing(path):
+    with writing(_WHAT, path, _HINT):
         write_whole(path, contents, shared=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"failed to write the JUnit report to {path}: {error.strerror}", hint="give --junit-xml another path"
-        ) from error

@@ -7,17 +7,17 @@ the first row of its machine that is free; there are as many rows as jobs ran at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from maelstrom_core.errors import UserError
 from maelstrom_core.whole_file import check_place, write_whole
 from maelstrom_test_runner.events import AnyEvent, Begun, Busy, Collected, Ended, Finished, Requeued, Started, Test
+from maelstrom_test_runner.reports.writing import writing
 from maelstrom_test_runner.state import RunState
+
+_WHAT, _HINT = "the timeline", "give --trace another path"
 
 MICROSECONDS = 1_000_000
 HERE = 1
@@ -48,7 +48,7 @@ class TraceReport:
 
     def __init__(self, path: Path) -> None:
         """Prepare a timeline. Raises UserError where it could not be written."""
-        with _writing(path):
+        with writing(_WHAT, path, _HINT):
             check_place(path)
         self._path = path
         self._slices: list[dict[str, Any]] = []
@@ -160,18 +160,8 @@ class TraceReport:
                 for row in range(rows + 1)
             ]
         document = {"displayTimeUnit": "ms", "traceEvents": [*names, *self._slices]}
-        with _writing(self._path):
+        with writing(_WHAT, self._path, _HINT):
             write_whole(self._path, _encoded(document), shared=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"failed to write the timeline to {path}: {error.strerror}", hint="give --trace another path"
-        ) from error
 
 
 def _named(kind: str, row: Row, name: str) -> dict[str, Any]:
