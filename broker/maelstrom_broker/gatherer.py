@@ -133,7 +133,6 @@ class Gatherer:
         gathering.clients[peer] -= 1
         if not gathering.clients[peer]:
             del gathering.clients[peer]
-            gathering.refusing.discard(peer)
         if gathering.jobs:
             return
         del self.gatherings[job.artifacts]

@@ -170,6 +170,16 @@ def test_who_has_refused_is_asked_again_for_a_later_job() -> None:
     assert driver.submit(1, 1, layers=blobs(3)) == [want(1, 3)]
 
 
+def test_a_client_that_comes_again_is_asked_again_for_what_it_could_not_give() -> None:
+    driver = cluster()
+    assert driver.submit(1, 0, layers=blobs(3)) == [want(1, 3)]
+    driver.submit(2, 0, layers=blobs(3))
+    assert driver.say(1, m.NoArtifact(digest(3), "not yet built")) == [want(2, 3)]
+    driver.say(1, m.Cancel(0))  # the last job of this client here, while another's waits
+    driver.submit(1, 1, layers=blobs(3))
+    assert driver.say(2, m.NoArtifact(digest(3), "nor here")) == [want(1, 3)]
+
+
 def test_ag10_what_a_manifest_names_is_needed_too_in_either_order() -> None:
     for read_first in (True, False):
         driver = cluster()
