@@ -207,6 +207,7 @@ class Watch:
         else:
             assert reason == "connected again", reason
         self.forget(peer)
+        self.forgive()  # now: who comes next is not there yet when the broker decides
 
     def run(self, peer: Peer, message: m.Run, body: bytes) -> Seen:
         worker = self.workers[peer]
