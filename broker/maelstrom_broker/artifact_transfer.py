@@ -1,7 +1,7 @@
 """How bytes of artifacts pass between connections and files, on the broker's side: a way for each kind of connection.
 
-A plain one is given to a thread for as long as a transfer takes: sendfile one way, read, hash and write the other, with
-no turn of the loop in between. TLS lives in the loop's transport, so the loop moves those bytes, and threads read
+A plain one is given to a thread for as long as a transfer takes: sendfile one way, splice or read, and hash, the other,
+with no turn of the loop in between. TLS lives in the loop's transport, so the loop moves those bytes, and threads read
 files, hash and write. Whichever it is, a megabyte that takes longer than `SLOW` raises TimeoutError.
 """
 
@@ -20,11 +20,13 @@ from io import FileIO
 from typing import Protocol
 
 from maelstrom_broker.artifact_link import SLOW, ArtifactLink
+from maelstrom_core.arriving_file import WORTH_IT, Pipe
 from maelstrom_core.errors import InfrastructureError
 
 CHUNK = 1 << 20
 
 Write = Callable[[memoryview], None]
+Take = Callable[[Pipe, int], None]
 Failure = OSError | InfrastructureError
 
 
@@ -37,8 +39,11 @@ class Transfer(Protocol):
     async def give(self, message: bytes, file: FileIO, size: int) -> None:
         """Send a message, and a file behind it."""
 
-    async def take(self, message: bytes, length: int, write: Write) -> Failure | None:
-        """Send a message, and take what it asked for, to its end; return why it could not be written."""
+    async def take(self, message: bytes, length: int, write: Write, take: Take | None = None) -> Failure | None:
+        """Send a message, and take what it asked for, to its end; return why it could not be written.
+
+        It is given to `write`, or to `take` where it can be had in a pipe.
+        """
 
     def close(self) -> None:
         """Let threads that still use the connection fail."""
@@ -68,10 +73,10 @@ class PlainTransfer:
         """Send a message, and a file behind it."""
         await self._run(partial(self._give, message, file, size))
 
-    async def take(self, message: bytes, length: int, write: Write) -> Failure | None:
+    async def take(self, message: bytes, length: int, write: Write, take: Take | None = None) -> Failure | None:
         """Send a message, and take what it asked for."""
         self._link.connection.expect_content(length)
-        return await self._run(partial(self._take, message, write))
+        return await self._run(partial(self._take, message, write, take))
 
     def close(self) -> None:
         """Let threads fail."""
@@ -99,11 +104,15 @@ class PlainTransfer:
             at += sent
             pace.passed(sent)
 
-    def _take(self, message: bytes, write: Write) -> Failure | None:
+    def _take(self, message: bytes, write: Write, take: Take | None) -> Failure | None:
         self._socket.sendall(message)
         connection = self._link.connection
         failure: Failure | None = None
         pace = _Pace()
+        if take is not None and connection.left >= WORTH_IT and not connection.buffered:
+            failure = self._splice(take, pace)
+        if not connection.left:
+            return failure
         with memoryview(bytearray(min(CHUNK, connection.left))) as view:
             while connection.left:
                 filled = connection.take_buffered(view)
@@ -114,8 +123,20 @@ class PlainTransfer:
                     connection.received_content(count)
                     filled += count
                     pace.passed(count)
-                failure = failure or _attempt(write, view[:filled])
+                failure = failure or _attempt(partial(write, view[:filled]))
         return failure
+
+    def _splice(self, take: Take, pace: _Pace) -> Failure | None:
+        """Take what comes by a pipe, until it cannot be written, or unless sockets cannot be spliced here."""
+        connection = self._link.connection
+        with Pipe() as pipe:
+            for count in pipe.fills(self._socket, connection.left, lambda: pace.left):
+                connection.received_content(count)
+                pace.passed(count)
+                failure = _attempt(partial(take, pipe, count))
+                if failure is not None:
+                    return failure
+        return None
 
 
 class LoopTransfer:
@@ -140,7 +161,7 @@ class LoopTransfer:
             await self._link.write(data)
             size -= len(data)
 
-    async def take(self, message: bytes, length: int, write: Write) -> Failure | None:
+    async def take(self, message: bytes, length: int, write: Write, _take: Take | None = None) -> Failure | None:
         """Send a message, and take what it asked for."""
         loop = asyncio.get_running_loop()
         connection = self._link.connection
@@ -155,7 +176,7 @@ class LoopTransfer:
                 failure = failure or (await writing if writing is not None else None)
                 writing = None
                 if failure is None:
-                    writing = loop.run_in_executor(self._threads, _attempt, write, buffers[0][:count])
+                    writing = loop.run_in_executor(self._threads, _attempt, partial(write, buffers[0][:count]))
                 buffers.reverse()
         finally:
             if writing is not None:
@@ -189,10 +210,10 @@ class _Pace:
             raise TimeoutError
 
 
-def _attempt(write: Write, data: memoryview) -> Failure | None:
+def _attempt(write: Callable[[], None]) -> Failure | None:
     """Write, and return what went wrong: errors of files are others than those of connections."""
     try:
-        write(data)
+        write()
     except (OSError, InfrastructureError) as error:
         return error
     return None

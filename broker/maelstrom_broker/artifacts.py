@@ -234,8 +234,9 @@ class _Session:
         """Return why what came could not be stored; it is there, or there is nothing of it."""
         failure: Failure | None
         try:
-            write = _unpacked(incoming) if put.encoding == "zstd" else incoming.write
-            failure = await transfer.take(frame(Go()), put.length, write)
+            packed = put.encoding == "zstd"
+            write = _unpacked(incoming) if packed else incoming.write
+            failure = await transfer.take(frame(Go()), put.length, write, None if packed else incoming.take)
         except BaseException:
             store.lost(incoming)
             raise

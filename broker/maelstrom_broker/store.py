@@ -22,8 +22,7 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
-from blake3 import blake3
-
+from maelstrom_core.arriving_file import ArrivingFile, Pipe
 from maelstrom_core.digest import DIGEST_LENGTH, Digest
 from maelstrom_core.errors import ConfigError, InfrastructureError
 
@@ -36,36 +35,43 @@ class FullError(InfrastructureError):
 
 
 class Incoming:
-    """An artifact that is coming: `write`, then `finish` or `discard`, in any thread."""
+    """An artifact that is coming: `write` or `take`, then `check` or `discard`, in any thread."""
 
     def __init__(self, path: Path, digest: str, size: int) -> None:
         self.path = path
         self.digest = digest
         self.size = size
-        self._hasher = blake3()
-        self._written = 0
         self._mutex = threading.Lock()
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file = ArrivingFile(self._descriptor)
 
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes. Raises OSError; InfrastructureError where they are more than was announced."""
         with self._mutex:
-            if self._descriptor < 0:
-                raise InfrastructureError("it was given up")
-            self._written += len(data)
-            if self._written > self.size:
-                raise InfrastructureError(f"it is larger than the {self.size} bytes that were announced")
-            self._hasher.update(data)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            self._expect(len(data))
+            self._file.write(data)
+
+    def take(self, pipe: Pipe, count: int) -> None:
+        """Take the next bytes from a pipe. Raises as `write` does."""
+        with self._mutex:
+            self._expect(count)
+            self._file.take(pipe, count)
+
+    def _expect(self, count: int) -> None:
+        if self._descriptor < 0:
+            raise InfrastructureError("it was given up")
+        if self._file.size + count > self.size:
+            raise InfrastructureError(f"it is larger than the {self.size} bytes that were announced")
 
     def check(self) -> None:
-        """Take note that this was all. Raises InfrastructureError if it is not what was announced."""
+        """Take note that this was all. Raises InfrastructureError if it is not what was announced, and OSError."""
+        with self._mutex:
+            self._expect(0)
+            digest = self._file.hexdigest()
         self._close()
-        if self._written != self.size:
-            raise InfrastructureError(f"it has {self._written} bytes, not the {self.size} that were announced")
-        if self._hasher.hexdigest() != self.digest:
+        if self._file.size != self.size:
+            raise InfrastructureError(f"it has {self._file.size} bytes, not the {self.size} that were announced")
+        if digest != self.digest:
             raise InfrastructureError("what has come has another digest")
 
     def discard(self) -> None:

@@ -24,6 +24,7 @@ from typing import Self, TypeVar
 
 from blake3 import blake3
 
+from maelstrom_core.arriving_file import WORTH_IT, ArrivingFile, Pipe
 from maelstrom_core.artifact_wire import (
     NEED_DATA,
     AnyArtifactMessage,
@@ -135,7 +136,7 @@ class ArtifactClient:
     def fetch_into(self, digest: str, size: int, descriptor: int) -> None:
         """Write an artifact of `size` bytes to a file, and check it. Raises ArtifactError, OSError for the file.
 
-        The file must be empty; if this fails nobody must use what is in it.
+        The file must be empty, and open for reading, too; if this fails nobody must use what is in it.
         """
         self._try(f"get artifact {digest}", lambda: self._fetch_into(digest, size, descriptor))
 
@@ -238,16 +239,27 @@ class ArtifactClient:
         announced = self._ask(digest)
         if announced != size:
             raise ArtifactError(f"failed to get artifact {digest}: it has {announced} bytes where {size} were expected")
-        hasher = blake3()
+        arriving = ArrivingFile(descriptor)
+        if size >= WORTH_IT and type(self._socket) is socket.socket and not self._connection.buffered:
+            self._splice(arriving)
         with memoryview(self._buffer) as view:
             while self._connection.left:
                 with view[: self._fill(view)] as part:
-                    hasher.update(part)
-                    written = 0
-                    while written < len(part):
-                        written += os.write(descriptor, part[written:])
-        if hasher.hexdigest() != digest:
+                    arriving.write(part)
+        if arriving.hexdigest() != digest:
             raise _BrokenError("what has come has another digest")
+
+    def _splice(self, arriving: ArrivingFile) -> None:
+        """Let content go to a file by a pipe, unless sockets cannot be spliced here."""
+        connection, plain = self._connection, self._socket
+        assert plain is not None  # noqa: S101 - `_open` has been called
+        try:
+            with Pipe() as pipe:
+                for count in pipe.fills(plain, connection.left, lambda: self._timeout):
+                    connection.received_content(count)
+                    arriving.take(pipe, count)
+        except (ConnectionError, TimeoutError) as error:
+            raise _BrokenError(_reason(error)) from None
 
     def _ask(self, digest: str, *, last: bool = False) -> int:
         self._open()

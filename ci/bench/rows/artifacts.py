@@ -125,7 +125,7 @@ class Place:
         def fetch() -> None:
             with ArtifactClient(dial, token) as client:
                 while (digest := stored.get()) is not None:
-                    with (self.root / "received" / digest).open("xb") as file:
+                    with (self.root / "received" / digest).open("x+b") as file:
                         client.fetch_into(digest, SIZE, file.fileno())
 
         for digest in (*self.files, *[None] * CONNECTIONS):
