@@ -5,12 +5,15 @@ Nothing is downloaded: pip comes from the Python's own `ensurepip`, wheels are p
 
 from __future__ import annotations
 
+import compileall
 import fcntl
 import io
 import os
+import py_compile
 import sys
 import sysconfig
 import tarfile
+import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -29,7 +32,7 @@ LIBRARY = f"usr/local/lib/{VERSION}"
 SITE = (f"{LIBRARY}/site-packages", f"{LIBRARY}/dist-packages")
 """Debian's Python looks into the second."""
 _LEFT_OUT = {
-    *("__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3"),
+    *("site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3"),
     *("pydoc_data", "_bundled"),
 }
 PROJECT_WHEELS = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
@@ -82,7 +85,8 @@ def _add_python(archive: tarfile.TarFile) -> None:
         archive.addfile(info)
     for path in sorted(standard.rglob("*")):
         inside = path.relative_to(standard)
-        if _LEFT_OUT.isdisjoint(inside.parts) and path.suffix != ".a" and path.is_file():
+        compiled = path.parent.name == "__pycache__" and not path.name.endswith(f".{sys.implementation.cache_tag}.pyc")
+        if _LEFT_OUT.isdisjoint(inside.parts) and path.suffix != ".a" and not compiled and path.is_file():
             archive.add(os.path.realpath(path), f"{LIBRARY}/{inside}", filter=_anonymous)
             if path.suffix == ".so":
                 binaries.append(str(path))
@@ -91,10 +95,14 @@ def _add_python(archive: tarfile.TarFile) -> None:
     wheel = next(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"), None)
     if wheel is None:  # Debian keeps it elsewhere
         wheel = next(Path("/usr/share/python-wheels").glob("pip-*.whl"))
-    with zipfile.ZipFile(wheel) as pip:
-        for name in pip.namelist():
-            if not name.endswith("/"):  # beside the standard library: it is found there, whoever has made the Python
-                _add(archive, f"{LIBRARY}/{name}", pip.read(name))
+    with tempfile.TemporaryDirectory() as directory:
+        with zipfile.ZipFile(wheel) as pip:
+            pip.extractall(directory)
+        compiled = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        compileall.compile_dir(directory, quiet=2, stripdir=directory, invalidation_mode=compiled)
+        for path in sorted(Path(directory).rglob("*")):
+            if path.is_file():  # beside the standard library: it is found there, whoever has made the Python
+                archive.add(path, f"{LIBRARY}/{path.relative_to(directory)}", filter=_anonymous)
     for library in find_shared_libraries(binaries):
         archive.add(os.path.realpath(library), library.lstrip("/"), filter=_anonymous)
 
