@@ -33,10 +33,11 @@ def small_python(prefix: Path) -> Path:
     for name in PROJECT_WHEELS:
         distribution = metadata.distribution(name)
         for file in distribution.files or ():
-            if ".." not in file.parts and file.suffix != ".pyc":
+            source = Path(str(distribution.locate_file(file)))
+            if ".." not in file.parts and source.exists():
                 target = packages / file
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(str(distribution.locate_file(file)), target)
+                shutil.copy2(source, target)  # with its time: else what is compiled would count as old
     return executable
 
 
