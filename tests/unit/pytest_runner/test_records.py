@@ -59,7 +59,11 @@ def test_a_cut_channel_is_named_as_cut():
 
 
 @given(
-    st.dictionaries(st.text(max_size=5), st.recursive(st.none() | st.floats() | st.text() | st.integers(), st.lists))
+    st.dictionaries(
+        st.text(max_size=5),
+        st.recursive(st.none() | st.floats() | st.text(max_size=5) | st.integers(), st.lists, max_leaves=8),
+        max_size=3,
+    )
 )
 def test_what_the_guest_encodes_is_one_frame_of_json(record):
     data = encode(record)
