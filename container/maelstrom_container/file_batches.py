@@ -190,9 +190,11 @@ def write_files(writes: Sequence[FileWrite], contents: memoryview | None, direct
     ]
     structs = ffi.from_buffer(b"".join(packed))
     results = ffi.new("struct file_results *")
-    data = ffi.NULL if contents is None else ffi.from_buffer(contents)
     where = ffi.new("int[2]", [directory, blobs])
-    left = lib.files_write(ffi.cast("struct file_write *", structs), len(writes), data, where, results)
+    # given back at once: Python before 3.11.9 dies where a traceback is collected that holds a memoryview that is lent
+    with ffi.from_buffer(b"" if contents is None else contents) as lent:
+        data = ffi.NULL if contents is None else lent
+        left = lib.files_write(ffi.cast("struct file_write *", structs), len(writes), data, where, results)
     del kept
     if left and results.failure != lib.FILE_SOURCE:
         raise OSError(results.error, os.strerror(results.error), os.fsdecode(writes[-left].name))
@@ -226,7 +228,10 @@ def in_threads(work: Callable[[T], object], items: Iterable[T], *, threads: int 
     for other in others:
         other.join()
     if failures:
-        raise failures[0]
+        try:
+            raise failures[0]
+        finally:
+            failures.clear()  # its traceback has them
 
 
 def _strings(texts: Sequence[bytes]) -> tuple[Any, Iterator[int]]:

@@ -15,12 +15,14 @@ from maelstrom_container.file_batches import (
     RECORD,
     CopyError,
     FileCopy,
+    FileWrite,
     copy_files,
     in_threads,
     read_files,
     scan,
     signature,
     unpacked,
+    write_files,
 )
 from maelstrom_container.native import ffi
 
@@ -164,3 +166,19 @@ def test_the_first_error_is_raised_when_nobody_works_any_more():
     with pytest.raises(ValueError, match="1"):
         in_threads(work, iter(range(3)), threads=3)
     assert not [thread for thread in threading.enumerate() if thread.name == "layer-files"]
+
+
+def test_what_could_not_be_written_is_not_held_by_the_error(place):
+    """A traceback that holds a memoryview that is lent kills Python before 3.11.9 and 3.12.3 when it is collected."""
+    (place / "layer" / "made").touch()
+    contents = memoryview(bytearray(10))
+    write = FileWrite(b"made", b"b" * 64, 0o644, 0, 0, 10)
+    directory, blobs = (os.open(place / name, os.O_RDONLY) for name in ("layer", "blobs"))
+    try:
+        with pytest.raises(FileExistsError) as caught:
+            in_threads(lambda write: write_files([write], contents, directory, blobs), [write])
+        contents.release()  # it could not be while it is lent
+        assert caught.traceback
+    finally:
+        os.close(directory)
+        os.close(blobs)
