@@ -337,7 +337,8 @@ class CallbackClient:
 
     def _made(self, key: bytes, making: _Making) -> None:
         layers = tuple(layer for part in making.parts if part for layer in part)
-        ready = make_ready(making.flat, layers, making.environment, self._project, making.image)
+        session = self._options.sessions
+        ready = make_ready(making.flat, layers, making.environment, self._project, making.image, session=session)
         if self._end(key, making):
             self._ready[key] = ready
         for identity, job in self._take(making):

@@ -57,6 +57,8 @@ class ClientOptions(msgspec.Struct, frozen=True):
     """Seconds for which a broker that was lost is waited for; 0: without end."""
     output_limit: int | None = None
     """Bytes kept of each job's standard output, and of its error output; None: as many as the inline limit."""
+    sessions: bool = True
+    """Whether jobs lead sessions of their own; see `Container.session`."""
     tell: Callable[[str], object] | None = None
     """Is told, in the event loop, what a user may want to know of the cluster; None: that goes to standard error."""
 
@@ -126,6 +128,8 @@ def make_ready(
     environment: tuple[str, ...],
     project_directory: Path,
     image: RealisedImage | None = None,
+    *,
+    session: bool = True,
 ) -> Ready:
     """Put together what is known of a container; the project directory is absolute. Layers of the image go first."""
     directories = _directories(environment) if flat.writable else ()
@@ -146,6 +150,7 @@ def make_ready(
         directories=directories,
         limits=flat.limits,
         seccomp=flat.seccomp,
+        session=session,
     )
     return Ready(container, environment, flat.working_directory)
 

@@ -148,7 +148,8 @@ class SingleJob:
         layers: list[RealisedLayer] = []
         for layer in flat.layers:
             layers += store.realise(layer, project_directory=project)
-        return make_ready(flat, layers, environment, project, image), image
+        session = self._options.sessions
+        return make_ready(flat, layers, environment, project, image, session=session), image
 
 
 def _lost(spec: JobSpec) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from maelstrom_test_runner.config import RunnerConfig
 
 if TYPE_CHECKING:
@@ -40,5 +42,5 @@ def open_runner(
         from maelstrom_client.downloads import Downloads
 
         watch = Downloads()
-    options = options_of(config, directory, watch, note)
+    options = msgspec.structs.replace(options_of(config, directory, watch, note), sessions=False)
     return ClientRunner(Client(nursery, options), inline_limit=config.inline_limit, downloads=watch)

@@ -118,7 +118,10 @@ static int run_child(struct child *child, int without_clone3)
     const struct launch *launch = child->launch;
     long result;
 
-    setsid();
+    if (launch->session || launch->passed != PASSED_NOTHING)
+        setsid();
+    else
+        setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (without_clone3 && launch->group >= 0 && (result = enter_group(launch->group)) < 0)
         return fail(child, PHASE_GROUP, (int)-result);

@@ -48,6 +48,7 @@ struct launch {
     unsigned long namespaces;   /* CLONE_NEW... */
     const char *uid_map, *gid_map;
     uint64_t capabilities;      /* the bounding set to leave; it counts where the job is root, others have none */
+    int session;                /* it leads one of its own, not only a process group; so it does where a terminal is passed */
     int confined;               /* a filter is inherited from us, see confine_launcher */
     const void *filter;         /* struct sock_filter: what seccomp refuses, where nothing is inherited */
     uint64_t filter_length;     /* instructions; 0: nothing is refused */

@@ -337,6 +337,7 @@ class Launcher:
         launch.kept = kept.native if kept is not None and steps is kept.steps else ffi.NULL
         launch.uid_map, launch.gid_map = ffi.from_buffer(prepared.uid_map), ffi.from_buffer(prepared.gid_map)
         launch.capabilities = prepared.capabilities
+        launch.session = prepared.session
         if self._confined:
             assert prepared.filters.job  # noqa: S101 - whoever wants none is for another member
         else:

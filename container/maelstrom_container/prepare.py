@@ -103,6 +103,7 @@ class Prepared(msgspec.Struct, frozen=True):
     gid_map: bytes
     capabilities: int
     network: Network
+    session: bool
     filters: Filters
     limits: Limits
     """All of the container's; the layout has those that are not kept by a cgroup."""
@@ -162,6 +163,7 @@ def prepare(
         gid_map=f"{container.group} {outer.gid} 1\0".encode(),
         capabilities=capabilities,
         network=container.network,
+        session=container.session,
         filters=_filters(container),
         limits=limits,
         kept=_keep(layout, behind, memory) if layout.writable and layout.cover and not templates else None,

@@ -55,6 +55,9 @@ class Container(msgspec.Struct, frozen=True, cache_hash=True):
     """Directories that exist whatever the layers hold (HOME, /var/tmp); writable where the root is."""
     limits: Limits = Limits()
     seccomp: Seccomp = Seccomp.DEFAULT
+    session: bool = True
+    """Whether the first process leads a session of its own: else the first terminal that it opens does not become its
+    own, which would hang it up when the other end is closed. It has one anyway where its job has a terminal."""
 
 
 class Capture(msgspec.Struct, frozen=True):
