@@ -104,6 +104,7 @@ def _run_all(
     if config.image is None:
         plan = make_plan(config, call, markup=screen.colour, width=screen.width, mount_point=mount_point)
     note = None if call.listing or call.dry_run else teller.note  # what is printed then is read by machines
+    opening.import_asyncio(config)
     opened = open_runner(config, call.project, note=note)
 
     import asyncio

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from maelstrom_core.left_out import left_out
 from maelstrom_test_runner.config import RunnerConfig
 
 if TYPE_CHECKING:
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 
     from maelstrom_test_runner.runner import Runner
     from maelstrom_worker.nursery import Nursery
+
+
+def import_asyncio(config: RunnerConfig) -> None:
+    """Import asyncio, without TLS where there is no broker: for programs that connect by it to nothing else.
+
+    What downloads images has TLS of its own.
+    """
+    if config.broker is None:
+        with left_out("ssl"):
+            import asyncio  # noqa: F401 - for all that comes
 
 
 def open_runner(
@@ -30,10 +41,11 @@ def open_runner(
     `note` is told what a user may want to know of the cluster; without it that goes to standard error. `downloads`: an
     image may have to be downloaded, and how far that is is to be shown.
     """
-    from maelstrom_client import Client, start_nursery
+    from maelstrom_client import start_nursery
 
     nursery = nursery or start_nursery()  # before anything of asyncio is imported
 
+    from maelstrom_client.client import Client
     from maelstrom_client.ready import options_of
     from maelstrom_test_runner.runner import ClientRunner
 

@@ -1,12 +1,11 @@
 """What runs the jobs of a run: a `Runner`, and the one on top of the client library.
 
 What decides about tests is given a `Runner` only, so that it can be tried without containers. Imports of the project
-the vocabulary of jobs only; asyncio is that of whoever runs jobs.
+the vocabulary of jobs only, and not asyncio, which is that of whoever runs jobs.
 """
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
@@ -15,6 +14,8 @@ from maelstrom_core.job import DEFAULT_INLINE_LIMIT, Outcome
 from maelstrom_core.spec import JobSpec, Reference
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from maelstrom_client.downloads import Downloads
     from maelstrom_container.images.store import RealisedImage
     from maelstrom_container.store import LayerStore

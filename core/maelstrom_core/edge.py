@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from maelstrom_core.errors import InfrastructureError, MaelstromError, UserError
+from maelstrom_core.left_out import left_out
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -98,6 +99,8 @@ def be_program(program: str, main: Callable[[], int]) -> NoReturn:
     name_streams()
     # What is imported stays, and looking for cycles in it takes a fifteenth of the time it takes to import.
     gc.disable()
+    with left_out("typing_extensions"):  # which has nothing that msgspec needs in Python 3.11 and later
+        import msgspec  # noqa: F401 - for all that comes
     leave(run_program(program, main))
 
 

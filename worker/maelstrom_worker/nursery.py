@@ -1,17 +1,21 @@
 """The nursery as its supervisor sees it: a process, forked first, that forks pool members on request.
 
-What it does is `nursery_process`, which it alone imports. Imports no asyncio, and nothing of containers.
+What it does is `nursery_process`, which it alone imports. Imports no asyncio; of containers, and of Python, what both
+sides need and neither should import once more beside the other.
 """
 
 from __future__ import annotations
 
 import os
+import pathlib  # noqa: F401 - for both sides
+import signal  # noqa: F401 - for both sides
 import socket
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
+from maelstrom_container import native  # noqa: F401 - for both sides
 from maelstrom_core.errors import HostError
 from maelstrom_worker.messages import MESSAGE, Born, MemberFds, MemberSettings, Stillborn
 
