@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from cargo_maelstrom.processes import stream
+from maelstrom_test_runner.children import Child
 
 Line = Callable[[bytes], object]
 Words = Callable[[str], object]
@@ -14,31 +15,16 @@ Words = Callable[[str], object]
 class Build:
     """One call, as a task of the event loop."""
 
-    def __init__(
-        self,
-        cargo: str,
-        arguments: Sequence[str],
-        directory: str,
-        *,
-        shown: bool,
-        variables: Mapping[str, str] | None = None,
-    ) -> None:
-        """Begin; where nothing is `shown` cargo's words go where ours go, at once."""
+    def __init__(self, child: Child) -> None:
+        """Begin to listen; where error output is no pipe cargo's words go where ours go, at once."""
         self._held: list[tuple[bytes | None, str]] = []
         self._line: Line | None = None
         self._words: Words | None = None
-        calling = stream(
-            cargo,
-            arguments,
-            directory,
-            line=self._take_line,
-            words=self._take_words if shown else None,
-            variables=variables,
-        )
+        calling = stream(child, line=self._take_line, words=self._take_words)
         self._task = asyncio.get_running_loop().create_task(calling)
 
     async def follow(self, line: Line, words: Words) -> int:
-        """Hand on lines of its output, and its words, from the first on; return its exit code. Raises UserError."""
+        """Hand on lines of its output, and its words, from the first on; return its exit code."""
         self._line, self._words = line, words
         held, self._held = self._held, []
         for each, said in held:

@@ -1,64 +1,41 @@
-"""Calls of cargo and rustc on this machine, in an event loop: whole answers, and lines as they come."""
+"""What cargo and rustc say, in an event loop: whole answers, and lines as they come."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from cargo_maelstrom.environment import Toolchain
 from maelstrom_core.errors import UserError
-from maelstrom_test_runner.building import started
+from maelstrom_test_runner.building import followed
+from maelstrom_test_runner.children import Child
 
 
-def find_program(name: str, environment: Mapping[str, str]) -> str:
-    """Return the path of cargo or rustc: that which has called us, or that on PATH. Raises UserError."""
-    named = environment.get(name.upper())
-    path = named if named and os.path.isabs(named) else shutil.which(named or name, path=environment.get("PATH"))
-    if path is None:
-        raise UserError(
-            f"failed to find {name}: it is not on PATH", hint="https://rustup.rs or the package manager installs it"
-        )
-    return path
+async def answer(child: Child) -> tuple[int, bytes, str]:
+    """Return exit code, output and error output of a program."""
+    async with followed(child) as program:
+        assert program.stderr is not None  # noqa: S101 - it is a pipe
+        output, errors, code = await asyncio.gather(program.stdout.read(), program.stderr.read(), program.wait())
+    return code, output, errors.decode(errors="replace")
 
 
-async def ask(program: str, arguments: Sequence[str], directory: str) -> tuple[int, bytes, str]:
-    """Return exit code, output and error output of a program. Raises UserError where it cannot be started."""
-    async with started([program, *arguments], directory, guarded=False) as process:
-        output, errors = await process.communicate()
-    return process.returncode or 0, output, errors.decode(errors="replace")
-
-
-async def stream(
-    program: str,
-    arguments: Sequence[str],
-    directory: str,
-    *,
-    line: Callable[[bytes], object],
-    words: Callable[[str], object] | None,
-    variables: Mapping[str, str] | None = None,
-) -> int:
+async def stream(child: Child, *, line: Callable[[bytes], object], words: Callable[[str], object]) -> int:
     """Hand on the lines of a program's output, and those of its error output, without their ends; return its exit code.
 
-    With no `words` error output goes where ours goes; `variables` go before ours. The program and what it has started
-    ends with us. Raises UserError where it cannot be started.
+    The program and what it has started ends with us.
     """
-    errors = asyncio.subprocess.PIPE if words is not None else None
-    environment = {**os.environ, **variables} if variables else None
-    async with started([program, *arguments], directory, environment=environment, stderr=errors) as process:
-        tasks = [_lines(process.stdout, line)]
-        if words is not None:
-            tasks.append(_lines(process.stderr, lambda data: words(data.decode(errors="replace"))))
+    async with followed(child) as program:
+        tasks = [_lines(program.stdout, line)]
+        if program.stderr is not None:
+            tasks.append(_lines(program.stderr, lambda data: words(data.decode(errors="replace"))))
         await asyncio.gather(*tasks)
-        return await process.wait()
+        return await program.wait()
 
 
-async def find_toolchain(environment: Mapping[str, str], directory: str, target: str | None) -> Toolchain:
-    """Find out which compiler is used, and where its libraries are. Raises UserError."""
-    cargo, rustc = find_program("cargo", environment), find_program("rustc", environment)
-    of_target = [f"--target={target}"] if target else []
-    code, output, errors = await ask(rustc, ["--print=sysroot", "--print=target-libdir", *of_target], directory)
+async def read_toolchain(compiler: Child, cargo: str, environment: Mapping[str, str]) -> Toolchain:
+    """Return which compiler is used, and where its libraries are, as it says. Raises UserError."""
+    code, output, errors = await answer(compiler)
     lines = output.decode(errors="replace").split("\n")
     if code or len(lines) < 2:
         raise UserError(f"failed to ask rustc where its libraries are: {errors.strip()}")
@@ -76,7 +53,6 @@ async def find_toolchain(environment: Mapping[str, str], directory: str, target:
     )
 
 
-async def _lines(stream: asyncio.StreamReader | None, take: Callable[[bytes], object]) -> None:
-    assert stream is not None  # noqa: S101 - it is a pipe
+async def _lines(stream: asyncio.StreamReader, take: Callable[[bytes], object]) -> None:
     while data := await stream.readline():
         take(data.rstrip(b"\n"))

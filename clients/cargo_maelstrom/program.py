@@ -8,7 +8,7 @@ What a run needs is imported when there is one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,12 +16,15 @@ import click
 
 from cargo_maelstrom.config import FILE_NAME, PROGRAM, CargoConfig
 from maelstrom_test_runner.native_program import Definition, Given, run_cli
+from maelstrom_test_runner.opening import import_asyncio
 
 if TYPE_CHECKING:
+    from cargo_maelstrom.arguments import Choices, TestArguments
+    from cargo_maelstrom.calls import Calls
     from cargo_maelstrom.runner import CargoRunner
     from maelstrom_test_runner.filters import Language
     from maelstrom_test_runner.native import NativeRunner
-    from maelstrom_test_runner.native_course import NativeCall
+    from maelstrom_test_runner.native_call import NativeCall
     from maelstrom_test_runner.outlets import Screen
     from maelstrom_worker.nursery import Nursery
 
@@ -36,27 +39,61 @@ def own_arguments(arguments: Sequence[str]) -> Sequence[str]:
     return arguments[1:] if arguments and arguments[0] == "maelstrom" else arguments
 
 
+class _Run:
+    """What a run has begun and made."""
+
+    def __init__(self) -> None:
+        self._calls: Calls | None = None
+        self.runner: CargoRunner | None = None
+
+    def begin(self, config: CargoConfig, call: NativeCall, given: Given, screen: Screen) -> None:
+        """Have cargo and rustc begin, and import beside them."""
+        from cargo_maelstrom.calls import Calls
+
+        choices, _ = _read(config, given)
+        self._calls = Calls(config, call, choices, colour=screen.colour)
+        import_asyncio(config)
+
+    def make(self, config: CargoConfig, call: NativeCall, given: Given, screen: Screen) -> NativeRunner:
+        """Return what runs tests."""
+        if self._calls is None:
+            self.begin(config, call, given, screen)
+        from cargo_maelstrom.runner import CargoRunner
+
+        assert self._calls is not None  # noqa: S101 - for the type checker
+        self.runner = CargoRunner(config, call, *_read(config, given), self._calls)
+        return self.runner
+
+    def discard(self) -> None:
+        """Remove what is left of the run."""
+        if self._calls is not None:
+            self._calls.close()
+        if self.runner is not None:
+            self.runner.discard()
+
+
+def _read(config: CargoConfig, given: Given) -> tuple[Choices, TestArguments]:
+    from cargo_maelstrom.arguments import read_choices, read_test_arguments
+
+    choices = read_choices(given.own)
+    return choices, read_test_arguments(choices.names, given.extra, config.extra_test_binary_args)
+
+
 def run_cargo(arguments: Sequence[str], *, nursery: Nursery | None = None, stream: TextIO | None = None) -> int:
     """Run the program, and report coverage where that was measured; return the exit code. Raises MaelstromError."""
     from maelstrom_test_runner.summary import EXIT_INTERRUPTED
 
-    made: list[CargoRunner] = []
-
-    def make(config: CargoConfig, call: NativeCall, given: Given, screen: Screen) -> NativeRunner:
-        made.append(_make(config, call, given, screen))
-        return made[0]
-
+    run = _Run()
     try:
-        code = run_cli(_definition(make), arguments, nursery=nursery, stream=stream)
-        for runner in made:
-            if code != EXIT_INTERRUPTED and (subject := runner.subject) is not None:
-                from cargo_maelstrom.covered import report_coverage
+        code = run_cli(_definition(run), arguments, nursery=nursery, stream=stream)
+        subject = run.runner.subject if run.runner is not None and code != EXIT_INTERRUPTED else None
+        if subject is not None:
+            from cargo_maelstrom.covered import report_coverage
 
-                report_coverage(subject, os.environ, click.echo)
+            report_coverage(subject, os.environ, click.echo)
         return code
     finally:
-        for runner in made:
-            runner.discard()
+        run.discard()
 
 
 def _parameters() -> list[click.Parameter]:
@@ -84,15 +121,6 @@ def _parameters() -> list[click.Parameter]:
         flag("--release", help="Build with the profile `release`."),
         click.Option(["--manifest-path"], metavar="PATH", help="Use this Cargo.toml."),
     ]
-
-
-def _make(config: CargoConfig, call: NativeCall, given: Given, screen: Screen) -> CargoRunner:
-    from cargo_maelstrom.arguments import read_choices, read_test_arguments
-    from cargo_maelstrom.runner import CargoRunner
-
-    choices = read_choices(given.own)
-    arguments = read_test_arguments(choices.names, given.extra, config.extra_test_binary_args)
-    return CargoRunner(config, call, choices, arguments, colour=screen.colour)
 
 
 def find_root(directory: Path) -> Path:
@@ -124,7 +152,7 @@ def _tell_packages(excluded: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[st
     return tell_packages(excluded)
 
 
-def _definition(make: Callable[[CargoConfig, NativeCall, Given, Screen], NativeRunner]) -> Definition[CargoConfig]:
+def _definition(run: _Run) -> Definition[CargoConfig]:
     return Definition(
         program=PROGRAM,
         module="cargo_maelstrom",
@@ -137,10 +165,11 @@ def _definition(make: Callable[[CargoConfig, NativeCall, Given, Screen], NativeR
         file_contents=_contents,
         language=_language,
         find_root=find_root,
-        make=make,
+        make=run.make,
+        begin=run.begin,
         built=("target",),
         exclude_packages=_tell_packages,
     )
 
 
-CARGO = _definition(_make)
+CARGO = _definition(_Run())

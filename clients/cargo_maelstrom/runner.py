@@ -12,15 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from cargo_maelstrom.arguments import (
-    Choices,
-    TestArguments,
-    build_command,
-    doc_command,
-    metadata_command,
-)
+from cargo_maelstrom.arguments import Choices, TestArguments, doc_command
 from cargo_maelstrom.brought import bringing, split
 from cargo_maelstrom.build import Build
+from cargo_maelstrom.calls import Calls
 from cargo_maelstrom.company import company_arguments, judge_company
 from cargo_maelstrom.config import CargoConfig
 from cargo_maelstrom.containers import Containers
@@ -29,7 +24,7 @@ from cargo_maelstrom.environment import Toolchain, binary_variables, configured_
 from cargo_maelstrom.libtest import Listed, judge_program, judge_test, parse_listing, parse_reasons
 from cargo_maelstrom.messages import Artifacts, TestBinary, parse_message
 from cargo_maelstrom.metadata import Package, Workspace, parse_metadata, without_harness
-from cargo_maelstrom.processes import ask, find_program, find_toolchain
+from cargo_maelstrom.processes import answer, read_toolchain
 from cargo_maelstrom.selecting import chosen_packages, facts_of_case, facts_of_doc, suite_of
 from cargo_maelstrom.words import Words
 from maelstrom_core.errors import InfrastructureError, UserError
@@ -37,7 +32,7 @@ from maelstrom_core.job import Exited, Outcome
 from maelstrom_core.spec import JobSpec
 from maelstrom_test_runner.directives import Treatment
 from maelstrom_test_runner.native import Case, Found, Isolation, Verdict, effects_of, not_run, output_text
-from maelstrom_test_runner.native_course import NativeCall
+from maelstrom_test_runner.native_call import NativeCall
 from maelstrom_test_runner.runner import Runner
 
 FIRST = 1000
@@ -67,14 +62,14 @@ class CargoRunner:
     """Finds, and runs."""
 
     def __init__(
-        self, config: CargoConfig, call: NativeCall, choices: Choices, arguments: TestArguments, *, colour: bool
+        self, config: CargoConfig, call: NativeCall, choices: Choices, arguments: TestArguments, calls: Calls
     ) -> None:
+        """Take up `calls` that have begun; they stay the caller's."""
         self._config = config
         self._call = call
         self._choices = choices
         self._arguments = arguments
-        self._colour = colour
-        self._cargo = find_program("cargo", call.environment)
+        self._calls = calls
         self._caller = dict(call.environment)
         self._workspace: Workspace
         self._toolchain: Toolchain
@@ -104,11 +99,7 @@ class CargoRunner:
 
     async def find(self, found: Found, runner: Runner) -> None:
         """Build, and tell of the tests of each binary as soon as it is there."""
-        selection, call = self._call.selection, self._call
-        known = not (selection.include or selection.exclude or self._config.coverage)
-        early = None
-        if known and not (self._choices.only_doc or call.listing or call.dry_run):
-            early = self._start_build(None)
+        early = Build(self._calls.build) if self._calls.build is not None else None
         try:
             await self._find(found, runner, early)
         finally:
@@ -120,8 +111,7 @@ class CargoRunner:
         found.busy("asking cargo what there is")
         directory = str(self._call.directory)
         metadata, self._toolchain = await asyncio.gather(
-            ask(self._cargo, metadata_command(self._config, self._choices), directory),
-            find_toolchain(self._call.environment, directory, self._config.target),
+            answer(self._calls.metadata), read_toolchain(self._calls.compiler, self._calls.cargo, self._caller)
         )
         code, output, errors = metadata
         if code:
@@ -169,12 +159,10 @@ class CargoRunner:
 
     def _start_build(self, only: Sequence[str] | None) -> Build:
         """Have cargo begin with these packages; None: with all that the user means."""
-        arguments = build_command(self._config, self._choices, only, colour=self._colour)
         variables = self._flags
         if self.measured is not None:  # what is of interest of programs that build is not their coverage
             variables = {**variables, "LLVM_PROFILE_FILE": os.devnull}
-        shown = not (self._call.listing or self._call.dry_run)
-        return Build(self._cargo, arguments, str(self._call.directory), shown=shown, variables=variables)
+        return Build(self._calls.begin_build(self._choices, only, config=self._config, variables=variables))
 
     async def _build(self, found: Found, runner: Runner, build: Build) -> None:
         """List what is built meanwhile."""

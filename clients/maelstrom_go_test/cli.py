@@ -18,13 +18,14 @@ import click
 from maelstrom_go_test.config import FILE_NAME, PROGRAM, GoConfig
 from maelstrom_go_test.words import of_runs, translate
 from maelstrom_test_runner.native_program import Definition, Given, run_cli
+from maelstrom_test_runner.opening import import_asyncio
 
 if TYPE_CHECKING:
     from maelstrom_go_test.flags import Wanted
     from maelstrom_go_test.runner import GoRunner
     from maelstrom_test_runner.filters import Language
     from maelstrom_test_runner.native import NativeRunner
-    from maelstrom_test_runner.native_course import NativeCall
+    from maelstrom_test_runner.native_call import NativeCall
     from maelstrom_test_runner.native_telling import NativeTeller
     from maelstrom_test_runner.outlets import Screen
     from maelstrom_test_runner.stream import Consumer
@@ -63,10 +64,15 @@ def _definition() -> Definition[GoConfig]:
         language=_language,
         find_root=find_root,
         make=_make,
+        begin=_begin,
         display=_display,
         ending=_ending,
         shown=_shown,
     )
+
+
+def _begin(config: GoConfig, _call: NativeCall, _given: Given, _screen: Screen) -> None:
+    import_asyncio(config)
 
 
 def _display(given: Given, stream: TextIO) -> Consumer | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -19,36 +19,13 @@ from maelstrom_test_runner.affected import affected
 from maelstrom_test_runner.config import RunnerConfig
 from maelstrom_test_runner.history import History
 from maelstrom_test_runner.native import Case, NativeRunner
+from maelstrom_test_runner.native_call import NativeCall
 from maelstrom_test_runner.native_running import NativeRun, Wishes
 from maelstrom_test_runner.native_telling import NativeTeller
 from maelstrom_test_runner.runner import Runner
-from maelstrom_test_runner.runner_file import RunnerFile
-from maelstrom_test_runner.selecting import Reader, Selection
+from maelstrom_test_runner.selecting import Reader
 from maelstrom_test_runner.summary import EXIT_FAILED, EXIT_NO_TESTS, EXIT_OK
 from maelstrom_test_runner.written_jobs import write_jobs
-
-
-class NativeCall(msgspec.Struct, frozen=True, kw_only=True):
-    """How a native runner was called, beside its configuration."""
-
-    directory: Path
-    root: Path
-    """The project's."""
-    environment: Mapping[str, str]
-    file: RunnerFile
-    file_name: str
-    selection: Selection = Selection()
-    listing: bool = False
-    """Print the names of the tests, run none."""
-    dry_run: bool = False
-    """Print the jobs of the tests, run none."""
-    first: tuple[str, ...] = ()
-    """Files that have changed, absolute: tests which that concerns run first."""
-
-    @property
-    def project(self) -> Path:
-        """Where relative paths of containers start, and what image tags mean is noted."""
-        return self.root if self.file.path is None else self.file.path.parent
 
 
 async def run_course(

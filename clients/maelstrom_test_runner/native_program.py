@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from maelstrom_core.config_sources import ConfigFile
     from maelstrom_test_runner.filters import Language
     from maelstrom_test_runner.native import NativeRunner
-    from maelstrom_test_runner.native_course import NativeCall
+    from maelstrom_test_runner.native_call import NativeCall
     from maelstrom_test_runner.native_telling import NativeTeller
     from maelstrom_test_runner.outlets import Screen
     from maelstrom_test_runner.runner_file import RunnerFile
@@ -69,6 +69,8 @@ class Definition(NamedTuple, Generic[C]):
     """Returns the root of the project that a directory belongs to; reads the file system only."""
     make: Callable[[C, NativeCall, Given, Screen], NativeRunner]
     """Makes the runner; raises UserError. No event loop is there yet."""
+    begin: Callable[[C, NativeCall, Given, Screen], None] | None = None
+    """Begins with what works while the rest is imported, and `make` takes up; raises UserError. Imports no asyncio."""
     built: tuple[str, ...] = ()
     """Directories below the root with what is built, whose changes are of no interest."""
     display: Callable[[Given, TextIO], Consumer | None] | None = None
@@ -143,7 +145,7 @@ def _run(
 ) -> int:
     """Do a run in the current directory."""
     from maelstrom_core import log
-    from maelstrom_test_runner.native_course import NativeCall
+    from maelstrom_test_runner.native_call import NativeCall
     from maelstrom_test_runner.selecting import read_selection
     from maelstrom_test_runner.told import Beginning, tell_run
 
@@ -196,6 +198,8 @@ def _run_told(
     from maelstrom_test_runner.native_telling import NativeTeller
     from maelstrom_test_runner.outlets import needs_cases
 
+    if definition.begin is not None:
+        definition.begin(config, call, own, screen)
     teller = NativeTeller(told, cases=needs_cases(config, call.environment))
     note = None if call.listing or call.dry_run else teller.note  # what is printed then is read by machines
     opened = open_runner(config, call.project, nursery, note=note)

@@ -11,7 +11,7 @@ from maelstrom_test_runner import shells
 from maelstrom_test_runner.config import RunnerConfig
 from maelstrom_test_runner.filters import selects
 from maelstrom_test_runner.native import Case, NativeRunner
-from maelstrom_test_runner.native_course import NativeCall
+from maelstrom_test_runner.native_call import NativeCall
 from maelstrom_test_runner.opening import open_runner
 
 if TYPE_CHECKING:

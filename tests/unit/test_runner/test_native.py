@@ -17,7 +17,8 @@ from maelstrom_test_runner.events import Collected, Finished, Message, Output, R
 from maelstrom_test_runner.filters import TEXT_MATCHERS, Language, Selector
 from maelstrom_test_runner.history import History
 from maelstrom_test_runner.native import Case, Subtest, Verdict
-from maelstrom_test_runner.native_course import Course, NativeCall
+from maelstrom_test_runner.native_call import NativeCall
+from maelstrom_test_runner.native_course import Course
 from maelstrom_test_runner.native_telling import NativeTeller
 from maelstrom_test_runner.runner_file import RunnerFile
 from maelstrom_test_runner.selecting import read_selection
