@@ -21,7 +21,8 @@ from cargo_maelstrom.config import CargoConfig
 from cargo_maelstrom.containers import Containers
 from cargo_maelstrom.coverage import Measured, Subject, build_flags
 from cargo_maelstrom.environment import Toolchain, binary_variables, configured_variables
-from cargo_maelstrom.libtest import Listed, judge_program, judge_test, parse_listing, parse_reasons
+from cargo_maelstrom.libtest import judge_program, judge_test, parse_listing, parse_reasons
+from cargo_maelstrom.listings import Listing, Listings
 from cargo_maelstrom.messages import Artifacts, TestBinary, parse_message
 from cargo_maelstrom.metadata import Package, Workspace, parse_metadata, without_harness
 from cargo_maelstrom.processes import answer, read_toolchain
@@ -70,6 +71,7 @@ class CargoRunner:
         self._choices = choices
         self._arguments = arguments
         self._calls = calls
+        self._listings = Listings(config.cache_root / "cargo-listings")
         self._caller = dict(call.environment)
         self._workspace: Workspace
         self._toolchain: Toolchain
@@ -205,29 +207,42 @@ class CargoRunner:
             if self._arguments.others or self._arguments.given:
                 found.cases([self._case(binary, None)])
             return
-        everything, ignored = await asyncio.gather(
-            self._list(runner, binary, "--list", "--format=terse"),
-            self._list(runner, binary, "--list", "--format=terse", "--ignored"),
-        )
-        if isinstance(everything, str) or isinstance(ignored, str):
-            wrong = everything if isinstance(everything, str) else ignored
-            found.broken(suite_of(binary), f"failed to list the tests of {binary.executable}: {wrong}")
+        listing = await self._listing(runner, binary)
+        if isinstance(listing, str):
+            found.broken(suite_of(binary), f"failed to list the tests of {binary.executable}: {listing}")
             return
-        of_ignored = {each.name for each in ignored}
-        reasons = await self._reasons(runner, binary, sorted(of_ignored)) if of_ignored else {}
         cases = []
-        for each in everything:
-            natively = each.name in of_ignored
-            if not self._arguments.selects(each.name) or (not natively and not self._arguments.others):
+        for name in listing.names:
+            natively = name in listing.ignored
+            if not self._arguments.selects(name) or (not natively and not self._arguments.others):
                 continue
             run = not natively or self._arguments.ignored
-            reason = None if run else reasons.get(each.name, "")
-            cases.append(self._case(binary, each.name, ignored=natively, reason=reason))
+            cases.append(
+                self._case(binary, name, ignored=natively, reason=None if run else listing.ignored.get(name, ""))
+            )
         found.cases(cases)
 
-    async def _list(self, runner: Runner, binary: TestBinary, *arguments: str) -> list[Listed] | str:
-        """Return what a binary lists, or what is wrong."""
+    async def _listing(self, runner: Runner, binary: TestBinary) -> Listing | str:
+        """Return the tests of a binary, as it says or is known to say, or what is wrong."""
         said = self._call.file.directives.treatment(facts_of_case(binary, None))
+        known = self._listings.load(binary.executable, self._spec(said, binary).container)
+        if known is not None:
+            return known
+        everything, ignored = await asyncio.gather(
+            self._list(runner, binary, said, "--list", "--format=terse"),
+            self._list(runner, binary, said, "--list", "--format=terse", "--ignored"),
+        )
+        if isinstance(everything, str):
+            return everything
+        if isinstance(ignored, str):
+            return ignored
+        reasons = await self._reasons(runner, binary, said, sorted(ignored)) if ignored else {}
+        listing = Listing(tuple(everything), {name: reasons.get(name, "") for name in ignored})
+        self._listings.save(binary.executable, listing)
+        return listing
+
+    async def _list(self, runner: Runner, binary: TestBinary, said: Treatment, *arguments: str) -> list[str] | str:
+        """Return what a binary lists, or what is wrong."""
         spec = msgspec.structs.replace(self._spec(said, binary), arguments=arguments, priority=FIRST)
         outcome = await runner.submit(spec, stdin=b"")
         broken = not_run(outcome)
@@ -246,13 +261,14 @@ class CargoRunner:
         if not isinstance(outcome, Exited) or outcome.code:
             whole = output_text(text, effects.stderr.data.decode(errors="replace"))
             return f"it says\n{whole}"
-        return list(parse_listing(text))
+        return [each.name for each in parse_listing(text)]
 
-    async def _reasons(self, runner: Runner, binary: TestBinary, names: Sequence[str]) -> dict[str, str]:
+    async def _reasons(
+        self, runner: Runner, binary: TestBinary, said: Treatment, names: Sequence[str]
+    ) -> dict[str, str]:
         """Return why tests are ignored: a binary that is to run nothing but them says so, and runs none."""
-        if self._arguments.ignored or sum(map(len, names)) > LONGEST:
+        if sum(map(len, names)) > LONGEST:
             return {}
-        said = self._call.file.directives.treatment(facts_of_case(binary, None))
         spec = msgspec.structs.replace(self._spec(said, binary), arguments=("--exact", *names), priority=FIRST)
         effects = effects_of(await runner.submit(spec, stdin=b""))
         return parse_reasons(effects.stdout.data.decode(errors="replace")) if effects is not None else {}
