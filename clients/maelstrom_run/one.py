@@ -11,7 +11,6 @@ import msgspec
 
 from maelstrom_core.errors import UserError
 from maelstrom_core.job import Outcome, Signaled
-from maelstrom_core.json_stream import read_documents
 from maelstrom_core.spec import ContainerSpec, JobSpec, Limits, Out
 from maelstrom_core.spec_parse import check_limits, parse_run_input
 from maelstrom_run.options import Bounds
@@ -27,6 +26,8 @@ class OneJob(msgspec.Struct, frozen=True):
 
 def read_one(read: Callable[[int], bytes]) -> OneJob:
     """Return the first job of a stream; what follows it is not read. Raises UserError."""
+    from maelstrom_core.json_stream import read_documents
+
     containers: dict[str, ContainerSpec] = {}
     for document in read_documents(read):
         item = parse_run_input(document.value)

@@ -6,7 +6,6 @@ Imports the status words only.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from maelstrom_test_runner.status import Status
 
@@ -30,6 +29,8 @@ def cells(text: str) -> int:
     """Return the number of columns a printable text takes."""
     if text.isascii():
         return len(text)
+    import unicodedata
+
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text

@@ -25,7 +25,6 @@ from maelstrom_test_runner.native_telling import NativeTeller
 from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.selecting import Reader
 from maelstrom_test_runner.summary import EXIT_FAILED, EXIT_NO_TESTS, EXIT_OK
-from maelstrom_test_runner.written_jobs import write_jobs
 
 
 async def run_course(
@@ -154,6 +153,8 @@ class Course:
             self._teller.message("\n".join(case.name for case in chosen.items))
             return
         if self._call.dry_run:
+            from maelstrom_test_runner.written_jobs import write_jobs
+
             specs = (self._tests.spec(case) for case in chosen.items if not self._tests.is_ignored(case))
             for line in write_jobs(specs, self._call.environment):
                 self._teller.message(line)

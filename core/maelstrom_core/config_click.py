@@ -107,7 +107,7 @@ def _notes(program: Program, value: Value[Any]) -> str:
         return f"{notes} [required]"
     default = value.default_text
     if default is None and value.factory is None and value.default is not None:
-        default = value.kind.to_toml(value.default).strip('"')
+        default = value.kind.to_text(value.default)
     return f"{notes} [default: {default}]" if default else notes
 
 

@@ -36,6 +36,8 @@ class Kind(ABC, Generic[T_co]):
     """How values of one type are read and written."""
 
     metavar = "TEXT"
+    quoted = True
+    """Whether it is a string in a configuration file."""
 
     @abstractmethod
     def from_text(self, text: str) -> T_co:
@@ -56,7 +58,12 @@ class Kind(ABC, Generic[T_co]):
 
     def to_toml(self, value: object) -> str:
         """Return `value` as it would be written in a configuration file."""
-        return _quoted(str(value))
+        text = self.to_text(value)
+        return _quoted(text) if self.quoted else text
+
+    def to_text(self, value: object) -> str:
+        """Return `value` as it would be written on a command line."""
+        return str(value)
 
 
 class Text(Kind[str]):
@@ -112,6 +119,7 @@ class Integer(Kind[int]):
     """An integer within limits, both inclusive."""
 
     metavar = "N"
+    quoted = False
 
     def __init__(self, minimum: int = 0, maximum: int = 2**63 - 1) -> None:
         self.minimum = minimum
@@ -126,9 +134,6 @@ class Integer(Kind[int]):
         if isinstance(value, int) and not isinstance(value, bool):
             return self._checked(value)
         raise _mismatch("an integer", value)
-
-    def to_toml(self, value: object) -> str:
-        return str(value)
 
     def _checked(self, number: int) -> int:
         if number < self.minimum:
@@ -164,14 +169,12 @@ class HostPort(Kind[Address]):
             return self.from_text(value)
         raise _mismatch("a string", value)
 
-    def to_toml(self, value: object) -> str:
-        return _quoted(str(value))
-
 
 class Seconds(Kind[float]):
     """A duration, not negative."""
 
     metavar = "SECONDS"
+    quoted = False
 
     def from_text(self, text: str) -> float:
         try:
@@ -184,7 +187,7 @@ class Seconds(Kind[float]):
             return self._checked(float(value))
         raise _mismatch("a number", value)
 
-    def to_toml(self, value: object) -> str:
+    def to_text(self, value: object) -> str:
         return f"{value:g}"
 
     def _checked(self, number: float) -> float:
@@ -197,6 +200,7 @@ class Flag(Kind[bool]):
     """Yes or no."""
 
     metavar = ""
+    quoted = False
 
     def from_text(self, text: str) -> bool:
         if text not in {"true", "false"}:
@@ -211,7 +215,7 @@ class Flag(Kind[bool]):
     def from_option(self, value: object) -> bool:
         return bool(value)
 
-    def to_toml(self, value: object) -> str:
+    def to_text(self, value: object) -> str:
         return "true" if value else "false"
 
 
@@ -252,11 +256,15 @@ class TextList(Kind[tuple[str, ...]]):
     def to_toml(self, value: object) -> str:
         return _quoted(list(value) if isinstance(value, tuple) else [value])
 
+    def to_text(self, value: object) -> str:
+        return self.to_toml(value) if value else "[]"
+
 
 class Size(Kind[int]):
     """A number of bytes, written as an integer or as a text with a unit."""
 
     metavar = "SIZE"
+    quoted = False
 
     def from_text(self, text: str) -> int:
         return parse_size(text)
@@ -267,9 +275,6 @@ class Size(Kind[int]):
         if isinstance(value, int) and not isinstance(value, bool):
             return parse_size(str(value))
         raise _mismatch("a size, such as 1000 or '1.5 MB'", value)
-
-    def to_toml(self, value: object) -> str:
-        return str(value)
 
 
 def parse_size(text: str) -> int:

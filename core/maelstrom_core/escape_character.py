@@ -11,7 +11,6 @@ Imports nothing of the project but `config_kinds`.
 
 from __future__ import annotations
 
-import json
 import re
 
 from maelstrom_core.config_kinds import Kind
@@ -35,8 +34,8 @@ class EscapeCharacter(Kind[int]):
             return parse_escape_character(value)
         raise ValueError(f"expected a string such as '^]', got {value!r}")
 
-    def to_toml(self, value: object) -> str:
-        return json.dumps(format_escape_character(value) if isinstance(value, int) else str(value))
+    def to_text(self, value: object) -> str:
+        return format_escape_character(value) if isinstance(value, int) else str(value)
 
 
 def parse_escape_character(text: str) -> int:
