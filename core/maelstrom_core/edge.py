@@ -3,7 +3,7 @@
     def program() -> NoReturn:
         be_program("maelstrom-run", main)
 
-May import `errors` only; what is rarely needed is imported when it is.
+May import `errors` and `left_out` only; what is rarely needed is imported when it is.
 """
 
 from __future__ import annotations
