@@ -100,26 +100,6 @@ def test_ex14_job_is_first_process_of_its_namespace_session_and_group(pool: Pool
     assert printed(pool.run(python(script))) == "1 0 1 1\n"
 
 
-TERMINAL = """
-import os, signal
-signal.signal(signal.SIGHUP, lambda *_: os._exit(3))
-master, slave = os.openpty()
-os.open(os.ttyname(slave), os.O_RDWR)
-os.close(master)
-print(os.getpid(), os.getppid(), os.getpgid(0), os.getsid(0))
-"""
-
-
-def test_who_leads_a_session_is_hung_up_with_a_terminal_that_it_opens_and_others_are_not(pool: Pool) -> None:
-    """As natively: a test of a pty is no leader there, since `go test` or a shell is."""
-    mounts = (DevicesMount((Device.TTY,)), DevptsMount("/dev/pts"))
-    leading, following = (container(mounts=mounts, session=session) for session in (True, False))
-    outcome = pool.run(python(TERMINAL, within=leading))
-    assert isinstance(outcome, Exited)
-    assert outcome.code == 3
-    assert printed(pool.run(python(TERMINAL, within=following))) == "1 0 1 0\n"
-
-
 CARRIER = "cat /sys/class/net/lo/carrier"
 
 
