@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,14 +40,21 @@ class BlobStore:
             directory, _, name = path.rpartition(b"/")
             by_directory.setdefault(directory, []).append((name, node, source))
 
-        def batches() -> Iterator[tuple[int, list[tuple[bytes, File, Source]]]]:
+        def batches() -> Iterator[tuple[bytes, list[tuple[bytes, File, Source]]]]:
             for directory, members in by_directory.items():
                 for start in range(0, len(members), _AT_ONCE):
-                    yield writer.open_directory(directory), members[start : start + _AT_ONCE]
+                    yield directory, members[start : start + _AT_ONCE]
+
+        mutex = threading.Lock()
+
+        def copy(batch: tuple[bytes, list[tuple[bytes, File, Source]]]) -> None:
+            with mutex:
+                directory = writer.open_directory(batch[0])
+            self._copy(blobs, directory, batch[1])
 
         blobs = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            in_threads(lambda batch: self._copy(blobs, *batch), batches())
+            in_threads(copy, batches())
         finally:
             os.close(blobs)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 from blake3 import blake3
 
-from maelstrom_container.file_batches import Signature, batches, in_threads, read_files, signature
+from maelstrom_container.file_batches import READ_AT_ONCE, Signature, batches, in_threads, read_files, signature
 from maelstrom_core.errors import InfrastructureError, SpecError
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ _CHUNK = 1 << 20
 _ATTEMPTS = 3
 _READ_WHOLE = 1 << 20
 """Files that are smaller are read many at a time, in threads."""
+_AT_ONCE = 1 << 20
+"""Bytes: files that have less together are read sooner than the database is opened, and are not remembered."""
 _ASKED_AT_ONCE = 500
 """What sqlite3 takes in one question: 999 before 3.32."""
 _SCHEMA = """
@@ -120,7 +122,10 @@ class DigestCache:
         Raises as `digest_of`.
         """
         names = [os.fsencode(file.path) for file in files]
-        found = self._look_up({name: file.signature for name, file in zip(names, files, strict=True)})
+        few = len(files) <= READ_AT_ONCE and sum(file.signature.size for file in files) <= _AT_ONCE
+        few = few and self._connection is None
+        signatures = {} if few else {name: file.signature for name, file in zip(names, files, strict=True)}
+        found = self._look_up(signatures)
         hashed: list[Hashed | None] = [
             Hashed(found[name], file.mode, file.signature) if name in found else None
             for name, file in zip(names, files, strict=True)
@@ -132,7 +137,8 @@ class DigestCache:
                 if file is not None:
                     digest = blake3(file.contents).hexdigest()
                     hashed[at] = Hashed(digest, file.mode, file.signature)
-                    self._remember_settled(names[at], file.signature, digest)
+                    if not few:
+                        self._remember_settled(names[at], file.signature, digest)
 
         if unknown:
             in_threads(read, batches((at, files[at].signature.size) for at in unknown))

@@ -26,7 +26,6 @@ _NOTHING = (0,) * 7
 THREADS = min(4, len(os.sched_getaffinity(0)))
 READ_AT_ONCE = 256
 READ_BUFFER = 4 << 20
-_SCAN_BUFFER = 64 << 10
 
 T = TypeVar("T")
 
@@ -81,16 +80,17 @@ def scan(directory: bytes) -> tuple[bytes, int]:
 
     Raises OSError where it cannot be read.
     """
-    size = _SCAN_BUFFER
+    size = READ_BUFFER
     latest = ffi.new("int64_t *")
+    buffer = _buffer()
     while True:
-        buffer = ffi.new("char[]", size)
         used = lib.files_scan(directory, buffer, size, latest)
         if used < 0:
             raise OSError(-used, os.strerror(-used), os.fsdecode(directory))
         if used <= size:
             return bytes(ffi.buffer(buffer, used)), int(latest[0])
         size = used * 2  # more may come meanwhile
+        buffer = ffi.new("char[]", size)
 
 
 def records_of(records: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -201,12 +201,43 @@ def write_files(writes: Sequence[FileWrite], contents: memoryview | None, direct
     return left
 
 
+class Carried(msgspec.Struct, frozen=True):
+    """What became of files that were carried, for each FILE_LINKED, FILE_LEFT, or where in the contents it begins."""
+
+    at: list[int]
+    contents: memoryview
+    """Good until this thread's next call."""
+    reflinks: bool
+
+
+def carry_files(places: tuple[int, int, int], records: Sequence[bytes], same: bytes, *, reflinks: bool) -> Carried:
+    """Copy files from one directory to another, see files_carry; records have their names behind them.
+
+    Raises OSError for the first that could not be made.
+    """
+    at = ffi.new("int64_t[]", len(records))
+    buffer = _buffer()
+    kept = (ffi.from_buffer(b"".join(records)), ffi.from_buffer(same))
+    carry = ffi.new("struct file_carry *", (*places, len(records), *kept, buffer, READ_BUFFER, reflinks, 0))
+    left = lib.files_carry(carry, at)
+    if left:
+        name = os.fsdecode(records[-left][RECORD.size :])
+        raise OSError(carry.error, os.strerror(carry.error), name)
+    return Carried(list(at), memoryview(ffi.buffer(buffer)), bool(carry.reflinks))
+
+
 def in_threads(work: Callable[[T], object], items: Iterable[T], *, threads: int = THREADS) -> None:
     """Do the work for each item, none of which is None; `items` are drawn one at a time.
 
     Raises the first exception when all threads have ended; what is drawn after it is dropped.
     """
     source = iter(items)
+    first = list(itertools.islice(source, 2))
+    if len(first) < 2:  # a thread takes longer than most work
+        for item in first:
+            work(item)
+        return
+    source = itertools.chain(first, source)
     mutex = threading.Lock()
     failures: list[BaseException] = []
 
@@ -242,11 +273,13 @@ def _strings(texts: Sequence[bytes]) -> tuple[Any, Iterator[int]]:
 
 
 _of_thread = threading.local()
+_uncleared = ffi.new_allocator(should_clear_after_alloc=False)
+"""Of a buffer only what is used costs anything."""
 
 
 def _buffer() -> Any:
     if not hasattr(_of_thread, "buffer"):
-        _of_thread.buffer = ffi.new("char[]", READ_BUFFER)
+        _of_thread.buffer = _uncleared("char[]", READ_BUFFER)
     return _of_thread.buffer
 
 

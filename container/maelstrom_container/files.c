@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -77,6 +78,19 @@ int64_t files_scan(const char *directory, char *records, uint64_t size, int64_t 
     return error ? -error : (int64_t)used;
 }
 
+/* Returns whether all of an open file is in the buffer; asks for a byte more, to see that it ends there. */
+static int read_all(int fd, char *to, uint64_t size)
+{
+    uint64_t done = 0;
+    while (done < size) {
+        ssize_t count = read(fd, to + done, size + 1 - done);
+        if (count <= 0)
+            return 0;
+        done += (uint64_t)count;
+    }
+    return done == size;
+}
+
 /* Returns whether all of the file is in the buffer, and it was the same before and after. */
 static int read_whole(int fd, struct file_read *file, char *to, uint64_t room)
 {
@@ -84,19 +98,7 @@ static int read_whole(int fd, struct file_read *file, char *to, uint64_t room)
     if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || (uint64_t)status.st_size >= room)
         return 0;
     file->found = record_of(&status);
-    uint64_t done = 0;
-    for (;;) { /* one byte more than there should be: to see the end */
-        ssize_t count = read(fd, to + done, (uint64_t)status.st_size + 1 - done);
-        if (count <= 0) {
-            if (count < 0 || done != (uint64_t)status.st_size)
-                return 0;
-            break;
-        }
-        done += (uint64_t)count;
-        if (done > (uint64_t)status.st_size)
-            return 0;
-    }
-    if (fstat(fd, &status) < 0)
+    if (!read_all(fd, to, file->found.size) || fstat(fd, &status) < 0)
         return 0;
     struct file_record after = record_of(&status);
     return same_contents(&file->found, &after);
@@ -286,5 +288,95 @@ int files_write(const struct file_write *writes, int count, const char *contents
             results->error = errno;
             return count - index;
         }
+    return 0;
+}
+
+/* Reads what is still as its record says, which is looked at when it has been read: times would have moved on. */
+static int read_recorded(int reader, const struct file_record *record, char *to)
+{
+    return read_all(reader, to, record->size) && is_expected(reader, record);
+}
+
+/* Opens a file to be written; its mode is as wanted, by one call less where a file before it (`exact`) got that as well. */
+static int create(int directory, const char *name, mode_t mode, mode_t *exact)
+{
+    struct stat status;
+    int writer = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (writer < 0 || *exact == mode)
+        return writer;
+    if (fstat(writer, &status) == 0 && ((status.st_mode & 07777) == mode || fchmod(writer, mode) == 0)) {
+        *exact = (status.st_mode & 07777) == mode ? mode : *exact;
+        return writer;
+    }
+    close(writer);
+    return -1;
+}
+
+/* Shares the contents, as long as they are those that were read; else writes these. */
+static int share_or_write(int reader, int writer, const struct file_record *record, const char *contents, int *reflinks)
+{
+    if (clone_contents(reader, writer, reflinks)) {
+        if (is_expected(reader, record))
+            return 0;
+        if (ftruncate(writer, 0) < 0)
+            return -1;
+    }
+    return write_all(writer, contents, record->size);
+}
+
+/* Returns -1 if the file could not be made, FILE_LEFT if it could not be read. */
+static int carry_one(struct file_carry *carry, const struct file_record *record, const char *name, char *to, mode_t *exact)
+{
+    int reader = openat(carry->from, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (reader < 0 || !read_recorded(reader, record, to)) {
+        if (reader >= 0)
+            close(reader);
+        return FILE_LEFT;
+    }
+    int writer = create(carry->to, name, record->mode & 0777, exact);
+    struct timespec time = storable(record->mtime);
+    int result = writer < 0 ? -1 : 0;
+    if (result == 0)
+        result = share_or_write(reader, writer, record, to, &carry->reflinks);
+    if (result == 0)
+        result = futimens(writer, (struct timespec[2]){time, time});
+    int error = errno;
+    if (writer >= 0 && close(writer) < 0 && result == 0) {
+        result = -1;
+        error = errno;
+    }
+    close(reader);
+    errno = error;
+    return result;
+}
+
+int files_carry(struct file_carry *carry, int64_t *at)
+{
+    const char *next = carry->records;
+    uint64_t used = 0;
+    mode_t exact = (mode_t)-1;
+    for (int index = 0; index < carry->count; index++) {
+        struct file_record record;
+        char name[NAME_MAX + 1];
+        memcpy(&record, next, sizeof record);
+        memcpy(name, next + sizeof record, record.name_size);
+        name[record.name_size] = 0;
+        next += sizeof record + record.name_size;
+        at[index] = FILE_LINKED;
+        if (carry->same[index] && linkat(carry->below, name, carry->to, name, 0) == 0)
+            continue;
+        at[index] = FILE_LEFT;
+        if (record.size >= carry->size - used)
+            continue;
+        int result = carry_one(carry, &record, name, carry->buffer + used, &exact);
+        if (result == -1) {
+            carry->error = errno;
+            return carry->count - index;
+        }
+        if (result == 0) {
+            at[index] = (int64_t)used;
+            used += record.size;
+        }
+    }
     return 0;
 }

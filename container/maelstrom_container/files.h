@@ -56,4 +56,21 @@ struct file_write {
  * blob then. Without contents (NULL) one that has no blob fails, by its source. Else as files_copy. */
 int files_write(const struct file_write *writes, int count, const char *contents, const int *at,
                 struct file_results *results);
+
+enum { FILE_LINKED = -1, FILE_LEFT = -2 };
+
+struct file_carry {
+    int from, to, below; /* directories that are open; `below` may be -1 */
+    int count;
+    const char *records, *same; /* of each file the record of a scan, its name behind it; whether `below` has it */
+    char *buffer;
+    uint64_t size;
+    int reflinks, error; /* as in struct file_results */
+};
+
+/* Copies files of one directory into another, reading each once. Its record has to hold when it was read. What became of
+ * it is put into `at`: where in the buffer its contents are; FILE_LINKED, where the same file below could be linked;
+ * FILE_LEFT, if it has changed, cannot be read or has no room in the buffer: then it is not made. Ends at the first that
+ * could not be made for another reason, and returns how many are left then. */
+int files_carry(struct file_carry *carry, int64_t *at);
 #endif

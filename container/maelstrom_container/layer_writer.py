@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 from maelstrom_container.blobs import BlobStore, opened
@@ -25,8 +26,17 @@ def write_layer(built: BuiltLayer, blobs: Path, root: int) -> int:
         return write_manifest(built.manifest, built.sources, writer, BlobStore(blobs))
 
 
-def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: TreeWriter, blobs: BlobStore) -> int:
-    """Write a layer's tree; returns its size in bytes, of which blobs may share a part with other layers."""
+def write_manifest(
+    manifest: Manifest,
+    sources: dict[bytes, Source],
+    writer: TreeWriter,
+    blobs: BlobStore,
+    made: Container[bytes] = (),
+) -> int:
+    """Write a layer's tree; returns its size in bytes, of which a part may be shared with other layers.
+
+    Files that are `made` are there already.
+    """
     size = 0
     files: list[tuple[bytes, File, Source]] = []
     links: list[tuple[bytes, bytes]] = []
@@ -35,11 +45,12 @@ def write_manifest(manifest: Manifest, sources: dict[bytes, Source], writer: Tre
             case Directory(mode, opaque):
                 writer.directory(entry.path, mode, opaque=opaque)
                 size += _DIRECTORY_SIZE
-            case File(mode, mtime, 0):
-                writer.file(entry.path, mode, mtime, ())
-            case File() as node:
-                files.append((entry.path, node, sources[entry.path]))
+            case File() as node if node.size:
                 size += node.size
+                if entry.path not in made:
+                    files.append((entry.path, node, sources[entry.path]))
+            case File(mode, mtime):
+                writer.file(entry.path, mode, mtime, ())
             case Symlink(target):
                 writer.symlink(entry.path, target)
             case HardLink(target):

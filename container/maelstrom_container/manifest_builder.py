@@ -69,6 +69,10 @@ class ManifestBuilder:
             raise SpecError(f"/{show(cleaned)} appears more than once in the layer, and not as the same")
         self._nodes[cleaned] = node
 
+    def add_known(self, cleaned: bytes, node: File) -> None:
+        """Add a file, at a clean path, whose contents are known to somebody else."""
+        self._add(cleaned, node)
+
     def add_local(self, path: str, local: str, *, follow: bool) -> None:
         """Add a file, a symlink (or what it leads to) or a directory, without what is in it, from this machine.
 

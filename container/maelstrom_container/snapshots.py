@@ -40,10 +40,9 @@ class Snapshots(Generic[Snapshot]):
         try:
             if path.stat().st_size > _LARGEST:
                 return None
-            data = path.read_bytes()
-            if msgspec.msgpack.decode(data, type=Versioned).version != self._version:
+            snapshot = msgspec.msgpack.decode(path.read_bytes(), type=self._kind)
+            if snapshot.version != self._version:
                 return None
-            snapshot = msgspec.msgpack.decode(data, type=self._kind)
             os.utime(path)
         except (OSError, msgspec.MsgspecError):
             return None

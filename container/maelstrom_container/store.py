@@ -23,7 +23,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from blake3 import blake3
 
@@ -50,6 +50,7 @@ _TAR_FORMAT = b"maelstrom tar layer 2 "
 _BUILD_ATTEMPTS = 3
 
 _Stored = Stored[Promise[bool]]
+T = TypeVar("T")
 
 
 class MissingLayerError(InfrastructureError):
@@ -179,10 +180,8 @@ class LayerStore:
 
     def adopt(self, digest: str, scratch: Path, size: int) -> LayerDirectory:
         """Make a scratch directory the layer of a digest, unless there is one, and return that; `size` in bytes."""
-        try:
-            return self.layer(digest, lambda root: _move(scratch, root, size))
-        finally:
-            self.discard(scratch)
+        scratch.chmod(DIRECTORY_MODE)
+        return self._publish(digest, scratch, size)
 
     def discard(self, scratch: Path) -> None:
         """Delete a scratch directory."""
@@ -245,6 +244,8 @@ class LayerStore:
     def _realise_search(self, search: Search) -> tuple[RealisedLayer, ...]:
         """Return the layer of last time with what differs above it, or else a new one."""
         from maelstrom_container import incremental
+        from maelstrom_container.blobs import BlobStore
+        from maelstrom_container.search_writer import Below, SearchWriter
         from maelstrom_container.snapshots import Snapshots
 
         snapshots = Snapshots(self._root / "snapshots", incremental.Snapshot, incremental.VERSION)
@@ -258,13 +259,32 @@ class LayerStore:
             if above is not None:
                 digest = incremental.difference_digest(snapshot.base, above.manifest)
                 return base, self.layer(digest, partial(_write, above, self.blobs))
-        built, nodes = search.build(found, self._digests)
-        digest = _digest(built)
-        made = self.layer(digest, partial(_write, built, self.blobs))
-        fresh = incremental.snapshot_of(digest, found, nodes, len(built.manifest.entries))
-        if fresh is not None:
-            snapshots.save(search.key, fresh)
+        if not search.is_large(found):
+            built, _nodes = search.build(found, self._digests, {})
+            return (self.layer(_digest(built), partial(_write, built, self.blobs)),)
+        below = Below(base.path, snapshot.folders) if snapshot is not None and base is not None else None
+        writer = partial(SearchWriter, search, below, self._digests, BlobStore(self.blobs))
+        scratch, written = self._aside(lambda root: writer().write(found, root))
+        digest = written.manifest.digest()
+        made = self._publish(digest, scratch, written.size)
+        entries = len(written.manifest.entries)
+        snapshots.save(search.key, incremental.snapshot_of(digest, found, written.nodes, entries))
         return (made,)
+
+    def _aside(self, fill: Callable[[int], T]) -> tuple[Path, T]:
+        """Fill a scratch directory; return it, and what `fill` returns, to which it is given open."""
+        try:
+            return self._with_room(lambda: self._filled(fill))
+        except OSError as error:
+            raise self._not_written(error) from None
+
+    def _publish(self, digest: str, scratch: Path, size: int) -> LayerDirectory:
+        """Make a scratch directory the layer of a digest, unless there is one, and return that."""
+        try:
+            key = Key(LAYER, digest)
+            return LayerDirectory(str(self._obtain(key, lambda key: self._cache.got_directory(key, scratch, size))))
+        finally:
+            self.discard(scratch)
 
     def _obtain(self, key: Key, make: Callable[[Key], _Stored]) -> Path:
         """Return where an entry is, made if missing; it stays until the store is closed."""
@@ -290,10 +310,7 @@ class LayerStore:
             for waiting in self._cache.failed(key):
                 waiting.keep(False)
             if isinstance(error, OSError):
-                raise InfrastructureError(
-                    f"failed to write a layer below {self._root}: {error.strerror or error}",
-                    hint="look whether the disk is full, or choose another directory with --cache-root",
-                ) from None
+                raise self._not_written(error) from None
             raise
         log.info(f"{key.kind} made", digest=key.digest[:16], seconds=f"{time.monotonic() - begun:.3f}")
         for waiting in stored.waiting:
@@ -301,7 +318,13 @@ class LayerStore:
         if stored.error is not None:
             raise stored.error
 
-    def _with_room(self, make: Callable[[], _Stored]) -> _Stored:
+    def _not_written(self, error: OSError) -> InfrastructureError:
+        return InfrastructureError(
+            f"failed to write a layer below {self._root}: {error.strerror or error}",
+            hint="look whether the disk is full, or choose another directory with --cache-root",
+        )
+
+    def _with_room(self, make: Callable[[], T]) -> T:
         """Make something; if the disk is full once more, without what nobody uses."""
         try:
             return make()
@@ -313,17 +336,21 @@ class LayerStore:
             return make()
 
     def _make_directory(self, key: Key, fill: Callable[[int], int]) -> _Stored:
+        temporary, size = self._filled(fill)
+        return self._cache.got_directory(key, temporary, size)
+
+    def _filled(self, fill: Callable[[int], T]) -> tuple[Path, T]:
+        """Return a temporary directory that was filled, and what `fill` returned, which was given it open."""
         temporary = self._cache.temporary_directory()
         try:
             root = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                size = fill(root)
+                return temporary, fill(root)
             finally:
                 os.close(root)
         except BaseException:
             self._cache.discard(temporary)
             raise
-        return self._cache.got_directory(key, temporary, size)
 
     def _make_file(self, key: Key, contents: bytes) -> _Stored:
         temporary = self._cache.temporary_file()
@@ -339,13 +366,6 @@ def _write(built: BuiltLayer, blobs: Path, root: int) -> int:
     from maelstrom_container.layer_writer import write_layer  # most layers are there already
 
     return write_layer(built, blobs, root)
-
-
-def _move(scratch: Path, root: int, size: int) -> int:
-    for name in os.listdir(scratch):
-        os.rename(scratch / name, name, dst_dir_fd=root)
-    os.fchmod(root, DIRECTORY_MODE)
-    return size
 
 
 def _missing(_root: int) -> int:

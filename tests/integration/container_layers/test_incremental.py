@@ -75,6 +75,45 @@ def test_of_one_file_that_has_changed_one_is_written(tmp_path, project):
     assert realise(tmp_path / "cache", project) == [below, above]
 
 
+def test_a_first_layer_has_one_name_for_each_file_and_its_mode_whatever_the_mask(tmp_path, project):
+    (project / "src" / "d1" / "f1.py").chmod(0o666)
+    mask = os.umask(0o077)
+    try:
+        (base,) = realise(tmp_path / "cache", project)
+    finally:
+        os.umask(mask)
+    assert {os.stat(file).st_nlink for file in files_in(base)} == {1}
+    assert not os.listdir(tmp_path / "cache" / "layers" / "blake3" / "blob")
+    assert stat.S_IMODE(os.stat(f"{base}/src/d1/f1.py").st_mode) == 0o666
+    assert tree([base])["src/d2/f2.py"] == tree([project])["src/d2/f2.py"]
+
+
+def test_a_layer_that_is_made_anew_links_to_the_last_one_what_has_stayed_the_same(tmp_path, project):
+    (base,) = realise(tmp_path / "cache", project)
+    (project / "src" / "d1" / "f1.py").unlink()
+    (project / "src" / "d1" / "f2.py").write_text("changed, and longer")
+    (made,) = realise(tmp_path / "cache", project)
+    own = {os.path.relpath(file, made) for file in files_in(made) if os.stat(file).st_nlink == 1}
+    assert own == {"src/d1/f2.py"}
+    assert made != base
+
+
+def test_a_file_that_changes_before_it_is_read_is_what_it_has_become(tmp_path, project, monkeypatch):
+    scan = incremental.scan
+
+    def late(path):
+        result = scan(path)
+        if path.endswith(b"d3/"):
+            (project / "src" / "d3" / "f4.py").write_text("changed, and longer")
+            (project / "src" / "d3" / "f5.py").write_text("")
+        return result
+
+    monkeypatch.setattr(incremental, "scan", late)
+    (made,) = realise(tmp_path / "cache", project)
+    assert tree([made])["src/d3/f4.py"] == tree([project])["src/d3/f4.py"]
+    assert tree([made])["src/d3/f5.py"][-1] == b""
+
+
 def test_what_is_as_it_was_needs_no_layer_above(tmp_path, project):
     first = realise(tmp_path / "cache", project)
     fresh = project / "src" / "d3" / "fresh.py"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom_container.incremental import VERSION, Search, Snapshot, differing, snapshot_of
+from maelstrom_container import incremental
+from maelstrom_container.incremental import VERSION, Search, Snapshot, differing
 from maelstrom_container.manifest import Directory, File, Symlink
 from maelstrom_container.snapshots import KEPT, Snapshots
 from maelstrom_core.errors import SpecError
@@ -71,9 +72,15 @@ def test_a_directory_that_cannot_be_searched_is_named(tmp_path):
         search.scan({})
 
 
-def test_small_layers_are_not_kept():
-    assert snapshot_of("0" * 64, {}, {}, 999) is None
-    assert snapshot_of("0" * 64, {}, {}, 1000) is not None
+def test_small_layers_are_not_kept(tmp_path, monkeypatch):
+    for name in "abc":
+        (tmp_path / name).touch()
+    search = Search.of(GlobLayer(glob="**"), str(tmp_path))
+    found = search.scan({})
+    assert not search.is_large(found)
+    monkeypatch.setattr(incremental, "FEWEST", 3)
+    assert search.is_large(found)
+    assert [name for _, name, _ in search.found_in(b"")] == [name for _, name, _ in search.found_in(b"")]
 
 
 def test_snapshots_come_back_and_whatever_else_is_there_does_not(tmp_path):
