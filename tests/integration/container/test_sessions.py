@@ -6,7 +6,6 @@ from maelstrom_core.job import Exited
 from maelstrom_core.spec import Device, DevicesMount, DevptsMount
 from tests.support.pool import Pool, container, python
 
-
 TERMINAL = """
 import os, signal
 signal.signal(signal.SIGHUP, lambda *_: os._exit(3))
