@@ -339,12 +339,19 @@ def _group_cheap(items: Sequence[Item], durations: Durations, slots: int) -> lis
 def in_order(groups: Iterable[tuple[Item, ...]], durations: Durations) -> list[tuple[Item, ...]]:
     """Return the groups by file: files with new tests and those with the longest test first."""
 
-    def length(members: tuple[Item, ...]) -> float:
-        known = [durations(item) for item in members]
-        return float("inf") if None in known else sum(seconds or 0.0 for seconds in known)
+    def longest(those: list[tuple[Item, ...]]) -> float:
+        most = 0.0
+        for members in those:
+            total = 0.0
+            for item in members:
+                seconds = durations(item)
+                if seconds is None:  # nothing is longer than one that is new
+                    return float("inf")
+                total += seconds
+            most = max(most, total)
+        return most
 
     files: dict[str, list[tuple[Item, ...]]] = {}
     for members in groups:
         files.setdefault(members[0].module, []).append(members)
-    longest = sorted(files.values(), key=lambda those: max(map(length, those)), reverse=True)
-    return [members for those in longest for members in those]
+    return [members for those in sorted(files.values(), key=longest, reverse=True) for members in those]

@@ -117,6 +117,9 @@ class Rules:
 
         A test whose time is limited shares none with one whose time is not: the time of the job would not be, either.
         """
+        items = list(items)
+        if items and not self._directives.all and len({item.repetition for item in items}) == 1:
+            return [(self.base, items)]
         found: dict[tuple[int, int, bool], tuple[Site, list[Item]]] = {}
         for item in items:
             site = self.site(item)

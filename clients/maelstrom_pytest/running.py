@@ -34,7 +34,7 @@ from maelstrom_pytest.plan import Isolation, Plan
 from maelstrom_pytest.records import NO_TEMPLATE, Covered, Expressions, Item, Transcript, parse
 from maelstrom_pytest.rules import Rules, in_shares
 from maelstrom_pytest.verdict import Verdict, after_attempts, ignored, judge_job
-from maelstrom_pytest.works import Flight, Work, cold_note, key, keys, leak_note, rank
+from maelstrom_pytest.works import Flight, Work, cold_note, guessed_right, key, keys, leak_note, most_wanted_first
 from maelstrom_test_runner.history import History, Past
 from maelstrom_test_runner.runner import Runner
 from maelstrom_test_runner.slow import SlowAlarm
@@ -171,7 +171,7 @@ class Run:
         ]
         company = self.isolation is Isolation.AUTO
         in_order = planning.in_order(groups, self.seconds)
-        in_order.sort(key=lambda members: rank(members, self._past, self._urgent), reverse=True)
+        most_wanted_first(in_order, self._past if self._history else None, self._urgent)
         return [
             Work(members, self.rules.site(members[0]), self.rules.timeout(members), company=company)
             for members in in_order
@@ -189,7 +189,7 @@ class Run:
 
     def _settle(self, works: Sequence[Work]) -> list[tuple[Flight, asyncio.Future[Outcome]]]:
         """Put what was guessed in its place among the jobs of the run; returns those that have ended already."""
-        known = {keys(work): work for work in works}
+        known = guessed_right(works, [*self._flying.values(), *(flight for flight, _ in self._held)])
         ended = []
         for flight, future in self._held:
             work = known.pop(keys(flight.work), None)
@@ -205,8 +205,8 @@ class Run:
             flight.work = work
             if flight.begun:
                 self._begin(flight)
-        self._queue = deque(work for work in works if keys(work) in known)
-        self._held = []
+        begun = {id(flight.work) for flight in (*self._flying.values(), *(flight for flight, _ in ended))}
+        self._queue, self._held = deque(work for work in works if id(work) not in begun), []
         return ended
 
     def seconds(self, item: Item) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +26,12 @@ def keys(work: Work) -> tuple[object, ...]:
     """Return what two jobs have in common that do the same."""
     members = tuple((item.nodeid, item.occurrence, item.file, item.alone, item.repetition) for item in work.items)
     return id(work.site), work.timeout, members
+
+
+def guessed_right(works: Iterable[Work], flights: Iterable[Flight]) -> dict[tuple[object, ...], Work]:
+    """Return by their `keys` the jobs that may do the same as one that has begun on a guess: few of very many."""
+    firsts = {key(flight.work.items[0]) for flight in flights if flight.work.items}
+    return {keys(work): work for work in works if key(work.items[0]) in firsts}
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -89,6 +95,22 @@ def rank(items: Sequence[Item], past_of: Callable[[Item], Past | None], urgent: 
     """Return how much some tests are wanted before others: those of urgent files most, then those that failed."""
     failed = any((past := past_of(item)) is not None and past.failed for item in items)
     return 2 * any(urgent(item.file) for item in items) + failed
+
+
+def most_wanted_first(
+    groups: list[tuple[Item, ...]], past_of: Callable[[Item], Past | None] | None, urgent: Callable[[str], bool]
+) -> None:
+    """Sort some jobs' tests by their rank; there is no `past_of` where nothing has run before."""
+    if past_of is None:
+        past_of = nothing_past
+        files = {item.file for members in groups for item in members}
+        if not any(map(urgent, files)):  # all are wanted alike
+            return
+    groups.sort(key=lambda members: rank(members, past_of, urgent), reverse=True)
+
+
+def nothing_past(_item: Item) -> None:
+    """Say of each test that it has not run before."""
 
 
 def ranked(spec: JobSpec, work: Work, past_of: Callable[[Item], Past | None], urgent: Callable[[str], bool]) -> JobSpec:

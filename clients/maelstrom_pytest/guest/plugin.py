@@ -154,10 +154,10 @@ class Collecting(Common):
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
-        finding = self.load("places")
+        finding, describe = self.load("places"), self.reports["describe_item"]
         places = finding["places"]([str(item.nodeid) for item in items])
         for (item, occurrence), place in zip(finding["numbered"](items), places, strict=True):
-            self.pending.append(dict(self.reports["describe_item"](item, occurrence), place=place))
+            self.pending.append(describe(item, occurrence, place))
             if len(self.pending) == TOGETHER:
                 self.send(self.pending.pop())
 

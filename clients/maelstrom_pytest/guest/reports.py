@@ -170,7 +170,7 @@ def identify(item: Any, occurrence: int) -> dict[str, Any]:
     place = places.get(item.parent)
     if place is None:
         place = places[item.parent] = _place(item)
-    file, module, klass, parent = place
+    file, module, klass, parent, inherited = place
     return {
         "type": "item",
         "nodeid": str(item.nodeid),
@@ -179,24 +179,35 @@ def identify(item: Any, occurrence: int) -> dict[str, Any]:
         "module": module or str(item.nodeid).split("::", 1)[0],
         "class": klass,
         "function": f"{parent}::{getattr(item, 'originalname', None) or item.name}",
-        "markers": sorted({str(mark.name) for mark in item.iter_markers()}),
+        "markers": markers(item) if item.own_markers else inherited,
     }
 
 
-places: dict[Any, tuple[str, str, str | None, str]] = {}  # by parent: all items of a file or a class have the same
+def markers(node: Any) -> list[str]:
+    """Return the names of the marks that an item, or a parent of some, has or inherits."""
+    return sorted({str(mark.name) for mark in node.iter_markers()})
 
 
-def _place(item: Any) -> tuple[str, str, str | None, str]:
-    """Return what items have of their parents: path and node id of the file (empty: none), the class, the parent."""
+# by parent: all items of a file or a class have the same; only of one pass, since plugins may mark parents later
+places: dict[Any, tuple[str, str, str | None, str, list[str]]] = {}
+
+
+def _place(item: Any) -> tuple[str, str, str | None, str, list[str]]:
+    """Return what items have of their parents.
+
+    That is path and node id of the file (empty: none), the class, the parent, and the marks' names.
+    """
     file = item.getparent(pytest.File)
     klass = item.getparent(pytest.Class)
     path, module = ("", "") if file is None else (str(file.path), str(file.nodeid))
-    return path, module, str(klass.nodeid) if klass is not None else None, str(item.parent.nodeid)
+    return path, module, str(klass.nodeid) if klass is not None else None, str(item.parent.nodeid), markers(item.parent)
 
 
-def describe_item(item: Any, occurrence: int) -> dict[str, Any]:
+def describe_item(item: Any, occurrence: int, place: tuple[int, int] | None = None) -> dict[str, Any]:
     """Return the record of a collected item."""
-    return dict(identify(item, occurrence), line=line(item))
+    record = identify(item, occurrence)
+    record["line"], record["place"] = line(item), place
+    return record
 
 
 def line(item: Any) -> int | None:

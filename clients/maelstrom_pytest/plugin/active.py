@@ -133,7 +133,7 @@ class Active:
         places_of = places([item.nodeid for item in session.items])
         for (item, occurrence), place in zip(numbered(session.items), places_of, strict=True):
             by_key[item.nodeid, occurrence] = item
-            record = dict(describe_item(item, occurrence), place=place)
+            record = describe_item(item, occurrence, place)
             records.append(msgspec.convert(record, Record, strict=False))
         # a later session takes up where the first failure was: all tests before it must have been run
         order = list(by_key) if getattr(session.config.option, "stepwise", False) else None

@@ -1,4 +1,4 @@
-"""Where an item begins is told as pytest tells it, whatever kind of item it is."""
+"""Where an item begins, and which marks it has, is told as pytest tells it, whatever kind of item it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from reports import describe_item
 
 class Compare:
     def pytest_collection_modifyitems(self, items):
-        print(json.dumps([[item.name, describe_item(item, 0)["line"], item.location[1]] for item in items]))
+        items[-1].add_marker("late")
+        items[-1].parent.add_marker("later")
+        told = [describe_item(item, 0) for item in items]
+        print(json.dumps([[item.name, each["line"], item.location[1]] for item, each in zip(items, told)]))
+        marks = [sorted({mark.name for mark in item.iter_markers()}) for item in items]
+        print(json.dumps([[item.nodeid, each["markers"], those] for item, each, those in zip(items, told, marks)]))
 
 pytest.main(["-qq", "-p", "no:cacheprovider", "--collect-only", "--doctest-modules"], plugins=[Compare()])
 """
@@ -58,6 +63,7 @@ def test_stands_for_another():
 test_stands_for_another.place_as = standing_for
 test_partial = functools.partial(standing_for)
 
+@pytest.mark.filterwarnings("error")
 class TestClass:
     def test_method(self):
         pass
@@ -86,3 +92,8 @@ def test_lines_are_those_of_pytest(tmp_path):
     found = json.loads(done.stdout.splitlines()[0])
     assert {name for name, _, _ in found} >= {"test_plain", "test_marked[2]", "test_wrapped", "test_case", "test_a"}
     assert [(name, line) for name, line, _ in found] == [(name, line) for name, _, line in found]
+    marked = {nodeid: told for nodeid, told, _ in json.loads(done.stdout.splitlines()[1])}
+    assert marked == {nodeid: marks for nodeid, _, marks in json.loads(done.stdout.splitlines()[1])}
+    assert marked["test_a.py::TestInherited::test_static"] == ["filterwarnings"]
+    assert marked["test_a.py::test_marked[1]"] == ["parametrize", "skip"]
+    assert marked["test_a.py::Case::test_case"] == ["late", "later"]
