@@ -21,7 +21,7 @@ from functools import partial
 import msgspec
 
 from maelstrom_core.errors import MaelstromError
-from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, TimedOut
+from maelstrom_core.job import Exited, NotForked, Outcome, Signaled, SystemFailure, TimedOut
 from maelstrom_core.limit_words import limited
 from maelstrom_core.spec import TemplateSpec
 from maelstrom_pytest import plan as planning
@@ -169,13 +169,10 @@ class Run:
             for _site, share in self.rules.shares(items)
             for members in planning.group(share, self.isolation, self.seconds, self._slots)
         ]
-        company = self.isolation is Isolation.AUTO
+        company, rules = self.isolation is Isolation.AUTO, self.rules
         in_order = planning.in_order(groups, self.seconds)
         most_wanted_first(in_order, self._past if self._history else None, self._urgent)
-        return [
-            Work(members, self.rules.site(members[0]), self.rules.timeout(members), company=company)
-            for members in in_order
-        ]
+        return [Work(those, rules.site(those[0]), rules.timeout(those), company=company) for those in in_order]
 
     def _remark(self, text: str) -> None:
         assert self._over is not None  # noqa: S101 - for the type checker
@@ -300,6 +297,10 @@ class Run:
         if isinstance(outcome, NotForked):
             self._not_forked(work, outcome)
             return
+        if isinstance(outcome, SystemFailure) and work.items and work.lost < self._retries and work.debugged is None:
+            lost = msgspec.structs.replace(work, lost=work.lost + 1)
+            self._again(lost, range(len(work.items)), prune=work.prune, cold=work.cold)
+            return
         warm = template is not None
         if (told := limited(outcome)) is not None and told.lacking is not None:
             self._note_once(told.lacking)
@@ -372,11 +373,9 @@ class Run:
                 f"an interpreter of its own: mark it with `{NO_TEMPLATE}`, or use --no-template"
             )
 
-    def _again(
-        self, work: Work, indices: Sequence[int], *, prune: bool, cold: bool, accused: tuple[Item, ...] = ()
-    ) -> None:
-        if indices:
-            part = self._part(work, tuple(work.items[index] for index in indices))
+    def _again(self, work: Work, at: Sequence[int], *, prune: bool, cold: bool, accused: tuple[Item, ...] = ()) -> None:
+        if at:
+            part = self._part(work, tuple(work.items[index] for index in at))
             if work.verified is None:
                 self._listener.requeued(part.items)
             self._queue.append(msgspec.structs.replace(part, prune=prune, cold=cold, accused=accused or work.accused))

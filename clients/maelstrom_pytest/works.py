@@ -56,6 +56,8 @@ class Work(msgspec.Struct, frozen=True):
     """It came to a breakpoint then."""
     attempts: tuple[Verdict, ...] = ()
     """The test failed in these."""
+    lost: int = 0
+    """How often the machinery has given them up: that says nothing of the tests, so it is none of their attempts."""
     template: TemplateSpec | None = None
     """There are no items: this template is to be loaded, and to say what that has covered."""
 

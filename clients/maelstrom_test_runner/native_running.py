@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from maelstrom_core.job import Outcome, effects_of
+from maelstrom_core.job import Outcome, SystemFailure, effects_of
 from maelstrom_core.limit_words import limited
 from maelstrom_core.spec import JobSpec
 from maelstrom_test_runner.companies import companies, families
@@ -85,6 +85,8 @@ class _Work(msgspec.Struct, frozen=True, eq=False):
 
     cases: tuple[Case, ...]
     attempts: tuple[Verdict, ...] = ()
+    lost: int = 0
+    """How often the machinery has given it up: that says nothing of a test, so it is none of its attempts."""
     accused: tuple[Case, ...] = ()
     """The test failed in the company of these."""
     live: LiveOutput | None = None
@@ -291,6 +293,9 @@ class NativeRun:
     def _judge(self, work: _Work, outcome: Outcome) -> None:
         if (told := limited(outcome)) is not None and told.lacking is not None:
             self._note_once(told.lacking)
+        if isinstance(outcome, SystemFailure) and work.lost < self._wishes.retries:
+            self._again(msgspec.structs.replace(work, lost=work.lost + 1))
+            return
         if len(work.cases) > 1:
             self._judge_shared(work, outcome)
             return
@@ -330,7 +335,7 @@ class NativeRun:
                 f"them leaks, from {work.accused[0].name} on"
             )
         if failed and not verdict.infrastructure and len(work.attempts) < self._wishes.retries:
-            self._again(_Work((case,), (*work.attempts, verdict)))
+            self._again(_Work((case,), (*work.attempts, verdict), work.lost))
             return
         self.failures += failed
         if failed:

@@ -104,10 +104,22 @@ def test_what_passes_is_not_tried_again():
     assert len(runner.requests) == 5
 
 
-def test_the_machinerys_faults_are_not_tried_again():
+@pytest.mark.parametrize(
+    ("faults", "failures", "status", "attempts", "jobs"),
+    [(1, 0, Status.PASSED, 0, 2), (2, 1, Status.FLAKY, 1, 4), (9, 0, Status.ERR, 0, 3)],
+)
+def test_what_the_machinery_gave_up_is_tried_again_and_is_no_attempt(faults, failures, status, attempts, jobs):
+    runner = Attempts(failures)
+    left = [SystemFailure("three workers were lost")] * faults
+    runner.answer = lambda request: left.pop() if left else runner.attempt(request)
+    ((_item, verdict),) = run(runner, ITEMS[:1], retries=2).all
+    assert (verdict.status, len(verdict.attempts), len(runner.requests)) == (status, attempts, jobs)
+
+
+def test_what_the_machinery_gave_up_is_its_fault():
     runner = Fake(lambda _request: SystemFailure("broken"))
-    ((_item, verdict),) = run(runner, ITEMS[:1], retries=5).all
-    assert (verdict.status, verdict.attempts, len(runner.requests)) == (Status.ERR, (), 1)
+    log = run(runner, ITEMS, retries=0)
+    assert [(verdict.status, verdict.infrastructure) for _item, verdict in log.all] == [(Status.ERR, True)] * 5
 
 
 def test_tests_that_share_a_job_are_tried_again_alone():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maelstrom_core.errors import UserError
-from maelstrom_core.job import Cancelled, Effects, ExecutionError, Exited
+from maelstrom_core.job import Cancelled, Effects, ExecutionError, Exited, SystemFailure
 from maelstrom_core.spec import ContainerSpec, JobSpec
 from maelstrom_test_runner.config import RunnerConfig
 from maelstrom_test_runner.directives import Directives, parse_directive
@@ -56,8 +56,8 @@ class Jobs:
             if not future.done():
                 on_start()
                 code = codes.pop(0) if (codes := self.codes.get(spec.program, [])) else 0
-                broken = ExecutionError("it is not there")
-                future.set_result(broken if code < 0 else Exited(code, Effects(duration=0.5)))
+                broken = {-1: ExecutionError("it is not there"), -2: SystemFailure("three workers were lost")}
+                future.set_result(broken.get(code) or Exited(code, Effects(duration=0.5)))
 
         loop.call_soon(end)
         return future
@@ -252,6 +252,13 @@ def test_ap11_a_job_that_could_not_run_is_no_tests_fault(tmp_path):
     run = Run(tmp_path, Native([case("a")]), {"a": [-1]}, retries=3)
     assert (run.log.verdicts(), run.code) == ([("a", "ERR")], 3)
     assert len(run.log.all(Started)) == 1
+
+
+def test_what_the_machinery_gave_up_is_tried_again_and_is_no_attempt(tmp_path):
+    run = Run(tmp_path, Native([case("a"), case("b"), case("c")]), {"a": [-2], "b": [1, -2], "c": [-2, -2]}, retries=1)
+    assert sorted(run.log.verdicts()) == [("a", "OK"), ("b", "FLAKY"), ("c", "ERR")]
+    assert {event.test.name: len(event.attempts) for event in run.log.all(Finished)} == {"a": 0, "b": 1, "c": 0}
+    assert len(run.log.all(Started)) == 7
 
 
 def test_directives_say_how_long_a_test_may_take_unless_the_command_line_does(tmp_path):
