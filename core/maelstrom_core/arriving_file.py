@@ -29,7 +29,7 @@ WORTH_IT = 256 << 10
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
 """What splicing fails with where it is not to be had."""
 _CAPACITY = 1 << 20
-_READ = 128 << 10
+_READ = 256 << 10
 """Bytes that are read back at a time: as many as the processor's own cache holds."""
 
 

@@ -240,10 +240,13 @@ class ArtifactClient:
         if announced != size:
             raise ArtifactError(f"failed to get artifact {digest}: it has {announced} bytes where {size} were expected")
         arriving = ArrivingFile(descriptor)
-        if size >= WORTH_IT and type(self._socket) is socket.socket and not self._connection.buffered:
-            self._splice(arriving)
+        connection = self._connection
         with memoryview(self._buffer) as view:
-            while self._connection.left:
+            if size >= WORTH_IT and type(self._socket) is socket.socket:
+                with view[: connection.take_buffered(view)] as part:  # it came with the answer, less than fits
+                    arriving.write(part)
+                self._splice(arriving)
+            while connection.left:
                 with view[: self._fill(view)] as part:
                     arriving.write(part)
         if arriving.hexdigest() != digest:
