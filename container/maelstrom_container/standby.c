@@ -17,7 +17,7 @@
 
 #include "internal.h"
 
-enum { PREPARING, READY, CALLED, FAILED };
+enum { PREPARING, READY, CALLED, TAKEN, FAILED };
 
 #define LOOK_AGAIN 10000000 /* nanoseconds after which we look whether it was killed, which nobody would tell us */
 
@@ -42,6 +42,7 @@ void stand_by(struct child *child)
     become(child, READY);
     while (state_of(child) == READY)
         raw_call(SYS_futex, &child->state, FUTEX_WAIT_PRIVATE, READY);
+    __atomic_store_n(&child->state, TAKEN, __ATOMIC_RELEASE); /* nobody waits for that */
 }
 
 void give_up_standing_by(struct child *child)
@@ -62,6 +63,13 @@ static int is_ready(struct child *child)
     while (state_of(child) == PREPARING && is_alive(child))
         raw_call(SYS_futex, &child->state, FUTEX_WAIT_PRIVATE, PREPARING, &while_alive);
     return state_of(child) == READY && is_alive(child);
+}
+
+/* Tells whether it was killed by somebody else before it took the job: one that is being killed seems alive for a while. */
+static int took_nothing(struct child *child)
+{
+    const struct landing *landing = child->landing;
+    return state_of(child) == CALLED && !landing->timed_out && !landing->was_cancelled;
 }
 
 /* Signals are blocked: it is called while another child runs. */
@@ -124,5 +132,9 @@ int call_standby(const struct launch *launch, struct landing *landing)
     collect_streams(child);
     sigprocmask(SIG_SETMASK, &before, NULL);
     free(strings);
+    if (took_nothing(child)) {
+        launch_dismiss(); /* the one that was made meanwhile */
+        return 0;
+    }
     return 1;
 }
