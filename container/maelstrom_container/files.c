@@ -196,6 +196,19 @@ static int fill(const struct file_copy *copy, int reader, int writer, int *refli
     return fchmod(writer, copy->mode) < 0 || futimens(writer, (struct timespec[2]){time, time}) < 0 ? -1 : 0;
 }
 
+/* Closes both ends of a copy; returns the result so far, or -1 where what was written is found to be lost only now. */
+static int closed(int reader, int writer, int result)
+{
+    int error = errno;
+    if (writer >= 0 && close(writer) < 0 && result == 0) {
+        result = -1;
+        error = errno;
+    }
+    close(reader);
+    errno = error;
+    return result;
+}
+
 static int copy_one(const struct file_copy *copy, int directory, int *reflinks, enum file_failure *failure)
 {
     *failure = FILE_SOURCE;
@@ -205,14 +218,7 @@ static int copy_one(const struct file_copy *copy, int directory, int *reflinks, 
     *failure = FILE_TARGET;
     int writer = openat(directory, copy->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int result = writer < 0 ? -1 : fill(copy, reader, writer, reflinks, failure);
-    int error = errno;
-    if (writer >= 0 && close(writer) < 0 && result == 0) {
-        result = -1;
-        error = errno;
-    }
-    close(reader);
-    errno = error;
-    return result;
+    return closed(reader, writer, result);
 }
 
 /* Into the layer first: a blob with one name only is one that nobody needs. If another was quicker to make the blob, this
@@ -340,14 +346,7 @@ static int carry_one(struct file_carry *carry, const struct file_record *record,
         result = share_or_write(reader, writer, record, to, &carry->reflinks);
     if (result == 0)
         result = futimens(writer, (struct timespec[2]){time, time});
-    int error = errno;
-    if (writer >= 0 && close(writer) < 0 && result == 0) {
-        result = -1;
-        error = errno;
-    }
-    close(reader);
-    errno = error;
-    return result;
+    return closed(reader, writer, result);
 }
 
 int files_carry(struct file_carry *carry, int64_t *at)
