@@ -45,7 +45,7 @@ def _make(directory: Path) -> str | None:
     command = [sys.executable, "-m", "pip", "--python", str(fresh / "bin" / "python"), "install", "--quiet"]
     try:
         done = subprocess.run(
-            [*command, "--disable-pip-version-check", "--retries", "1", *PLUGINS],
+            [*command, "--no-compile", "--disable-pip-version-check", "--retries", "1", *PLUGINS],
             capture_output=True,
             text=True,
             timeout=DOWNLOAD_TIME,

@@ -170,26 +170,38 @@ PACKAGES = {
 }
 
 
+ARGUMENTS = [
+    (),
+    ("tests",),
+    ("tests/sub/test_a.py::test_y", "tests/test_a.py"),
+    ("tests/sub", "flat", "tests/test_a.py::test_x"),
+    ("-k", "test_y or test_z"),
+    ("-p", "no:terminal"),
+    ("-p", "no:cacheprovider", "-x"),
+    ("--lf",),
+    ("--import-mode=importlib", "tests"),
+    ("--import-mode=append",),
+    ("--pyargs", "tests.sub"),
+    ("--rootdir=tests", "tests/sub"),
+    ("tests/test_a.py", "tests/test_a.py", "--keep-duplicates"),
+    ("-p", "xdist", "-n2", "tests"),
+    ("-p", "xdist", "--dist=loadfile", "-n", "2", "--ff", "--sw", "flat"),
+]
+# what arguments mean is decided when tests are collected, which is the same for both: so some will do where each test
+# starts a pytest of its own
+FRESH = [
+    (),
+    ("tests/sub/test_a.py::test_y", "tests/test_a.py"),
+    ("--pyargs", "tests.sub"),
+    ("-p", "xdist", "-n2", "tests"),
+]
+
+
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        ("tests",),
-        ("tests/sub/test_a.py::test_y", "tests/test_a.py"),
-        ("tests/sub", "flat", "tests/test_a.py::test_x"),
-        ("-k", "test_y or test_z"),
-        ("-p", "no:terminal"),
-        ("-p", "no:cacheprovider", "-x"),
-        ("--lf",),
-        ("--import-mode=importlib", "tests"),
-        ("--import-mode=append",),
-        ("--pyargs", "tests.sub"),
-        ("--rootdir=tests", "tests/sub"),
-        ("tests/test_a.py", "tests/test_a.py", "--keep-duplicates"),
-        ("-p", "xdist", "-n2", "tests"),
-        ("-p", "xdist", "--dist=loadfile", "-n", "2", "--ff", "--sw", "flat"),
-    ],
-    ids=" ".join,
+    ("runner", "arguments"),
+    [*(("template", arguments) for arguments in ARGUMENTS), *(("fresh", arguments) for arguments in FRESH)],
+    indirect=["runner"],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
 def test_arguments_mean_what_they_mean_natively(tmp_path, arguments):
     assert assert_same(make(tmp_path, PACKAGES), *arguments).code == 0
