@@ -1,7 +1,8 @@
 """A file that is arriving: what a connection brings goes into it, and the digest of what is in it comes out.
 
 From a plain socket by a pipe, in which the kernel hands pages on: the bytes are copied once, into the file, and the
-digest is that of what the file has then. What has to pass through memory, as of TLS, is written from there.
+digest is that of what the file has then, which is mapped and not copied again. What has to pass through memory, as
+of TLS, is written from there.
 
     arriving = ArrivingFile(descriptor)
     with Pipe() as pipe:
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import select
 import socket
@@ -29,8 +31,10 @@ WORTH_IT = 256 << 10
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
 """What splicing fails with where it is not to be had."""
 _CAPACITY = 1 << 20
+_WINDOW = 4 << 20
+"""Bytes that are mapped at a time: with fewer, threads of Python wait for each other more often."""
 _READ = 256 << 10
-"""Bytes that are read back at a time: as many as the processor's own cache holds."""
+"""Bytes that are read back at a time where files cannot be mapped: as many as the processor's own cache holds."""
 
 
 class ArrivingFile:
@@ -58,7 +62,7 @@ class ArrivingFile:
         """Take as many bytes from a pipe that has them. Raises OSError."""
         pipe.empty(self._descriptor, count)
         self.size += count
-        self._catch_up(_READ)
+        self._catch_up(_WINDOW)
 
     def hexdigest(self) -> str:
         """Return the digest of what has come. Raises OSError."""
@@ -67,14 +71,32 @@ class ArrivingFile:
         return digest
 
     def _catch_up(self, least: int) -> None:
-        """Read what has been written, while that is at least as much."""
+        """Hash what has been written, while that is at least as much."""
         while self.size - self._hashed >= least:
-            view = self._buffer = self._buffer or memoryview(bytearray(_READ))
-            count = os.preadv(self._descriptor, [view[: self.size - self._hashed]], self._hashed)
-            if not count:
-                raise OSError(errno.EIO, "what was written cannot be read")
-            self._hasher.update(view[:count])
-            self._hashed += count
+            try:
+                self._hash_mapped()
+            except (OSError, ValueError):  # of a file system without maps, or no address space for one
+                self._hash_read()
+
+    def _hash_mapped(self) -> None:
+        start = self._hashed - self._hashed % mmap.PAGESIZE
+        size = min(self.size - start, _WINDOW)
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        with (
+            mmap.mmap(self._descriptor, size, flags, mmap.PROT_READ, offset=start) as mapped,
+            memoryview(mapped) as window,
+            window[self._hashed - start :] as view,
+        ):
+            self._hasher.update(view)
+        self._hashed = start + size
+
+    def _hash_read(self) -> None:
+        view = self._buffer = self._buffer or memoryview(bytearray(_READ))
+        count = os.preadv(self._descriptor, [view[: self.size - self._hashed]], self._hashed)
+        if not count:
+            raise OSError(errno.EIO, "what was written cannot be read")
+        self._hasher.update(view[:count])
+        self._hashed += count
 
 
 class Pipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import socket
 import threading
@@ -14,6 +15,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maelstrom_core import arriving_file
 from maelstrom_core.arriving_file import ArrivingFile, Pipe
 
 
@@ -29,7 +31,8 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_the_digest_is_that_of_the_file(parts: list[tuple[bool, int]]) -> None:
     contents = [os.urandom(size) for _, size in parts]
     ours, theirs = socket.socketpair()
-    with ours, theirs, TemporaryFile() as file, Pipe() as pipe:
+    with ours, theirs, TemporaryFile() as file, Pipe() as pipe, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arriving_file, "_WINDOW", 64 << 10)  # so that there are several
         arriving = ArrivingFile(file.fileno())
         for (spliced, size), content in zip(parts, contents, strict=True):
             if spliced:
@@ -44,6 +47,34 @@ def test_the_digest_is_that_of_the_file(parts: list[tuple[bool, int]]) -> None:
         assert os.pread(file.fileno(), len(whole) + 1, 0) == whole
         assert arriving.size == len(whole)
         assert arriving.hexdigest() == blake3(whole).hexdigest()
+
+
+def test_where_files_cannot_be_mapped_they_are_read(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    ours, theirs = ends
+    theirs.sendall(b"content")
+    with Pipe() as pipe, TemporaryFile() as file:
+        arriving = ArrivingFile(file.fileno())
+        for count in pipe.fills(ours, 7, lambda: 5.0):
+            arriving.take(pipe, count)
+        assert arriving.hexdigest() == blake3(b"content").hexdigest()
+
+
+def test_what_has_gone_from_the_file_is_no_digest(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    theirs.sendall(b"content")
+    with Pipe() as pipe, TemporaryFile() as file:
+        arriving = ArrivingFile(file.fileno())
+        for count in pipe.fills(ours, 7, lambda: 5.0):
+            arriving.take(pipe, count)
+        os.ftruncate(file.fileno(), 3)
+        with pytest.raises(OSError, match="cannot be read"):
+            arriving.hexdigest()
 
 
 def test_no_more_is_taken_than_was_asked_for(ends: tuple[socket.socket, socket.socket]) -> None:
