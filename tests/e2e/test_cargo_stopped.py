@@ -36,7 +36,9 @@ def sleeping(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_ctrl_c_while_tests_run_says_which(programs: Programs, sleeping: Path):
-    screen = interrupt(programs, CARGO, "--slots=1", sleeper="54322", cwd=sleeping, env=cargo_environment())
+    environment = cargo_environment()
+    # of a test that has just ended one may not know yet when the next one sleeps
+    screen = interrupt(programs, CARGO, "--slots=1", sleeper="54322", shown="1 ok", cwd=sleeping, env=environment)
     assert "    sleeps sleeps: was running" in screen
     assert "Successful Tests: 1" in screen
 

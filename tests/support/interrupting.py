@@ -10,14 +10,23 @@ from tests.support.programs import Programs, Terminal, alive, descendants, event
 
 
 def interrupt(
-    programs: Programs, program: str, *arguments: str, sleeper: str, cwd: Path, env: Mapping[str, str]
+    programs: Programs,
+    program: str,
+    *arguments: str,
+    sleeper: str,
+    cwd: Path,
+    env: Mapping[str, str],
+    shown: str = "",
 ) -> str:
-    """Press ^C as soon as something below a program sleeps for so many seconds; return what is on the screen then.
+    """Press ^C as soon as something below a program sleeps for so many seconds and `shown` has been written.
 
+    Returns what is on the screen then.
     Asserts that it ends as it should: with a summary, its exit code, and nothing left of it.
     """
     with Terminal(programs, program, *arguments, cwd=cwd, env=env) as terminal:
-        assert eventually(lambda: terminal.read() and sleepers(terminal.process.pid, sleeper)), terminal.text
+        assert eventually(
+            lambda: terminal.read() and shown in terminal.text and sleepers(terminal.process.pid, sleeper)
+        ), terminal.text
         below = descendants(terminal.process.pid)
         terminal.type("\x03")
         assert terminal.wait() == 130
