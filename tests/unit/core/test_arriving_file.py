@@ -27,6 +27,17 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
+def spliced(ends: tuple[socket.socket, socket.socket], descriptor: int) -> ArrivingFile:
+    """Return a file to which seven bytes have come."""
+    ours, theirs = ends
+    theirs.sendall(b"content")
+    arriving = ArrivingFile(descriptor)
+    with Pipe() as pipe:
+        for count in pipe.fills(ours, 7, lambda: 5.0):
+            arriving.take(pipe, count)
+    return arriving
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 300_000)), max_size=6))
 def test_the_digest_is_that_of_the_file(parts: list[tuple[bool, int]]) -> None:
     contents = [os.urandom(size) for _, size in parts]
@@ -34,8 +45,8 @@ def test_the_digest_is_that_of_the_file(parts: list[tuple[bool, int]]) -> None:
     with ours, theirs, TemporaryFile() as file, Pipe() as pipe, pytest.MonkeyPatch.context() as patch:
         patch.setattr(arriving_file, "_WINDOW", 64 << 10)  # so that there are several
         arriving = ArrivingFile(file.fileno())
-        for (spliced, size), content in zip(parts, contents, strict=True):
-            if spliced:
+        for (by_pipe, size), content in zip(parts, contents, strict=True):
+            if by_pipe:
                 sender = threading.Thread(target=theirs.sendall, args=(content,))
                 sender.start()
                 for count in pipe.fills(ours, size, lambda: 5.0):
@@ -56,22 +67,14 @@ def test_where_files_cannot_be_mapped_they_are_read(
         raise OSError(errno.ENODEV, "No such device")
 
     monkeypatch.setattr(mmap, "mmap", refuse)
-    ours, theirs = ends
-    theirs.sendall(b"content")
-    with Pipe() as pipe, TemporaryFile() as file:
-        arriving = ArrivingFile(file.fileno())
-        for count in pipe.fills(ours, 7, lambda: 5.0):
-            arriving.take(pipe, count)
+    with TemporaryFile() as file:
+        arriving = spliced(ends, file.fileno())
         assert arriving.hexdigest() == blake3(b"content").hexdigest()
 
 
 def test_what_has_gone_from_the_file_is_no_digest(ends: tuple[socket.socket, socket.socket]) -> None:
-    ours, theirs = ends
-    theirs.sendall(b"content")
-    with Pipe() as pipe, TemporaryFile() as file:
-        arriving = ArrivingFile(file.fileno())
-        for count in pipe.fills(ours, 7, lambda: 5.0):
-            arriving.take(pipe, count)
+    with TemporaryFile() as file:
+        arriving = spliced(ends, file.fileno())
         os.ftruncate(file.fileno(), 3)
         with pytest.raises(OSError, match="cannot be read"):
             arriving.hexdigest()
