@@ -37,7 +37,7 @@ class Said(NamedTuple):
 
 def said_by_pytest(programs: Programs, directory: Path, arguments: Sequence[str], python: Path, report: Path) -> Said:
     # of the usual family pytest warns where a test records a property; it says the same of what is compared here
-    options = ("-p", "no:cacheprovider", f"--junitxml={report}", "-o", "junit_family=xunit1")
+    options = ("-o", f"cache_dir={report.parent / 'cache'}", f"--junitxml={report}", "-o", "junit_family=xunit1")
     command = [str(python), "-m", "pytest", *options, *arguments]
     done = subprocess.run(
         command,

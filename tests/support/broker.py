@@ -20,7 +20,7 @@ from maelstrom_core.wire import Connection, Event, Received
 
 HOUSE = Path(__file__).parents[2]
 NUMBERS = itertools.count()
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which what is waited for is taken to never come."""
 
 

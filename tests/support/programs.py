@@ -27,7 +27,7 @@ from tests.support.privileges import ORDINARY_UID, ordinary_user
 
 ROOT = Path(__file__).parents[2]
 IMPORT_ROOTS = tuple(str(ROOT / name) for name in ("core", "container", "worker", "broker", "clients"))
-PATIENCE = float(os.environ.get("MAELSTROM_TEST_PATIENCE", "60"))
+PATIENCE = float(os.environ.get("MAELSTROM_TEST_PATIENCE", "120"))
 """Seconds after which something that is waited for is taken to never come."""
 RUN = "maelstrom_run"
 PYTEST = "maelstrom_pytest"
