@@ -1,9 +1,9 @@
 """The command line of ci/verdicts: which suites, which programs, what to print, which exit code.
 
 Compared are the outcome of each test, what the last line counts, the JUnit reports, and coverage where it is wanted; of
-a sample only the outcomes. Exit code 0 when all is the same, but for tests that get our outcome under plain pytest too
-once they run alone (they were leaning on other tests: leaks); 1 when something is not, 2 for a wrong command line,
-3 when a run left nothing to compare or did not end as a complete one does.
+a sample only the outcomes. Exit code 0 when all is the same, but for tests that get our outcome under plain pytest too,
+or cover what they cover here, once they run alone (they were leaning on other tests: leaks); 1 when something is not,
+2 for a wrong command line, 3 when a run left nothing to compare or did not end as a complete one does.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ci.comparison.agreement import Agreement, agree
-from ci.comparison.outcomes import TABLE_HEAD, Difference, choose, compare, restrict, table_row
-from ci.comparison.runs import Run, RunError, run_alone, run_native, run_ours
+from ci.comparison.leaks import Measured, explained, with_alone
+from ci.comparison.outcomes import TABLE_HEAD, choose, compare, restrict, table_row
+from ci.comparison.runs import Run, RunError, run_native, run_ours
 from ci.comparison.suites import Suite, measured, parse_command
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -72,7 +73,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         type=int,
         default=200,
-        help="differing tests to run alone under plain pytest, to tell leaks from faults of ours (default: 200)",
+        help="tests to run alone under plain pytest, to tell leaks from faults of ours: of those that differ,"
+        " and for each step in the code that one run only covered (default: 200)",
     )
     made.add_argument(
         "--show", metavar="N", type=int, default=50, help="differences to print for a suite (default: 50)"
@@ -98,13 +100,23 @@ def compare_suite(suite: Suite, options: argparse.Namespace) -> tuple[str, bool,
 
     Returns its row, whether all is equal, and whether all runs were complete. Raises RunError.
     """
-    plain, data_file = suite, Path(f"/tmp/maelstrom-verdicts-{os.getpid()}.coverage")
+    plain, data = suite, Path(f"/tmp/maelstrom-verdicts-{os.getpid()}.coverage")
     if options.coverage:
-        suite = measured(suite, options.coverage, str(data_file))
+        suite = measured(suite, options.coverage, str(data))
+    files = Measured(suite, data, data.with_suffix(".native"), data.with_suffix(".ours"))
+    try:
+        return _compare(plain, files, options)
+    finally:
+        files.remove()
+
+
+def _compare(plain: Suite, files: Measured, options: argparse.Namespace) -> tuple[str, bool, bool]:
+    suite = files.suite
     natives = [run_native(suite, options.timeout) for _ in range(max(1, options.repeat))]
+    keep(files.data, files.native)
     nodeids = None if options.sample is None else choose(natives[0].outcomes, options.sample, options.seed)
     ours = run_ours(suite, shlex.split(options.maelstrom), nodeids, options.timeout)
-    data_file.unlink(missing_ok=True)
+    keep(files.data, files.ours)
     known = [run.outcomes if nodeids is None else restrict(run.outcomes, nodeids) for run in natives]
     comparison = compare(known, ours.outcomes)
     tried = [with_alone(plain, each, options.timeout) for each in comparison.differences[: options.alone]]
@@ -115,14 +127,22 @@ def compare_suite(suite: Suite, options: argparse.Namespace) -> tuple[str, bool,
             agreement = agree(natives[0].said, ours.said, comparison, covered=bool(options.coverage))
         except ValueError as error:
             raise RunError(f"{suite.name}: a JUnit report cannot be read: {error}") from error
+        if agreement.coverage:
+            agreement = explained(agreement, files, options.alone, options.timeout)
     show(suite, [*map(str, comparison.differences)], options.show)
     show(suite, agreement.lines, options.show)
     for nodeid, _ in comparison.flaky[: options.show]:
         print(f"{suite.name}: {nodeid}: not the same in {len(natives)} native runs")
     complete = all([well_ended(suite, "plain pytest", natives[0]), well_ended(suite, "maelstrom-pytest", ours)])
     row = table_row(suite.name, comparison, agreement.cells, natives[0].seconds, ours.seconds)
-    equal = not agreement.lines and all(difference.leak for difference in comparison.differences)
+    equal = agreement.equal and all(difference.leak for difference in comparison.differences)
     return row, equal, complete
+
+
+def keep(data: Path, place: Path) -> None:
+    """Move what a run has measured out of the way of the next one, if it has measured anything."""
+    if data.exists():
+        data.replace(place)
 
 
 def show(suite: Suite, lines: Sequence[str], limit: int) -> None:
@@ -131,15 +151,6 @@ def show(suite: Suite, lines: Sequence[str], limit: int) -> None:
         print(f"{suite.name}: {line}")
     if len(lines) > limit:
         print(f"{suite.name}: ... and {len(lines) - limit} more")
-
-
-def with_alone(suite: Suite, difference: Difference, timeout: float) -> Difference:
-    """Return the difference with what plain pytest says of the test when nothing else runs."""
-    try:
-        alone = run_alone(suite, difference.test[0], timeout)
-    except RunError:
-        return difference
-    return replace(difference, alone=alone.outcomes.get(difference.test))
 
 
 def well_ended(suite: Suite, who: str, run: Run) -> bool:

@@ -26,6 +26,8 @@ class Agreement:
     counts: Lines | None = None
     junit: Lines | None = None
     coverage: Lines | None = None
+    explained: bool = False
+    """Whether each step that was covered in one run only is what plain pytest does when the tests run alone."""
 
     @property
     def lines(self) -> Lines:
@@ -33,10 +35,16 @@ class Agreement:
         return tuple(line for found in (self.counts, self.junit, self.coverage) for line in found or ())
 
     @property
+    def equal(self) -> bool:
+        """Whether nothing differs that tests which lean on each other do not explain."""
+        return not (self.counts or self.junit or (self.coverage and not self.explained))
+
+    @property
     def cells(self) -> tuple[str, ...]:
         """What the table says of them."""
         found = (self.counts, self.junit, self.coverage)
-        return tuple("" if lines is None else str(len(lines)) if lines else "same" for lines in found)
+        cells = ["" if lines is None else str(len(lines)) if lines else "same" for lines in found]
+        return (*cells[:-1], cells[-1] + " explained" if self.coverage and self.explained else cells[-1])
 
 
 def agree(native: Said, ours: Said, comparison: Comparison, *, covered: bool) -> Agreement:

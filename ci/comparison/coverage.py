@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 HEAD = re.compile(r"^Name +Stmts +Miss( +Branch +BrPart)? +Cover\b")
 ROW = re.compile(r"^(\S.*?) +((?:\d+ +){2,4})(\d+(?:\.\d+)?%)(?: .*)?$")
+LINE = re.compile(r"coverage: (.*): native ")
 
 Table = dict[str, tuple[str, ...]]
 """For each file, and TOTAL: statements, those missed, branches, those taken in part, percent."""
@@ -33,6 +34,11 @@ def differing(native: Mapping[str, tuple[str, ...]] | None, ours: Mapping[str, t
         for name in sorted(native.keys() | ours.keys())
         if native.get(name) != ours.get(name)
     ]
+
+
+def files(lines: Collection[str]) -> frozenset[str]:
+    """Return the files that such lines are about."""
+    return frozenset(found[1] for line in lines if (found := LINE.match(line)) is not None and found[1] != "TOTAL")
 
 
 def _spoken(row: tuple[str, ...] | None) -> str:

@@ -62,11 +62,11 @@ def parse_command(command: str, directory: str, environment: Mapping[str, str]) 
 
 
 def measured(suite: Suite, sources: Sequence[str], data_file: str) -> Suite:
-    """Return the suite with pytest-cov asked to measure these sources, and to print a table.
+    """Return the suite with pytest-cov asked to measure these sources, test by test, and to print a table.
 
     Its data goes into a file that is not the project's, in a directory that containers have, too.
     """
-    options = [*(f"--cov={source}" for source in sources), "--cov-report=term"]
+    options = [*(f"--cov={source}" for source in sources), "--cov-report=term", "--cov-context=test"]
     return replace(
         suite,
         arguments=(*suite.arguments, *options),

@@ -136,5 +136,5 @@ def test_runs_agree_in_each_respect():
 
 def test_a_suite_is_measured_with_its_own_arguments():
     suite = measured(Suite("/d", "python", ("tests",), {"A": "1"}), ["a", "b"], "/tmp/x.coverage")
-    assert suite.arguments == ("tests", "--cov=a", "--cov=b", "--cov-report=term")
+    assert suite.arguments == ("tests", "--cov=a", "--cov=b", "--cov-report=term", "--cov-context=test")
     assert suite.environment == {"A": "1", "COVERAGE_FILE": "/tmp/x.coverage"}
