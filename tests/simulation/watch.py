@@ -166,9 +166,14 @@ class Watch:
             job.attempt.job = None
 
     def forgive(self) -> None:
-        """Where nobody else is there, those may try again that could not run a job."""
+        """Where nobody else is there, those may try again that could not run a job.
+
+        Only a job that waits is in need of that: one that is at a worker may end there, or be given back when somebody
+        new is there. Were its failures forgiven meanwhile, a worker that has failed it would count as one that has not,
+        and the broker, which knows better, would seem to pass it over.
+        """
         for job in self.jobs():
-            if job.broke and not self.others(job):
+            if job.attempt is None and job.broke and not self.others(job):
                 job.broke.clear()
 
     def others(self, job: Seen) -> bool:

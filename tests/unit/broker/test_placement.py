@@ -185,6 +185,22 @@ def test_a_worker_that_cannot_run_a_job_does_not_get_it_again_while_there_are_ot
     assert runs(effects) == [(101, "1.0"), (101, "1.1")]
 
 
+def test_who_could_not_run_a_job_is_forgiven_when_nobody_else_is_there_for_it_and_not_while_it_is_at_a_worker() -> None:
+    driver = Driver()
+    driver.client(1)
+    driver.worker(101)
+    driver.worker(102)
+    driver.submit(1, 0)
+    driver.submit(1, 1)
+    driver.say(101, m.Broken(driver.attempt("1.0"), "disk full"))
+    recalled = driver.attempt("1.0")  # waits behind 1.1
+    assert driver.say(102, m.Draining()) == [Send(Peer(102), m.Recall(recalled))]
+    driver.worker(103)
+    assert runs(driver.say(102, m.Returned(recalled))) == [(103, "1.0")]
+    assert runs(driver.submit(1, 2)) == [(101, "1.2")]
+    assert runs(driver.say(103, m.Broken(driver.attempt("1.0"), "disk full"))) == [(103, "1.0")]  # both have failed
+
+
 def test_cancel_is_answered_at_once_and_the_slot_is_free_when_the_worker_says_so() -> None:
     driver = Driver(look_ahead=0)
     driver.client(1)
