@@ -14,7 +14,9 @@ TEMPLATE_PARTS = (
     "template_point",
     "template_rewind",
     "template_runner",
+    "template_watch",
 )
+TEMPLATE_HEADERS = ("_internal", "_rewind", "_watch")
 
 # Not a module of Python but a library that programs in containers load, whatever C library they have: see template.c.
 template = Extension(
@@ -23,7 +25,7 @@ template = Extension(
     include_dirs=[FOLDER],
     depends=[
         f"{FOLDER}/{name}.h"
-        for name in ("confine", "launch", "raw", "steps", "template", "template_internal", "template_rewind")
+        for name in ("confine", "launch", "raw", "steps", *(f"template{part}" for part in ("", *TEMPLATE_HEADERS)))
     ],
     extra_compile_args=[
         *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"),

@@ -21,6 +21,7 @@ from maelstrom_container.seccomp_table import (
     CONTAINERS,
     LAST_KNOWN,
     LAUNCHING,
+    WATCHING,
     Call,
     Refused,
     Rule,
@@ -126,12 +127,13 @@ def job_filter(architecture: Architecture | None = None) -> bytes:
 
 def template_filter(architecture: Architecture | None = None) -> bytes:
     """Return the filter of a template, which makes the containers of its forks."""
-    return _assembled(ALWAYS, architecture or this_architecture())
+    return _assembled((*ALWAYS, *WATCHING), architecture or this_architecture())
 
 
 def fork_filter(architecture: Architecture | None = None) -> bytes:
     """Return the filter of a template's fork: what is refused to it besides what is refused to its template."""
-    return _assembled(CONTAINERS, architecture or this_architecture())
+    watching = tuple(call for call in ALWAYS if call.name in {each.name for each in WATCHING})
+    return _assembled((*CONTAINERS, *watching), architecture or this_architecture())
 
 
 def member_filter(number: int, architecture: Architecture | None = None) -> bytes:

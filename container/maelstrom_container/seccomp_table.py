@@ -21,6 +21,8 @@ HARMLESS_UNSHARE = 0x00050F00
 HARMLESS_PERSONALITY = 0x00060008
 """PER_LINUX32, UNAME26, ADDR_NO_RANDOMIZE: what uname says, and no random addresses (setarch -R, sanitizers, gdb)."""
 QUERY_PERSONALITY = 0xFFFFFFFF
+OWN_WATCH = 0x80001
+"""O_CLOEXEC, UFFD_USER_MODE_ONLY: all that userfaultfd takes of who has no privilege."""
 TIOCSTI = 0x5412
 TIOCLINUX = 0x541C
 FAMILIES = (1, 2, 10, 16, 17)
@@ -144,6 +146,12 @@ CONTAINERS = (
     Call("open_tree_attr", 467, 467),
 )
 """What containers are made with: refused to jobs; a template makes those of its forks."""
+
+WATCHING = (
+    # by who has no privilege, of its own writing
+    Call("userfaultfd", 323, 282, WithOtherValue(0, (OWN_WATCH,))),
+)
+"""What a template may do of what is always refused to jobs: its forks do before they are jobs."""
 
 LAUNCHING = frozenset({"clone3", "setns"} | {call.name for call in CONTAINERS})
 """What a pool member needs to launch jobs. None has a sixth argument."""

@@ -186,6 +186,7 @@ static long first_process(struct errand *errand)
     if (state.kind == TEMPLATE_JOB) {
         place_for_job();
         rewind_protect();
+        rewind_watch();
         limit_job(plan);
     }
     drop_capabilities(plan->head.capabilities);

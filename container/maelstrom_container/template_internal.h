@@ -79,9 +79,16 @@ struct surplus {
     struct piece pieces[SURPLUS_LIMIT];
 };
 
+/* A page that the job is to put back, and where in the store its content is. */
+struct put_back {
+    uint64_t to, from;
+};
+
 /* What pages held at the point of a job; mapped by the job as well, which may only read it. */
 struct store {
     uint64_t count, addresses[STORE_LIMIT];
+    uint64_t listed;
+    struct put_back list[STORE_LIMIT];
     _Alignas(4096) char pages[STORE_LIMIT][4096];
 };
 
@@ -140,16 +147,18 @@ int kept_are_as_at_point(int directory);
 void renew_kept(void);
 
 /* template_rewind.c: jobs that are put back to where they began. Before a fork; in a first process, whose child has
- * stopped; when that process has ended, in the runner. In the job: keeps it from writing to the store. */
+ * stopped; when that process has ended, in the runner. In the job: keeps it from writing to the store, and makes
+ * what tells of its writing. */
 void rewind_make(void);
 void rewind_protect(void);
+void rewind_watch(void);
 void rewind_begin(void);
 void rewind_stopped(int child, const struct rusage *usage);
 void rewind_ended(void); /* leaves where it was killed before it began */
 void rewind_over(void);
 
 /* template_look.c: what there is of a job besides its memory and its files. */
-uint64_t look(int pid, int proc, long *resident);
+uint64_t look(int pid, int proc, int unseen, long *resident);
 
 /* template_files.c: the file systems in memory that a job has for itself. Each returns 1 where that could be done. */
 int files_begin(const struct plan *plan);
@@ -174,7 +183,7 @@ static inline int begins(const char *at, const char *word)
 
 /* template_memory.c: the memory of a job, and what is to be put back of it. Each returns 1 where that is known. */
 int memory_take(int pid, int proc);
-int memory_compare(const struct rusage *usage, long resident);
+int memory_compare(int pid, const struct rusage *usage, long resident);
 const struct surplus *memory_surplus(void);
 
 /* template_maps.c. */

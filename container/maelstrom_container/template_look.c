@@ -130,7 +130,7 @@ static int add_descriptor(uint64_t *sum, int proc, const char *number)
     return add_file(sum, proc, name);
 }
 
-static int add_descriptors(uint64_t *sum, int proc)
+static int add_descriptors(uint64_t *sum, int proc, int unseen)
 {
     _Alignas(8) char listing[DESCRIPTORS_LIMIT * 32];
     long fd = raw_call(SYS_openat, proc, "fd", O_RDONLY | O_DIRECTORY | CLOSE_ON_EXEC);
@@ -141,7 +141,7 @@ static int add_descriptors(uint64_t *sum, int proc)
     raw_close(fd);
     for (long at = 0; at < size && complete;) {
         struct entry *entry = (struct entry *)(listing + at);
-        if (entry->name[0] != '.') {
+        if (entry->name[0] != '.' && number_in(entry->name) != unseen) {
             *sum = add_word(*sum, entry->name);
             complete = add_descriptor(sum, proc, entry->name);
         }
@@ -186,12 +186,12 @@ static int is_without_ipc(void)
     return raw_call(SYS_msgctl, 0, 12 /* MSG_INFO */, info) >= 0 && info[0] == 0; /* msgpool: queues in use */
 }
 
-/* Returns 0 where it cannot be told. `resident`: the job's memory without that of files, in KiB. */
-uint64_t look(int pid, int proc, long *resident)
+/* Returns 0 where it cannot be told. `unseen`: a descriptor that is left aside. `resident`: the job's memory without that of files, in KiB. */
+uint64_t look(int pid, int proc, int unseen, long *resident)
 {
     uint64_t sum = 0xcbf29ce484222325;
     if (!is_without_ipc() || !add_status(&sum, proc, resident) ||
-        !add_descriptors(&sum, proc) || !add_link(&sum, proc, "cwd") || !add_link(&sum, proc, "root") ||
+        !add_descriptors(&sum, proc, unseen) || !add_link(&sum, proc, "cwd") || !add_link(&sum, proc, "root") ||
         !add_link(&sum, proc, "ns/user") || !add_limits(&sum, pid) || !add_file(&sum, proc, "oom_score_adj"))
         return 0;
     long timers = read_text(proc, "timers");

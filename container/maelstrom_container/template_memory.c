@@ -1,12 +1,18 @@
 /* The memory of a job as it was at its point, and how it is put back: see template_rewind.c.
  *
  * The job was forked from its runner, so the runner's memory is what to go back to: a page that the job has written to
- * is mapped by the job alone, which the kernel tells for each page (pagemap). Nothing is watched while the job runs, and
- * its pages stay its own: the next test does not have them copied again, which is most of what a fork costs.
+ * is mapped by the job alone, which the kernel tells for each page (pagemap). Its pages stay its own: the next test does
+ * not have them copied again, which is most of what a fork costs.
  *
  * What a page held at the point is kept in the store, which the job can read: it writes the pages itself, at its point,
- * in a quarter of the time that it takes to write them from outside. */
+ * in a quarter of the time that it takes to write them from outside.
+ *
+ * Where the kernel can be asked which pages were written to since (template_watch.c) only those are put back. To be
+ * told costs a fault, so pages that most jobs write to are not watched but put back each time.
+ *
+ * (over 400 lines because both ways share the ranges and the store) */
 #include "template_internal.h"
+#include "template_watch.h"
 
 #define PAGE 4096UL
 #define ENTRY_PRESENT (1UL << 63)
@@ -20,6 +26,8 @@
 #define CHUNK 8192UL
 #define BATCH 256
 #define WORTH_A_FORK 20000 /* pages, to put back as many takes as long */
+#define OFTEN 3    /* a page that was written to by a job, and not more than so many jobs before, */
+#define HOT_FOR 64 /* is put back unseen after so many jobs */
 
 struct range {
     uint64_t start, end;
@@ -32,7 +40,11 @@ struct workspace {
     struct range ranges[RANGES_LIMIT];
     uint64_t entries[CHUNK];
     struct surplus surplus;
-    unsigned char present[PAGES_LIMIT / 8], stored[PAGES_LIMIT / 8];
+    unsigned char present[PAGES_LIMIT / 8];
+    uint16_t entry[PAGES_LIMIT]; /* of each page in the store, counted from 1 */
+    uint32_t written[STORE_LIMIT], hot_until[STORE_LIMIT]; /* jobs, for each entry of the store */
+    uint64_t cold[STORE_LIMIT];
+    struct region regions[REGIONS];
     char maps[MAPS_LIMIT], maps_now[MAPS_LIMIT];
 };
 
@@ -40,8 +52,12 @@ static struct {
     struct workspace *work;
     long maps_size;
     int range_count, range; /* the one that is looked at */
+    uint64_t pages;         /* of all ranges */
     uint64_t pending;       /* the first entry of the store that has no content yet */
     int maps, pagemap;
+    int watch; /* -1: the kernel does not tell what is written to */
+    uint32_t jobs;
+    int cold_count; /* entries of the store that were written to and are to be watched again */
     int is_known;       /* which pages are dirty, as of the two numbers below */
     long faults, resident;
     uint64_t first, surplus; /* pages after the first job; what it has cost by now that there are more of them */
@@ -97,6 +113,7 @@ static int take_ranges(void)
             return 0;
         pages += (mapping.end - mapping.start) / PAGE;
     }
+    memory.pages = pages;
     return pages <= PAGES_LIMIT;
 }
 
@@ -142,7 +159,8 @@ static int add_page(uint64_t address, uint64_t page)
     if (store->count == STORE_LIMIT)
         return 0;
     store->addresses[store->count++] = address;
-    set_bit(memory.work->stored, page);
+    memory.work->entry[page] = (uint16_t)store->count;
+    memory.work->written[store->count - 1] = memory.work->hot_until[store->count - 1] = 0;
     return 1;
 }
 
@@ -159,6 +177,16 @@ static int read_pages(int pid, uint64_t first, uint64_t count)
         there[index] = (struct iovec){(void *)state.store->addresses[first + index], PAGE};
     }
     return raw_call(SYS_process_vm_readv, pid, here, count, there, count, 0) == (long)(count * PAGE);
+}
+
+static int write_pages(int pid, const uint64_t *entries, int count)
+{
+    struct iovec here[BATCH], there[BATCH];
+    for (int index = 0; index < count; index++) {
+        here[index] = (struct iovec){state.store->pages[entries[index]], PAGE};
+        there[index] = (struct iovec){(void *)state.store->addresses[entries[index]], PAGE};
+    }
+    return raw_call(SYS_process_vm_writev, pid, here, count, there, count, 0) == (long)(count * PAGE);
 }
 
 /* Fills in what is pending, from the job or from the runner (whose memory is ours). The runner may not have it: what the
@@ -206,7 +234,7 @@ static int walk(int (*visit)(uint64_t address, uint64_t entry, uint64_t page))
 static int note_page(uint64_t address, uint64_t entry, uint64_t page)
 {
     uint64_t arenas_start, arenas_end;
-    if ((entry & (ENTRY_PRESENT | ENTRY_SWAPPED)) && !(entry & ENTRY_OF_FILE)) {
+    if (is_dirty(entry) || ((entry & ENTRY_PRESENT) && !(entry & ENTRY_OF_FILE))) {
         set_bit(memory.work->present, page);
         if (arena_region(&arenas_start, &arenas_end) && address >= arenas_start && address < arenas_end)
             memory.arena_end = address + PAGE;
@@ -218,7 +246,7 @@ static int note_page(uint64_t address, uint64_t entry, uint64_t page)
 static int find_page(uint64_t address, uint64_t entry, uint64_t page)
 {
     int dropped = !(entry & (ENTRY_PRESENT | ENTRY_SWAPPED)) && has_bit(memory.work->present, page);
-    if ((!is_dirty(entry) && !dropped) || has_bit(memory.work->stored, page))
+    if ((!is_dirty(entry) && !dropped) || memory.work->entry[page])
         return 1;
     return add_page(address, page) &&
            (memory.work->ranges[memory.range].is_anonymous || fill_pages(own_pid(), 0));
@@ -245,6 +273,37 @@ static void leave_out_free_arenas(void)
     memory.range_count = kept;
 }
 
+static void stop_watching(void)
+{
+    if (memory.watch >= 0)
+        raw_close(memory.watch);
+    memory.watch = -1;
+}
+
+/* What is to be watched is so in the maps, too, where it may divide what was one. */
+static void begin_to_watch(int pid)
+{
+    memory.watch = watch_take(pid);
+    for (int index = 0; index < memory.range_count && memory.watch >= 0; index++)
+        if (!watch_range(memory.watch, memory.work->ranges[index].start, memory.work->ranges[index].end))
+            stop_watching();
+}
+
+static void protect_all(void)
+{
+    for (int index = 0; index < memory.range_count && memory.watch >= 0; index++) {
+        struct range *range = &memory.work->ranges[index];
+        if (!watch_protect_present(memory.pagemap, range->start, range->end, memory.work->regions))
+            stop_watching();
+    }
+}
+
+static int take_maps(void)
+{
+    memory.maps_size = read_whole(memory.maps, memory.work->maps, MAPS_LIMIT);
+    return memory.maps_size >= 0;
+}
+
 /* Returns 1 when the job's memory has been taken down; the job is stopped. */
 int memory_take(int pid, int proc)
 {
@@ -252,17 +311,20 @@ int memory_take(int pid, int proc)
         return 0;
     memory.maps = (int)raw_call(SYS_openat, proc, "maps", O_RDONLY | CLOSE_ON_EXEC);
     memory.pagemap = (int)raw_call(SYS_openat, proc, "pagemap", O_RDONLY | CLOSE_ON_EXEC);
-    memory.maps_size = read_whole(memory.maps, memory.work->maps, MAPS_LIMIT);
-    if (memory.maps_size < 0 || !take_ranges())
+    if (!take_maps() || !take_ranges())
         return 0;
-    memset(memory.work->present, 0, sizeof memory.work->present);
-    memset(memory.work->stored, 0, sizeof memory.work->stored);
-    state.store->count = memory.pending = memory.arena_end = 0;
-    memory.first = memory.surplus = 0;
+    begin_to_watch(pid);
+    if (memory.watch >= 0 && !take_maps())
+        return 0;
+    memset(memory.work->present, 0, memory.pages / 8 + 1);
+    memset(memory.work->entry, 0, memory.pages * sizeof *memory.work->entry);
+    state.store->count = state.store->listed = memory.pending = memory.arena_end = 0;
+    memory.first = memory.surplus = memory.jobs = 0;
     memory.is_known = 0;
     if (!walk(note_page) || !fill_pages(pid, 0))
         return 0;
     leave_out_free_arenas();
+    protect_all();
     return 1;
 }
 
@@ -285,14 +347,96 @@ static int is_worth_it(void)
     return memory.surplus < WORTH_A_FORK;
 }
 
-/* Returns 1 when the store has all pages that have to be put back, and there is nothing else to do. */
-int memory_compare(const struct rusage *usage, long resident)
+static void list(uint64_t entry)
 {
-    if (!maps_can_be_restored())
-        return 0;
+    struct store *store = state.store;
+    store->list[store->listed++] = (struct put_back){store->addresses[entry], (uint64_t)store->pages[entry]};
+}
+
+/* A page that was written to. Which are hot is first guessed from what the first job writes to. */
+static void note_written(uint64_t entry)
+{
+    struct workspace *work = memory.work;
+    if (work->hot_until[entry] <= memory.jobs) {
+        if (memory.jobs == 1 || memory.jobs - work->written[entry] <= OFTEN)
+            work->hot_until[entry] = memory.jobs + HOT_FOR;
+        else
+            work->cold[memory.cold_count++] = entry;
+        work->written[entry] = memory.jobs;
+    }
+    if (work->hot_until[entry] > memory.jobs)
+        list(entry);
+}
+
+/* Pages that are not there, zero or a file's own are what they were, unless they held something of the job's. */
+static int visit_region(const struct region *region)
+{
+    struct range *range = &memory.work->ranges[memory.range];
+    int is_there = (region->categories & (PAGE_PRESENT | PAGE_SWAPPED)) != 0;
+    int is_bare = !is_there || (region->categories & (PAGE_OF_FILE | PAGE_ZERO));
+    if (is_there && !(region->categories & PAGE_WRITTEN))
+        return 1;
+    uint64_t page = range->first + (region->start - range->start) / PAGE;
+    for (uint64_t at = region->start; at < region->end; at += PAGE, page++) {
+        if (is_bare && !has_bit(memory.work->present, page)) {
+            while (page % 8 == 0 && memory.work->present[page / 8] == 0 && at + 8 * PAGE < region->end)
+                at += 8 * PAGE, page += 8;
+            continue;
+        }
+        if (!memory.work->entry[page] &&
+            !(add_page(at, page) && (range->is_anonymous || fill_pages(own_pid(), 0))))
+            return 0;
+        note_written(memory.work->entry[page] - 1U);
+    }
+    return 1;
+}
+
+/* From outside, because the job would make the kernel tell of its own writing. */
+static int put_back_cold(int pid)
+{
+    const uint64_t *cold = memory.work->cold, *addresses = state.store->addresses;
+    for (int first = 0; first < memory.cold_count; first += BATCH) {
+        int count = memory.cold_count - first;
+        if (!write_pages(pid, cold + first, count < BATCH ? count : BATCH))
+            return 0;
+    }
+    for (int index = 0; index < memory.cold_count;) {
+        uint64_t start = addresses[cold[index]], end = start;
+        while (index < memory.cold_count && addresses[cold[index]] == end)
+            end += PAGE, index++;
+        if (!watch_protect(memory.watch, start, end))
+            return 0;
+    }
+    return 1;
+}
+
+static int compare_watched(int pid)
+{
+    memory.jobs++;
+    memory.cold_count = 0;
+    state.store->listed = 0;
+    for (memory.range = 0; memory.range < memory.range_count; memory.range++) {
+        struct range *range = &memory.work->ranges[memory.range];
+        if (!watch_visit(memory.pagemap, range->start, range->end, !range->is_anonymous, memory.work->regions,
+                         visit_region))
+            return 0;
+    }
+    return fill_pages(own_pid(), 1) && put_back_cold(pid);
+}
+
+static int compare_all(const struct rusage *usage, long resident)
+{
     if (has_touched_others(usage, resident))
         memory.is_known = walk(find_page) && fill_pages(own_pid(), 1);
+    while (memory.is_known && state.store->listed < state.store->count)
+        list(state.store->listed);
     return memory.is_known && is_worth_it();
+}
+
+/* Returns 1 when the store has all pages that have to be put back, and there is nothing else to do. */
+int memory_compare(int pid, const struct rusage *usage, long resident)
+{
+    return maps_can_be_restored() && (memory.watch >= 0 ? compare_watched(pid) : compare_all(usage, resident));
 }
 
 /* Returns what has been mapped since the point; the job has to unmap it. */

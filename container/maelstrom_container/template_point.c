@@ -35,17 +35,17 @@ __asm__(".text\n"
         "cld\n\t"
         "test %r10d, %r10d\n\t"
         "jz 3f\n\t"
-        "mov 8(%r8), %rdx\n\t" /* addresses */
-        "mov 16(%r8), %rsi\n\t" /* pages */
-        "mov 24(%r8), %r9\n\t" /* count */
+        "mov 8(%r8), %rdx\n\t" /* list */
+        "mov 16(%r8), %r9\n\t" /* count */
         "mov (%r9), %r9\n"
         "2:\n\t"
         "test %r9, %r9\n\t"
         "jz 3f\n\t"
         "mov (%rdx), %rdi\n\t"
+        "mov 8(%rdx), %rsi\n\t"
         "mov $4096, %ecx\n\t"
         "rep movsb\n\t"
-        "add $8, %rdx\n\t"
+        "add $16, %rdx\n\t"
         "dec %r9\n\t"
         "jmp 2b\n"
         "3:\n\t"
@@ -78,13 +78,12 @@ __asm__(".text\n"
         "mov x1, #19\n\t"  /* SIGSTOP */
         "svc #0\n\t"
         "cbz x11, 4f\n\t"
-        "ldr x2, [x10, #8]\n\t"  /* addresses */
-        "ldr x3, [x10, #16]\n\t" /* pages */
-        "ldr x4, [x10, #24]\n\t" /* count */
+        "ldr x2, [x10, #8]\n\t"  /* list */
+        "ldr x4, [x10, #16]\n\t" /* count */
         "ldr x4, [x4]\n"
         "2:\n\t"
         "cbz x4, 4f\n\t"
-        "ldr x5, [x2], #8\n\t"
+        "ldp x5, x3, [x2], #16\n\t"
         "add x6, x5, #4096\n"
         "3:\n\t"
         "ldp q0, q1, [x3], #32\n\t"
@@ -158,12 +157,14 @@ EXPORT void template_point(const char **payload, uint64_t *size)
         return;
     look_at_own(&own);
     shared->state = AT_POINT;
-    shared->addresses = state.store->addresses;
-    shared->pages = state.store->pages;
-    shared->count = &state.store->count;
+    shared->list = state.store->list;
+    shared->count = &state.store->listed;
     stop_at_point(raw_call(SYS_getpid), shared);
-    if (shared->rounds == 0)
+    if (shared->rounds == 0) {
+        if (shared->watch >= 0) /* whoever wants it has it now */
+            raw_close(shared->watch);
         return;
+    }
     /* from here on once for each further job of this process */
     put_back_own(&own, shared);
     shared->began = shared->rounds;

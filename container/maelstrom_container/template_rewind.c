@@ -8,6 +8,7 @@
  *
  * What decides is what the kernel shows of the job, never what the job says; the job has no rights over who looks. */
 #include "template_rewind.h"
+#include "template_watch.h"
 
 #define FRUITLESS 8  /* points in a row that were never gone back to: then they are not worth their time */
 #define TRY_AGAIN 16 /* jobs later */
@@ -77,7 +78,7 @@ static void at_point(int child)
     long resident;
     rewinding.use = NO_POINT;
     if (open_proc() && is_alone() && files_begin(&job_plan) &&
-        kept_at_point(state.here) && (rewinding.before = look(child, rewinding.proc, &resident)) != 0 &&
+        kept_at_point(state.here) && (rewinding.before = look(child, rewinding.proc, state.shared->watch, &resident)) != 0 &&
         memory_take(child, rewinding.proc))
         rewinding.use = POINT_TAKEN;
     state.shared->use = rewinding.use;
@@ -100,7 +101,8 @@ static int can_be_put_back(int child, const struct rusage *usage)
 {
     long resident;
     return rewinding.use == POINT_TAKEN && is_alone() && network_settles() && kept_are_as_at_point(state.here) &&
-           look(child, rewinding.proc, &resident) == rewinding.before && memory_compare(usage, resident) &&
+           look(child, rewinding.proc, -1, &resident) == rewinding.before &&
+           memory_compare(child, usage, resident) &&
            files_renew();
 }
 
@@ -205,6 +207,12 @@ void rewind_protect(void)
 {
     if (state.shared)
         raw_call(SYS_mprotect, state.store, sizeof *state.store, 1 /* PROT_READ */);
+}
+
+void rewind_watch(void)
+{
+    if (state.shared)
+        watch_make();
 }
 
 void rewind_begin(void)

@@ -9,11 +9,11 @@ enum use { NO_POINT, POINT, POINT_TAKEN }; /* whether a job is to stop at its po
 /* Of one runner and its jobs; mapped by all of them, and so not put back. */
 struct shared {
     uint64_t stack;            /* of the job, at its point; the first three are for the assembler */
-    const uint64_t *addresses; /* in the store */
-    char (*pages)[4096];
+    const struct put_back *list; /* in the store */
     const uint64_t *count;
     enum stop state;
     enum use use;
+    int watch; /* its descriptor in a job that has not come to its point; -1: none */
     int code, rounds, began; /* how many jobs it was asked for after the first, and how many of them it has begun */
     struct surplus surplus; /* mapped since the point */
     uint64_t payload_size;

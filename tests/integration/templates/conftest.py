@@ -65,11 +65,19 @@ def forked(folder: Path) -> MakeJob:
 
 
 @pytest.fixture(scope="session")
-def program(folder: Path) -> str:
-    """A template whose jobs use each other's process where they can."""
+def programs(folder: Path) -> Path:
+    """Templates whose jobs use each other's process where they can; one of them cannot watch what is written."""
     libraries = ("-ldl", "-lm", "-lrt", "-lpthread")
     subprocess.run(["cc", "-O1", "-I", HEADERS, "-o", folder / "deeds", DEEDS, *libraries], check=True)
-    return "/template/deeds"
+    shutil.copy(folder / "deeds", folder / "deeds-unwatched")
+    return folder
+
+
+@pytest.fixture(params=["deeds", "deeds-unwatched"])
+def program(programs: Path, request: pytest.FixtureRequest) -> str:
+    """Each of them, where containers find it."""
+    assert (programs / request.param).exists()
+    return f"/template/{request.param}"
 
 
 @pytest.fixture

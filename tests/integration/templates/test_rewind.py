@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -42,6 +44,7 @@ LAST = (
 
 
 ATTEMPTS = 10
+JOBS = 150
 NICEST = 19
 
 
@@ -89,6 +92,26 @@ def test_what_cannot_be_undone_is_the_end_of_its_process(pool: Pool, deed: MakeJ
     assert code(pool.run(deed(name))) == 7
     assert look(pool, deed)[0] == seen
     assert look(pool, deed)[1] != process
+
+
+def test_memory_is_found_as_it_was_whatever_was_done_to_it(pool: Pool, deed: MakeJob) -> None:
+    """Long enough for pages that most jobs write to, and that are put back unseen, to be watched again."""
+    draw = random.Random(1)
+    assert [code(pool.run(deed(f"scatter {draw.randrange(10**6)}"))) for _ in range(JOBS)] == [7] * JOBS
+
+
+@pytest.mark.parametrize("program", ["deeds"], indirect=True)
+def test_the_kernel_is_asked_what_was_written_to_where_it_can_tell(pool: Pool, deed: MakeJob) -> None:
+    version = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    if version < (6, 7):
+        pytest.skip("Linux 6.7 was the first that can tell")
+
+    def is_same_process() -> bool:
+        before = look(pool, deed)
+        assert [code(pool.run(deed(name))) for name in ("watched", "scatter 1", "scatter 2", "watched")] == [7] * 4
+        return look(pool, deed) == before
+
+    assert any(is_same_process() for _ in range(ATTEMPTS))
 
 
 def test_limits_are_those_of_the_next_job_too(pool: Pool, deed: MakeJob) -> None:

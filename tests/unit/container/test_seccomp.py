@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from maelstrom_container import seccomp
 from maelstrom_container.seccomp import ALLOW, ARM64, ERRNO, KILL, X86_64, Architecture
-from maelstrom_container.seccomp_table import ALWAYS, CONTAINERS, FAMILIES, LAST_KNOWN, LAUNCHING, NAMESPACES, Call
+from maelstrom_container.seccomp_table import (
+    ALWAYS,
+    CONTAINERS,
+    FAMILIES,
+    LAST_KNOWN,
+    LAUNCHING,
+    NAMESPACES,
+    OWN_WATCH,
+    Call,
+)
 
 EPERM, ENOSYS, EAFNOSUPPORT = (ERRNO | error for error in (errno.EPERM, errno.ENOSYS, errno.EAFNOSUPPORT))
 ARCHITECTURES = [X86_64, ARM64]
@@ -107,6 +116,16 @@ def test_a_fork_and_its_template_together_refuse_what_a_job_is_refused(
 
     both = [of(seccomp.template_filter), of(seccomp.fork_filter)]
     assert min(both) == of(seccomp.job_filter)
+
+
+@given(flags=WORDS | st.just(OWN_WATCH))
+def test_a_template_may_watch_what_anybody_may_watch_and_its_fork_nothing(flags: int) -> None:
+    number = NUMBERS["x86_64"]["userfaultfd"]
+    of_template, of_fork = (
+        verdict(make(X86_64), X86_64.audit, number, (flags,)) for make in (seccomp.template_filter, seccomp.fork_filter)
+    )
+    assert (of_template == seccomp.ALLOW) == (flags & 0xFFFFFFFF == OWN_WATCH)
+    assert of_fork == seccomp.ERRNO | errno.EPERM
 
 
 PASS = 0x0123456789ABCDEF
