@@ -77,6 +77,9 @@ class Renewal:
             renew_log_file(self.log_file)
         for path, mode in self.directories:
             remake(path, mode)
+        ssl = sys.modules.get("ssl")
+        if ssl is not None:  # so that its generator is there, and in this process, before jobs feed it
+            ssl.RAND_bytes(1)
         if self.collecting:
             gc.enable()
 
