@@ -79,10 +79,14 @@ def main(
     sys.exit(max(codes))
 
 
+CACHELESS = ("-p", "no:cacheprovider")
+"""The tree is read-only there."""
+
+
 def pytest_command(arguments: list[str], workers: int) -> list[str]:
     """Return the command that runs tests in the guest, where all takes longer."""
     parallel = ["-n", str(workers)] if workers > 1 else []
-    return [sys.executable, "-m", "pytest", "-q", "--timeout", "1200", "-rfEs", *parallel, *arguments]
+    return [sys.executable, "-m", "pytest", "-q", "--timeout", "1200", "-rfEs", *CACHELESS, *parallel, *arguments]
 
 
 def make_plan(command: list[str], users: list[str]) -> Plan:
