@@ -79,14 +79,14 @@ def main(
     sys.exit(max(codes))
 
 
-CACHELESS = ("-p", "no:cacheprovider")
+CACHE = ("-o", "cache_dir=/tmp/pytest-cache")
 """The tree is read-only there."""
 
 
 def pytest_command(arguments: list[str], workers: int) -> list[str]:
     """Return the command that runs tests in the guest, where all takes longer."""
     parallel = ["-n", str(workers)] if workers > 1 else []
-    return [sys.executable, "-m", "pytest", "-q", "--timeout", "1200", "-rfEs", *CACHELESS, *parallel, *arguments]
+    return [sys.executable, "-m", "pytest", "-q", "--timeout", "1200", "-rfEs", *CACHE, *parallel, *arguments]
 
 
 def make_plan(command: list[str], users: list[str]) -> Plan:
