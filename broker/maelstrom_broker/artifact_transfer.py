@@ -1,6 +1,6 @@
 """How bytes of artifacts pass between connections and files, on the broker's side: a way for each kind of connection.
 
-A plain one is given to a thread for as long as a transfer takes: sendfile one way, splice or read, and hash, the other,
+A plain one is given to a thread for as long as a transfer takes: sendfile one way, read, hash and write the other,
 with no turn of the loop in between. TLS lives in the loop's transport, so the loop moves those bytes, and threads read
 files, hash and write. Whichever it is, a megabyte that takes longer than `SLOW` raises TimeoutError.
 """
@@ -20,13 +20,12 @@ from io import FileIO
 from typing import Protocol
 
 from maelstrom_broker.artifact_link import SLOW, ArtifactLink
-from maelstrom_core.arriving_file import WORTH_IT, Pipe
+from maelstrom_core import arriving_file
 from maelstrom_core.errors import InfrastructureError
 
 CHUNK = 1 << 20
 
 Write = Callable[[memoryview], None]
-Take = Callable[[Pipe, int], None]
 Failure = OSError | InfrastructureError
 
 
@@ -39,11 +38,8 @@ class Transfer(Protocol):
     async def give(self, message: bytes, file: FileIO, size: int) -> None:
         """Send a message, and a file behind it."""
 
-    async def take(self, message: bytes, length: int, write: Write, take: Take | None = None) -> Failure | None:
-        """Send a message, and take what it asked for, to its end; return why it could not be written.
-
-        It is given to `write`, or to `take` where it can be had in a pipe.
-        """
+    async def take(self, message: bytes, length: int, write: Write) -> Failure | None:
+        """Send a message, and take what it asked for, to its end; return why it could not be written."""
 
     def close(self) -> None:
         """Let threads that still use the connection fail."""
@@ -73,10 +69,10 @@ class PlainTransfer:
         """Send a message, and a file behind it."""
         await self._run(partial(self._give, message, file, size))
 
-    async def take(self, message: bytes, length: int, write: Write, take: Take | None = None) -> Failure | None:
+    async def take(self, message: bytes, length: int, write: Write) -> Failure | None:
         """Send a message, and take what it asked for."""
         self._link.connection.expect_content(length)
-        return await self._run(partial(self._take, message, write, take))
+        return await self._run(partial(self._take, message, write))
 
     def close(self) -> None:
         """Let threads fail."""
@@ -104,16 +100,12 @@ class PlainTransfer:
             at += sent
             pace.passed(sent)
 
-    def _take(self, message: bytes, write: Write, take: Take | None) -> Failure | None:
+    def _take(self, message: bytes, write: Write) -> Failure | None:
         self._socket.sendall(message)
         connection = self._link.connection
         failure: Failure | None = None
         pace = _Pace()
-        if take is not None and connection.left >= WORTH_IT and not connection.buffered:
-            failure = self._splice(take, pace)
-        if not connection.left:
-            return failure
-        with memoryview(bytearray(min(CHUNK, connection.left))) as view:
+        with memoryview(bytearray(min(arriving_file.CHUNK, connection.left))) as view:
             while connection.left:
                 filled = connection.take_buffered(view)
                 while filled < len(view) and connection.left:
@@ -125,18 +117,6 @@ class PlainTransfer:
                     pace.passed(count)
                 failure = failure or _attempt(partial(write, view[:filled]))
         return failure
-
-    def _splice(self, take: Take, pace: _Pace) -> Failure | None:
-        """Take what comes by a pipe, until it cannot be written, or unless sockets cannot be spliced here."""
-        connection = self._link.connection
-        with Pipe() as pipe:
-            for count in pipe.fills(self._socket, connection.left, lambda: pace.left):
-                connection.received_content(count)
-                pace.passed(count)
-                failure = _attempt(partial(take, pipe, count))
-                if failure is not None:
-                    return failure
-        return None
 
 
 class LoopTransfer:
@@ -161,7 +141,7 @@ class LoopTransfer:
             await self._link.write(data)
             size -= len(data)
 
-    async def take(self, message: bytes, length: int, write: Write, _take: Take | None = None) -> Failure | None:
+    async def take(self, message: bytes, length: int, write: Write) -> Failure | None:
         """Send a message, and take what it asked for."""
         loop = asyncio.get_running_loop()
         connection = self._link.connection

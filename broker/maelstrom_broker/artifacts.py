@@ -236,7 +236,7 @@ class _Session:
         try:
             packed = put.encoding == "zstd"
             write = _unpacked(incoming) if packed else incoming.write
-            failure = await transfer.take(frame(Go()), put.length, write, None if packed else incoming.take)
+            failure = await transfer.take(frame(Go()), put.length, write)
         except BaseException:
             store.lost(incoming)
             raise

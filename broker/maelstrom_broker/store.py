@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
-from maelstrom_core.arriving_file import ArrivingFile, Pipe
+from maelstrom_core.arriving_file import ArrivingFile
 from maelstrom_core.digest import DIGEST_LENGTH, Digest
 from maelstrom_core.errors import ConfigError, InfrastructureError
 
@@ -35,27 +35,21 @@ class FullError(InfrastructureError):
 
 
 class Incoming:
-    """An artifact that is coming: `write` or `take`, then `check` or `discard`, in any thread."""
+    """An artifact that is coming: `write`, then `check` or `discard`, in any thread."""
 
     def __init__(self, path: Path, digest: str, size: int) -> None:
         self.path = path
         self.digest = digest
         self.size = size
         self._mutex = threading.Lock()
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._file = ArrivingFile(self._descriptor)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file = ArrivingFile(self._descriptor, size)
 
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes. Raises OSError; InfrastructureError where they are more than was announced."""
         with self._mutex:
             self._expect(len(data))
             self._file.write(data)
-
-    def take(self, pipe: Pipe, count: int) -> None:
-        """Take the next bytes from a pipe. Raises as `write` does."""
-        with self._mutex:
-            self._expect(count)
-            self._file.take(pipe, count)
 
     def _expect(self, count: int) -> None:
         if self._descriptor < 0:

@@ -24,7 +24,7 @@ from typing import Self, TypeVar
 
 from blake3 import blake3
 
-from maelstrom_core.arriving_file import WORTH_IT, ArrivingFile, Pipe
+from maelstrom_core.arriving_file import CHUNK, ArrivingFile
 from maelstrom_core.artifact_wire import (
     NEED_DATA,
     AnyArtifactMessage,
@@ -50,7 +50,6 @@ TIMEOUT = 60.0
 ATTEMPTS = 4
 _PAUSE = 0.2
 """Seconds before another attempt; twice as long before each further one."""
-_CHUNK = 1 << 20
 _COMPRESSED = 64 << 20
 """Bytes: what is larger goes as it is."""
 _SAMPLE = 64 << 10
@@ -87,7 +86,7 @@ class ArtifactClient:
         self._near = False
         """Whether the broker is on this machine."""
         self._connection = ArtifactConnection("peer")
-        self._buffer = bytearray(_CHUNK)
+        self._buffer = bytearray(CHUNK)
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +135,7 @@ class ArtifactClient:
     def fetch_into(self, digest: str, size: int, descriptor: int) -> None:
         """Write an artifact of `size` bytes to a file, and check it. Raises ArtifactError, OSError for the file.
 
-        The file must be empty, and open for reading, too; if this fails nobody must use what is in it.
+        The file must be empty; if this fails nobody must use what is in it.
         """
         self._try(f"get artifact {digest}", lambda: self._fetch_into(digest, size, descriptor))
 
@@ -239,30 +238,13 @@ class ArtifactClient:
         announced = self._ask(digest)
         if announced != size:
             raise ArtifactError(f"failed to get artifact {digest}: it has {announced} bytes where {size} were expected")
-        arriving = ArrivingFile(descriptor)
-        connection = self._connection
+        arriving = ArrivingFile(descriptor, size)
         with memoryview(self._buffer) as view:
-            if size >= WORTH_IT and type(self._socket) is socket.socket:
-                with view[: connection.take_buffered(view)] as part:  # it came with the answer, less than fits
-                    arriving.write(part)
-                self._splice(arriving)
-            while connection.left:
+            while self._connection.left:
                 with view[: self._fill(view)] as part:
                     arriving.write(part)
         if arriving.hexdigest() != digest:
             raise _BrokenError("what has come has another digest")
-
-    def _splice(self, arriving: ArrivingFile) -> None:
-        """Let content go to a file by a pipe, unless sockets cannot be spliced here."""
-        connection, plain = self._connection, self._socket
-        assert plain is not None  # noqa: S101 - `_open` has been called
-        try:
-            with Pipe() as pipe:
-                for count in pipe.fills(plain, connection.left, lambda: self._timeout):
-                    connection.received_content(count)
-                    arriving.take(pipe, count)
-        except (ConnectionError, TimeoutError) as error:
-            raise _BrokenError(_reason(error)) from None
 
     def _ask(self, digest: str, *, last: bool = False) -> int:
         self._open()

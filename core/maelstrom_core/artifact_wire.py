@@ -140,11 +140,6 @@ class ArtifactConnection:
             self.left -= count
         return count
 
-    @property
-    def buffered(self) -> int:
-        """Bytes that have come and were not told yet."""
-        return len(self._incoming)
-
     def next_event(self) -> Event:
         """Return the next message, or the content there is; NEED_DATA where more must come first; last a Closed."""
         if self.closed:
