@@ -21,8 +21,12 @@ class Combined:
         self._arcs: dict[tuple[str, str], set[tuple[int, int]]] = {}
         self.tracers: dict[str, str] = {}
 
-    def add(self, told: Covered) -> None:
-        """Add what one job has measured."""
+    def add(self, said: Covered) -> None:
+        """Add what one job has measured; what cannot be told is nothing that a job of ours has sent."""
+        try:
+            told = said.unzipped()
+        except ValueError:
+            return
         for context, lines in told.lines.items():
             for file, bits in lines.items():
                 key = context, file

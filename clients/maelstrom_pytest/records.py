@@ -8,6 +8,7 @@ pytest (the guest and this module share only the shape of the records).
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 import msgspec
@@ -204,16 +205,34 @@ class JUnitNotes(msgspec.Struct, frozen=True, tag="junit"):
 
 
 class Covered(msgspec.Struct, frozen=True, tag="covered"):
-    """What pytest-cov measured in a job, by context and file."""
+    """What pytest-cov measured in a job, or a part of that, by context and file."""
 
-    lines: dict[str, dict[str, bytes]]
+    lines: dict[str, dict[str, bytes]] = {}
     """Numbers of lines as bits, the lowest first."""
-    arcs: dict[str, dict[str, tuple[int, ...]]]
+    arcs: dict[str, dict[str, tuple[int, ...]]] = {}
     """Ways from line to line: from, to, from, to, ..."""
-    tracers: dict[str, str]
+    tracers: dict[str, str] = {}
     """Coverage's own plugins that measured, by file."""
     loaded: bool = False
     """With what the job's template had covered when it was loaded."""
+    zipped: bytes = b""
+    """The JSON of another such record, compressed by zlib, where that is long: see `unzipped`."""
+
+    def unzipped(self) -> Covered:
+        """Return what it says; raises ValueError if it cannot be told."""
+        if not self.zipped:
+            return self
+        unpacker = zlib.decompressobj()
+        try:
+            data = unpacker.decompress(self.zipped, MAX_RECORD)
+        except zlib.error as error:
+            raise ValueError(f"what was covered cannot be unpacked: {error}") from None
+        if not unpacker.eof:
+            raise ValueError(f"what was covered has more than {MAX_RECORD} bytes, or has no end")
+        told = _decode(memoryview(data))
+        if not isinstance(told, Covered) or told.zipped:
+            raise ValueError("what was covered says something else")
+        return told
 
 
 class CoverageReport(msgspec.Struct, frozen=True, tag="coverage-report"):

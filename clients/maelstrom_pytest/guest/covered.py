@@ -1,4 +1,4 @@
-"""What coverage measures in a job: taken from its collector in memory, and sent as one record.
+"""What coverage measures in a job: taken from its collector in memory, and sent as records.
 
 pytest-cov would write a data file at the end of each job, into a container that goes away, combine and report it. So
 its part at the end is left out, and what was measured is kept by a recorder in the place of coverage's data file: no
@@ -10,13 +10,19 @@ Runs inside the container; see the package. Imports nothing but the standard lib
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import b64encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
+
+SHORT = 64 << 10
+"""Bytes of JSON that are sent as they are."""
+PART = 4 << 20
+"""Bytes, about, of what makes a record of its own: a session of many tests with a context each has a hundred MB."""
 
 
 class Recorder:
@@ -72,20 +78,42 @@ class Recorder:
                 if data.file_tracer(file):
                     self.tracers[file] = data.file_tracer(file)
 
-    def record(self) -> dict[str, Any]:
-        """Return it all as a record: lines as bits, ways as numbers one after another."""
-        return {
-            "type": "covered",
-            "lines": {
-                context: {file: bits(numbers) for file, numbers in files.items() if numbers}
-                for context, files in self.lines.items()
-            },
-            "arcs": {
-                context: {file: [number for pair in pairs for number in pair] for file, pairs in files.items() if pairs}
-                for context, files in self.arcs.items()
-            },
-            "tracers": self.tracers,
-        }
+    def records(self, loaded: bool = True) -> Iterator[dict[str, Any]]:
+        """Yield it all as records, one at least: lines as bits, ways as numbers one after another."""
+        part, size = self.part(loaded), 0
+        for kind, context, file, content in self.contents():
+            part[kind].setdefault(context, {})[file] = content
+            size += len(context) + len(file) + 4 * len(content)
+            if size > PART:
+                yield zipped(part)
+                part, size = self.part(loaded), 0
+        yield zipped(part)
+
+    def part(self, loaded: bool) -> dict[str, Any]:
+        """Return a record with no lines or ways."""
+        return {"type": "covered", "lines": {}, "arcs": {}, "tracers": self.tracers, "loaded": loaded}
+
+    def contents(self) -> Iterator[tuple[str, str, str, str | list[int]]]:
+        """Yield lines and ways of each file in each context, in the form in which they are sent."""
+        for context, lines in self.lines.items():
+            for file, numbers in lines.items():
+                if numbers:
+                    yield "lines", context, file, bits(numbers)
+        for context, arcs in self.arcs.items():
+            for file, pairs in arcs.items():
+                if pairs:
+                    yield "arcs", context, file, [number for pair in pairs for number in pair]
+
+
+def zipped(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as it is sent: one that is long holds the JSON of what it says, compressed."""
+    data = json.dumps(record).encode("ascii")
+    if len(data) <= SHORT:
+        return record
+    from zlib import compress
+
+    text = b64encode(compress(data, 1)).decode("ascii")
+    return {"type": "covered", "zipped": text, "loaded": record["loaded"]}
 
 
 def bits(numbers: Iterable[int]) -> str:
@@ -124,14 +152,14 @@ class Measured:
         self.recorder = Recorder()
         self.collector.use_data(self.recorder, self.context)
 
-    def record(self, loaded: bool = True) -> dict[str, Any]:
-        """Return the record of what has been measured; `loaded`: with what has been put aside."""
+    def records(self, loaded: bool = True) -> Iterator[dict[str, Any]]:
+        """Return the records of what has been measured; `loaded`: with what has been put aside."""
         self.collector.flush_data()
         for file in sorted(self.data_files() - self.before):
             self.read(file)
         if loaded:
             self.recorder.add(self.loaded)
-        return dict(self.recorder.record(), loaded=loaded)
+        return self.recorder.records(loaded)
 
     def read(self, file: str) -> None:
         """Add the data file of a program that a test started."""

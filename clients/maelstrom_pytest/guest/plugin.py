@@ -319,7 +319,8 @@ class Running(Common):
     def send_measured(self) -> None:
         """Send what was covered, if somebody wants to know."""
         if self.measured is not None and self.channel is not None:
-            self.send(self.measured.record(self.request.get("loaded", True)))
+            for record in self.measured.records(self.request.get("loaded", True)):
+                self.send(record)
             self.measured = None
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
