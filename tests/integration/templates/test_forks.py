@@ -139,7 +139,7 @@ def test_what_a_fork_leaves_running_ends_with_it(pool: Pool, forked: MakeJob) ->
 
 
 def test_processor_time_and_memory_are_accounted(pool: Pool, forked: MakeJob) -> None:
-    outcome = pool.run(forked("python3 -c 'x = bytearray(50_000_000); sum(range(3_000_000))'"))
+    outcome = pool.run(forked("python3 -c 'x = bytearray(50_000_000); sum(range(15_000_000))'"))
     assert isinstance(outcome, Exited)
     assert outcome.effects.cpu_user > 0.02
     assert outcome.effects.peak_memory is not None
