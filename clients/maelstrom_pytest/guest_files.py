@@ -23,6 +23,7 @@ MODULES = (
     "covered",
     "early",
     "expressions",
+    "fill",
     "forks",
     "heap",
     "hooks",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Warming up costs a template as much as it saves in some hundreds of forks.
 FEW, MANY = 0, 400
 
-GATE_MODULES = ("channel", "expressions", "heap", "hooks", "renew", "safety")
+GATE_MODULES = ("channel", "expressions", "fill", "heap", "hooks", "renew", "safety")
 
 
 def run(

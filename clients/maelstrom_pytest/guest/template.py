@@ -49,6 +49,7 @@ class Gate:
         self.find_log_file = modules["renew"]["log_file"]
         self.make_channel = modules["channel"]["Channel"]
         self.hooks = modules["hooks"]
+        self.fill = modules["fill"]["fill"]
         self.expressions = expressions
         self.expected = expected  # forks, of this base and its stages
         self.in_job = False
@@ -91,6 +92,7 @@ class Gate:
         # not in the base: a conftest further down may yet want a proper end, and what was printed
         if self.running.collected is not None and not self.whole_end:
             self.hooks["leave_out_printing"](config)
+        self.fill()
         self.renewal.prepare(config, self.watch.reopened(), self.watch.directories())
         self.heap.settle(forks)
         self.forks.ready()
