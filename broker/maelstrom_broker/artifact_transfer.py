@@ -20,7 +20,7 @@ from io import FileIO
 from typing import Protocol
 
 from maelstrom_broker.artifact_link import SLOW, ArtifactLink
-from maelstrom_core import arriving_file
+from maelstrom_core.arriving_file import PIECE
 from maelstrom_core.errors import InfrastructureError
 
 CHUNK = 1 << 20
@@ -105,7 +105,7 @@ class PlainTransfer:
         connection = self._link.connection
         failure: Failure | None = None
         pace = _Pace()
-        with memoryview(bytearray(min(arriving_file.CHUNK, connection.left))) as view:
+        with memoryview(bytearray(min(PIECE, connection.left))) as view:
             while connection.left:
                 filled = connection.take_buffered(view)
                 while filled < len(view) and connection.left:

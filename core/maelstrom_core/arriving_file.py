@@ -1,11 +1,11 @@
 """A file that is arriving: what a connection brings goes into it, and the digest of what went in comes out.
 
     arriving = ArrivingFile(descriptor, size)
-    arriving.write(...)  # CHUNK bytes at a time
+    arriving.write(...)  # PIECE bytes at a time
     arriving.hexdigest()
 
 What was received just now is hashed and written while the processor still has it in its own cache, which is why
-`CHUNK` is what it is, and a file that is told its size first costs a third less than one that grows: see
+`PIECE` is what it is, and a file that is told its size first costs a third less than one that grows: see
 docs/decisions/artifacts.md.
 """
 
@@ -16,11 +16,11 @@ import os
 
 from blake3 import blake3
 
-CHUNK = 512 << 10
+PIECE = 512 << 10
 """Bytes to receive at a time."""
 _WORTH_IT = 1 << 20
 """Bytes: of a smaller file the disk is not told before."""
-_CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENODEV, errno.ESPIPE})
+_CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP, errno.ENODEV, errno.ESPIPE})
 """What it fails with where room cannot be had before."""
 
 

@@ -24,7 +24,7 @@ from typing import Self, TypeVar
 
 from blake3 import blake3
 
-from maelstrom_core.arriving_file import CHUNK, ArrivingFile
+from maelstrom_core.arriving_file import PIECE, ArrivingFile
 from maelstrom_core.artifact_wire import (
     NEED_DATA,
     AnyArtifactMessage,
@@ -86,7 +86,7 @@ class ArtifactClient:
         self._near = False
         """Whether the broker is on this machine."""
         self._connection = ArtifactConnection("peer")
-        self._buffer = bytearray(CHUNK)
+        self._buffer = bytearray(PIECE)
 
     def __enter__(self) -> Self:
         return self
