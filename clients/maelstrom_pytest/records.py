@@ -229,7 +229,10 @@ class Covered(msgspec.Struct, frozen=True, tag="covered"):
             raise ValueError(f"what was covered cannot be unpacked: {error}") from None
         if not unpacker.eof:
             raise ValueError(f"what was covered has more than {MAX_RECORD} bytes, or has no end")
-        told = _decode(memoryview(data))
+        try:
+            told = _decode(memoryview(data))
+        except RecursionError:
+            raise ValueError("what was covered is nested too deeply") from None
         if not isinstance(told, Covered) or told.zipped:
             raise ValueError("what was covered says something else")
         return told
