@@ -187,17 +187,20 @@ int memory_compare(int pid, const struct rusage *usage, long resident);
 const struct surplus *memory_surplus(void);
 
 /* template_maps.c. */
-/* One line of the maps: where, and the rest of it from the permissions on. */
 struct mapping {
     uint64_t start, end, offset;
-    const char *rest, *name; /* `rest`: permissions, five characters with the blank; `name`: after the offset */
+    uint64_t flags;         /* MAPPING_... */
+    uint64_t device, inode; /* of a file */
 };
+#define MAPPING_WRITABLE 2
+#define MAPPING_SHARED 8
 
-/* Reads a line; returns where the next one begins. */
-const char *take_mapping(const char *at, const char *end, struct mapping *mapping);
+/* Takes down what is mapped, of an open /proc/PID/maps. Returns how many mappings there are, or -errno. */
+long take_mappings(int maps, struct mapping *to, long limit);
 
 int is_of_file(const struct mapping *mapping);
 
 /* Returns 1 where all that was mapped is there; says what has been mapped besides. */
-int compare_maps(const char *was, long was_size, const char *is, long is_size, struct surplus *surplus);
+int compare_mappings(const struct mapping *was, long was_count, const struct mapping *is, long is_count,
+                     struct surplus *surplus);
 #endif

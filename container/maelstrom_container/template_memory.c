@@ -20,7 +20,7 @@
 #define ENTRY_OF_FILE (1UL << 61)
 #define ENTRY_EXCLUSIVE (1UL << 56)
 
-#define MAPS_LIMIT (1UL << 20)
+#define MAPPINGS_LIMIT 16384
 #define RANGES_LIMIT 4096
 #define PAGES_LIMIT (1UL << 19) /* 2 GB */
 #define CHUNK 8192UL
@@ -45,12 +45,12 @@ struct workspace {
     uint32_t written[STORE_LIMIT], hot_until[STORE_LIMIT]; /* jobs, for each entry of the store */
     uint64_t cold[STORE_LIMIT];
     struct region regions[REGIONS];
-    char maps[MAPS_LIMIT], maps_now[MAPS_LIMIT];
+    struct mapping mappings[MAPPINGS_LIMIT], mappings_now[MAPPINGS_LIMIT];
 };
 
 static struct {
     struct workspace *work;
-    long maps_size;
+    long mapping_count;
     int range_count, range; /* the one that is looked at */
     uint64_t pages;         /* of all ranges */
     uint64_t pending;       /* the first entry of the store that has no content yet */
@@ -77,31 +77,17 @@ static int make_workspace(void)
     return 1;
 }
 
-static long read_whole(int fd, char *to, uint64_t limit)
-{
-    uint64_t total = 0;
-    while (total < limit) {
-        long size = raw_call(SYS_pread64, fd, to + total, limit - total, total);
-        if (size <= 0)
-            return size < 0 ? size : (long)total;
-        total += (uint64_t)size;
-    }
-    return TOO_LARGE;
-}
-
 /* Takes down the ranges that are the job's own and may be written. Returns 0 where there is memory that is shared with
  * others, for what is written there cannot be put back. */
 static int take_ranges(void)
 {
     struct workspace *work = memory.work;
-    const char *at = work->maps, *end = at + memory.maps_size;
-    struct mapping mapping;
     uint64_t pages = 0;
     memory.range_count = 0;
-    while (at < end) {
-        at = take_mapping(at, end, &mapping);
-        int is_private = mapping.rest[3] == 'p';
-        if (mapping.rest[1] != 'w' || mapping.start == (uint64_t)state.shared)
+    for (long index = 0; index < memory.mapping_count; index++) {
+        struct mapping mapping = work->mappings[index];
+        int is_private = !(mapping.flags & MAPPING_SHARED);
+        if (!(mapping.flags & MAPPING_WRITABLE) || mapping.start == (uint64_t)state.shared)
             continue;
         struct range *last = &work->ranges[memory.range_count - 1];
         int is_anonymous = !is_of_file(&mapping);
@@ -117,23 +103,12 @@ static int take_ranges(void)
     return pages <= PAGES_LIMIT;
 }
 
-static int maps_can_be_restored(void)
+static int mappings_can_be_restored(void)
 {
-    long size = read_whole(memory.maps, memory.work->maps_now, MAPS_LIMIT);
-    if (size < 0)
-        return 0;
-    memory.work->surplus.count = 0;
-    if (size == memory.maps_size) {
-        const uint64_t *one = (const uint64_t *)memory.work->maps, *other = (const uint64_t *)memory.work->maps_now;
-        long at = 0;
-        while (at + 8 <= size && one[at / 8] == other[at / 8])
-            at += 8;
-        while (at < size && memory.work->maps[at] == memory.work->maps_now[at])
-            at++;
-        if (at == size)
-            return 1;
-    }
-    return compare_maps(memory.work->maps, memory.maps_size, memory.work->maps_now, size, &memory.work->surplus);
+    struct workspace *work = memory.work;
+    long count = take_mappings(memory.maps, work->mappings_now, MAPPINGS_LIMIT);
+    return count >= 0 &&
+           compare_mappings(work->mappings, memory.mapping_count, work->mappings_now, count, &work->surplus);
 }
 
 static int is_dirty(uint64_t entry)
@@ -298,10 +273,10 @@ static void protect_all(void)
     }
 }
 
-static int take_maps(void)
+static int take_all_mappings(void)
 {
-    memory.maps_size = read_whole(memory.maps, memory.work->maps, MAPS_LIMIT);
-    return memory.maps_size >= 0;
+    memory.mapping_count = take_mappings(memory.maps, memory.work->mappings, MAPPINGS_LIMIT);
+    return memory.mapping_count >= 0;
 }
 
 /* Returns 1 when the job's memory has been taken down; the job is stopped. */
@@ -311,10 +286,10 @@ int memory_take(int pid, int proc)
         return 0;
     memory.maps = (int)raw_call(SYS_openat, proc, "maps", O_RDONLY | CLOSE_ON_EXEC);
     memory.pagemap = (int)raw_call(SYS_openat, proc, "pagemap", O_RDONLY | CLOSE_ON_EXEC);
-    if (!take_maps() || !take_ranges())
+    if (!take_all_mappings() || !take_ranges())
         return 0;
     begin_to_watch(pid);
-    if (memory.watch >= 0 && !take_maps())
+    if (memory.watch >= 0 && !take_all_mappings())
         return 0;
     memset(memory.work->present, 0, memory.pages / 8 + 1);
     memset(memory.work->entry, 0, memory.pages * sizeof *memory.work->entry);
@@ -436,7 +411,7 @@ static int compare_all(const struct rusage *usage, long resident)
 /* Returns 1 when the store has all pages that have to be put back, and there is nothing else to do. */
 int memory_compare(int pid, const struct rusage *usage, long resident)
 {
-    return maps_can_be_restored() && (memory.watch >= 0 ? compare_watched(pid) : compare_all(usage, resident));
+    return mappings_can_be_restored() && (memory.watch >= 0 ? compare_watched(pid) : compare_all(usage, resident));
 }
 
 /* Returns what has been mapped since the point; the job has to unmap it. */
