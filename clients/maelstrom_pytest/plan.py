@@ -336,8 +336,11 @@ def _group_cheap(items: Sequence[Item], durations: Durations, slots: int) -> lis
     )
 
 
-def in_order(groups: Iterable[tuple[Item, ...]], durations: Durations) -> list[tuple[Item, ...]]:
-    """Return the groups by file: files with new tests and those with the longest test first."""
+def in_order(groups: Iterable[tuple[Item, ...]], durations: Durations, slots: int = 1) -> list[tuple[Item, ...]]:
+    """Return the groups by file: files with new tests and those with the longest test first.
+
+    In front of all is one group of each of as many files as there are slots: so their templates load side by side.
+    """
 
     def longest(those: list[tuple[Item, ...]]) -> float:
         most = 0.0
@@ -354,4 +357,6 @@ def in_order(groups: Iterable[tuple[Item, ...]], durations: Durations) -> list[t
     files: dict[str, list[tuple[Item, ...]]] = {}
     for members in groups:
         files.setdefault(members[0].module, []).append(members)
-    return [members for those in sorted(files.values(), key=longest, reverse=True) for members in those]
+    by_file = sorted(files.values(), key=longest, reverse=True)
+    heads = [those[0] for those in by_file[:slots]]
+    return heads + [members for place, those in enumerate(by_file) for members in those[place < slots :]]

@@ -170,7 +170,7 @@ class Run:
             for members in planning.group(share, self.isolation, self.seconds, self._slots)
         ]
         company, rules = self.isolation is Isolation.AUTO, self.rules
-        in_order = planning.in_order(groups, self.seconds)
+        in_order = planning.in_order(groups, self.seconds, self._slots)
         most_wanted_first(in_order, self._past if self._history else None, self._urgent)
         return [Work(those, rules.site(those[0]), rules.timeout(those), company=company) for those in in_order]
 

@@ -68,10 +68,11 @@ def run_template(
     # It imports pytest, which must not be before the path is the caller's: the current directory may hold the project
     # of what pytest itself imports, as Pygments.
     modules["template"] = load(directory, "template")
-    if request.get("forks", FEW) >= MANY:
+    for_many = request.get("forks", FEW) >= MANY
+    if for_many:
         load(directory, "warm")["warm_up"]()
     running = make_plugin(load, directory, request, modules["channel"], None, 0)
-    gate = modules["template"]["Gate"](forks, running, watch, modules, expressions, request.get("forks", FEW))
+    gate = modules["template"]["Gate"](forks, running, watch, modules, expressions, for_many)
     status = call_main(pytest, [running, gate])
     if not gate.in_job:  # a mistake in the arguments, a plugin that gave up
         forks.refuse(f"pytest ended with exit status {status} before its tests were loaded")

@@ -38,7 +38,7 @@ class Gate:
     """Stops where templates are made, and ends the jobs forked from them."""
 
     def __init__(
-        self, forks: Any, running: Any, watch: Any, modules: dict[str, Any], expressions: Any, expected: int
+        self, forks: Any, running: Any, watch: Any, modules: dict[str, Any], expressions: Any, for_many: bool
     ) -> None:
         self.forks = forks
         self.running = running
@@ -50,15 +50,15 @@ class Gate:
         self.make_channel = modules["channel"]["Channel"]
         self.hooks = modules["hooks"]
         self.fill = modules["fill"]["fill"]
+        self.for_many = for_many  # forks
         self.expressions = expressions
-        self.expected = expected  # forks, of this base and its stages
         self.in_job = False
         self.whole_end = True
         self.kept: Any = None
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self, session: Any) -> Iterator[None]:
-        self.serve(session.config, forks=self.expected)
+        self.serve(session.config)
         yield
 
     # innermost: what other plugins put around all tests is done once, in the stage
@@ -70,7 +70,7 @@ class Gate:
             self.kept = session.items  # letting go of the list would write to every item
             session.items = []
             self.hooks["leave_out_packages"](self.kept)
-            self.serve(session.config, forks=len(self.kept))
+            self.serve(session.config)
             self.running.pick(session)
         outcome: Any = yield
         self.heap.leave_frozen()
@@ -78,8 +78,8 @@ class Gate:
             self.hooks["keep_null_log"](session.config)
             self.finish(1 if session.testsfailed else 0 if session.testscollected else 5)
 
-    def serve(self, config: Any, forks: int) -> None:
-        """Serve as a template, for about so many forks; returns in forks only, renewed, with their request taken on."""
+    def serve(self, config: Any) -> None:
+        """Serve as a template; returns in forks only, renewed, with their request taken on."""
         log_file = self.find_log_file(config)
         own_file = None if log_file is None else str(log_file.baseFilename)
         objection = self.watch.objection(self.renewal.own_descriptors(config), own_file)
@@ -92,9 +92,9 @@ class Gate:
         # not in the base: a conftest further down may yet want a proper end, and what was printed
         if self.running.collected is not None and not self.whole_end:
             self.hooks["leave_out_printing"](config)
-        self.fill()
+        self.fill(for_many=self.for_many)
         self.renewal.prepare(config, self.watch.reopened(), self.watch.directories())
-        self.heap.settle(forks)
+        self.heap.settle()
         self.forks.ready()
         kind, payload = self.forks.serve()
         if kind == "job":

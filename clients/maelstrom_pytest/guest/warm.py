@@ -10,6 +10,7 @@ Runs inside the container; see the package. Imports nothing but pytest and the s
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import types
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-ROUNDS = 12  # interpreters specialise what has been run about eight times
+ROUNDS = 4  # of six tests: interpreters specialise what has been run about eight times
 # what would leave a trace (a file, the handler of faults), or has nothing to do for a test that passes
 WITHOUT = ("cacheprovider", "faulthandler", "junitxml", "pastebin", "stepwise", "nose")
 
@@ -33,6 +34,7 @@ def warm_up() -> None:
     }
     arguments = ["-q", "-c", os.devnull, "--rootdir=/", "--noconftest", *(f"-pno:{name}" for name in WITHOUT)]
     directory = os.getcwd()
+    gc.freeze()  # it collects garbage at its end, more than once
     try:
         for name in kept:
             os.environ.pop(name, None)
@@ -42,6 +44,7 @@ def warm_up() -> None:
     except BaseException:  # noqa: BLE001 a pytest that is too different
         return
     finally:
+        gc.unfreeze()
         os.chdir(directory)
         for name, value in kept.items():
             os.environ.pop(name, None)

@@ -11,6 +11,9 @@ def test_what_freezegun_notes_of_modules_is_noted_before_tests_begin(tmp_path):
         import freezegun, freezegun.api, pytest
 
         class Lazy(types.ModuleType):
+            def __dir__(self):
+                return ["part"]
+
             def __getattr__(self, name):
                 raise SystemExit("an attribute was asked for")
 
@@ -48,3 +51,69 @@ def test_where_time_is_frozen_already_nothing_is_noted(tmp_path):
             assert time.time() == 1293840000
     """
     assert "as pytest counts: 1 passed" in warm(make(tmp_path / "p", test_frozen_py=frozen)).output
+
+
+def test_a_module_that_loads_others_when_looked_at_is_noted_without_them(tmp_path):
+    frozen = """
+        import sys, time, types, warnings
+        import freezegun, freezegun.api, pytest
+
+        class Lazy(types.ModuleType):
+            def __dir__(self):
+                return ["part"]
+
+            def __getattr__(self, name):
+                if name != "part":
+                    raise AttributeError(name)
+                warnings.warn("old", DeprecationWarning)
+                sys.modules["loaded"] = types.ModuleType("loaded")
+                return self.kept
+
+        sys.modules["lazy"] = Lazy("lazy")
+        sys.modules["lazy"].kept = 1
+        sys.modules["clock"] = Lazy("clock")
+        sys.modules["clock"].kept = time.time
+
+        @pytest.mark.filterwarnings("error")
+        @pytest.mark.parametrize("number", range(3))
+        def test_time_stands_still(number):
+            noted = freezegun.api._GLOBAL_MODULES_CACHE
+            assert noted["lazy"][1] == []
+            assert "clock" not in noted, "it has one, which a fork could not bring here"
+            assert "loaded" not in sys.modules
+            with freezegun.freeze_time("2011-01-01"):
+                assert sys.modules["clock"].part() == 1293840000
+    """
+    config = "[pytest]\nfilterwarnings = error\n"
+    project = make(tmp_path / "p", test_frozen_py=frozen)
+    (project / "pytest.ini").write_text(config)
+    assert "as pytest counts: 3 passed" in warm(project).output
+
+
+def test_which_module_is_of_which_file_is_known_before_tests_begin(tmp_path):
+    asking = """
+        import inspect, os, sys, types
+        import pytest
+
+        linked = types.ModuleType("linked")
+        linked.__file__ = os.path.abspath("link.py")
+        os.path.exists("link.py") or os.symlink(__file__, "link.py")
+        sys.modules["linked"] = linked
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_modules(number):
+            assert inspect.modulesbyfile[os.path.realpath(pytest.__file__)] == "pytest"
+            assert inspect.modulesbyfile[linked.__file__] == "linked"
+            assert inspect._filesbymodname["linked"] == linked.__file__
+            known = {name: file for name, file in inspect._filesbymodname.items() if name != "linked"}
+            other = types.ModuleType("other")
+            other.__file__ = os.path.abspath("other.py")
+            sys.modules["other"] = other  # what has come since is found as well
+            code = compile("1", other.__file__, "eval")
+            assert inspect.getmodule(code) is other
+            by_itself = dict(inspect.modulesbyfile)
+            inspect._filesbymodname.clear(), inspect.modulesbyfile.clear()
+            inspect.getmodule(compile("1", "/nowhere", "eval"))
+            assert by_itself == inspect.modulesbyfile
+    """
+    assert "as pytest counts: 3 passed" in warm(make(tmp_path / "p", test_asking_py=asking)).output
