@@ -358,5 +358,5 @@ def in_order(groups: Iterable[tuple[Item, ...]], durations: Durations, slots: in
     for members in groups:
         files.setdefault(members[0].module, []).append(members)
     by_file = sorted(files.values(), key=longest, reverse=True)
-    heads = [those[0] for those in by_file[:slots]]
-    return heads + [members for place, those in enumerate(by_file) for members in those[place < slots :]]
+    heads = [those.pop(0) for those in by_file[:slots]]
+    return heads + [members for those in by_file for members in those]

@@ -17,9 +17,9 @@ from types import ModuleType
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, TextIO
 
-PATIENCE = 5  # seconds
+PATIENCE = 5  # seconds; what takes longer is not noted
 
 
 def fill(*, for_many: bool) -> None:
@@ -63,24 +63,22 @@ def tried_out(api: Any, modules: list[Any]) -> Iterator[tuple[str, str]]:
 
     To look at them may load others (5 ms for those of concurrent.futures alone), so a fork does, which is gone then.
     """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with suppress(BaseException):
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(PATIENCE)
-            try_out(api, modules, writer)
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as stream:
-        told = stream.read()
-    os.waitpid(child, 0)
-    for line in told.splitlines():
-        name, _, known_by = line.partition("\t")
-        yield name, known_by
+    with os.fdopen(os.memfd_create("noted"), "r+", encoding="utf-8") as notes:
+        child = os.fork()
+        if child == 0:
+            with suppress(BaseException):
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(PATIENCE)
+                try_out(api, modules, notes)
+            os._exit(0)
+        os.waitpid(child, 0)
+        notes.seek(0)
+        for line in notes:
+            name, _, known_by = line.rstrip("\n").partition("\t")
+            yield name, known_by
 
 
-def try_out(api: Any, modules: list[Any], writer: int) -> None:
+def try_out(api: Any, modules: list[Any], notes: TextIO) -> None:
     """Look at modules, in a fork, and write down those without a clock."""
     import warnings
 
@@ -93,13 +91,11 @@ def try_out(api: Any, modules: list[Any], writer: int) -> None:
     for module in modules:  # all of them first: looking at one may change another
         with suppress(BaseException):
             known_by[module.__name__] = api._get_module_attributes_hash(module)
-    lines = []
     for module in modules:
         with suppress(BaseException):
             if not api._get_cached_module_attributes(module):
-                lines.append(f"{module.__name__}\t{known_by[module.__name__]}\n")
-    with os.fdopen(writer, "w", encoding="utf-8") as stream:
-        stream.writelines(lines)
+                notes.write(f"{module.__name__}\t{known_by[module.__name__]}\n")
+    notes.flush()
 
 
 def fill_inspect(inspect: Any) -> None:

@@ -50,7 +50,7 @@ class Gate:
         self.make_channel = modules["channel"]["Channel"]
         self.hooks = modules["hooks"]
         self.fill = modules["fill"]["fill"]
-        self.for_many = for_many  # forks
+        self.for_many = for_many  # there will be many forks, of this base and its stages together
         self.expressions = expressions
         self.in_job = False
         self.whole_end = True

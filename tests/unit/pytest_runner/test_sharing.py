@@ -80,3 +80,11 @@ def test_new_and_long_tests_are_begun_first():
     seconds = {"short.py::t": 1.0, "long.py::t": 0.5, "long.py::u": 9.0}
     groups = planning.in_order([(each,) for each in tests], lambda each: seconds.get(each.nodeid))
     assert [each.nodeid for (each,) in groups] == ["new.py::t", "long.py::t", "long.py::u", "short.py::t"]
+
+
+def test_the_first_jobs_are_of_as_many_files_as_there_are_slots():
+    tests = [item(f"{file}.py::{name}") for file in "abc" for name in "xyz"]
+    groups = planning.in_order([(each,) for each in tests], lambda _: 1.0, 2)
+    names = [each.nodeid for (each,) in groups]
+    assert names[:2] == ["a.py::x", "b.py::x"]
+    assert names[2:] == ["a.py::y", "a.py::z", "b.py::y", "b.py::z", "c.py::x", "c.py::y", "c.py::z"]
